@@ -1,0 +1,61 @@
+"""Who made a call, as CloudTrail recorded it: the identity that policy judges and the person behind a role session.
+
+Only ARNs that AWS itself writes decide anything. User agents, session names and ``invokedBy`` can be chosen by the caller
+and are shown to people, never trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+# IAM does not let anybody create a role below this path by hand.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html
+_SERVICE_LINKED_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/aws-service-role/[^/]+/[^/]+\Z")
+_ASSUMED_ROLE: Final = re.compile(r"arn:aws[a-z-]*:sts::(\d{12}):assumed-role/([^/]+)/.+\Z")
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:.+/)?([^/]+)\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The ``userIdentity`` of a CloudTrail event, reduced to what the product uses.
+
+    Attributes:
+        type: CloudTrail's identity type, e.g. ``IAMUser``, ``AssumedRole``, ``Root``.
+        account: 12-digit account the credentials belong to; empty when the event does not say.
+        arn: ARN of the user or of the session; empty for AWS services.
+        principal_arn: what ``exempt.principals`` is matched with: the IAM user's ARN, or the ARN of the role behind a session.
+        name: the person or session as a human would name it, e.g. ``ada@example.com (AWSReservedSSO_Admin_1a2b)``.
+        invoked_by: the AWS service that made the call on the caller's behalf, for display only.
+    """
+
+    type: str
+    account: str = ""
+    arn: str = ""
+    principal_arn: str = ""
+    name: str
+    invoked_by: str = ""
+
+
+def is_service_linked_role(caller: Caller) -> bool:
+    """True when the caller is a session of a service-linked role of its own account."""
+    match = _SERVICE_LINKED_ROLE.match(caller.principal_arn)
+    return caller.type == "AssumedRole" and match is not None and match[1] == caller.account
+
+
+def is_session_of(caller: Caller, own_session_arn: str) -> bool:
+    """True when the caller is a session of the very role that ``own_session_arn`` is a session of.
+
+    Role names are unique within an account whatever their path, so account and role name say which role it is.
+
+    Args:
+        caller: who made the call.
+        own_session_arn: what ``sts:GetCallerIdentity`` answers, e.g. ``arn:aws:sts::222222222222:assumed-role/member/fn``.
+    """
+    own = _ASSUMED_ROLE.match(own_session_arn)
+    session = _ASSUMED_ROLE.match(caller.arn)
+    role = _ROLE.match(caller.principal_arn)
+    if own is None or session is None or role is None or caller.type != "AssumedRole":
+        return False
+    return own.groups() == session.groups() == role.groups() and caller.account == own[1]

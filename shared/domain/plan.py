@@ -1,0 +1,89 @@
+"""How to bring a group from one state to another in EC2, as plain values that a small executor runs.
+
+A plan closes before it opens: revokes come first, then edits in place, then authorizes. The same steps serve the revert and
+the approved change; how failures are met is the executor's business (``shared.aws.execution``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from shared.domain.change import Change, Modification, undo
+from shared.domain.rule import Direction, Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """Take rules of one direction away in one call: by rule id where every rule has one, otherwise by permission."""
+
+    direction: Direction
+    rules: tuple[Rule, ...]
+
+    @property
+    def rule_ids(self) -> tuple[str, ...] | None:
+        """The rule ids, or ``None`` when one of them is unknown."""
+        ids = tuple(rule.rule_id for rule in self.rules if rule.rule_id is not None)
+        return ids if len(ids) == len(self.rules) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modify:
+    """Edit one rule in place; the rule id stays."""
+
+    rule_id: str
+    edit: Modification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorize:
+    """Add rules of one direction that carry the same tags in one call (EC2 puts a call's tags on all of its rules)."""
+
+    direction: Direction
+    rules: tuple[Rule, ...]
+
+
+Step = Revoke | Modify | Authorize
+Plan = tuple[Step, ...]
+
+
+def make_plan(change: Change) -> Plan:
+    """Return the steps that carry a change out.
+
+    A modification needs the rule id and the same kind of source on both sides (EC2 cannot change that in place); otherwise
+    it becomes a revoke and an authorize.
+    """
+    in_place = [edit for edit in change.modified if _fits_in_place(edit)]
+    replaced = [edit for edit in change.modified if not _fits_in_place(edit)]
+    away = [*change.removed, *(edit.before for edit in replaced)]
+    back = [*change.added, *(edit.after for edit in replaced)]
+    revokes = [
+        Revoke(direction=direction, rules=tuple(rules))
+        for direction, rules in groupby(sorted(away, key=_direction), key=_direction)
+    ]
+    edits = [Modify(rule_id=edit.before.rule_id or "", edit=edit) for edit in in_place]
+    authorizes = [
+        Authorize(direction=rules[0].direction, rules=rules)
+        for rules in (
+            tuple(same) for _, same in groupby(sorted(back, key=_direction_and_tags), key=_direction_and_tags)
+        )
+    ]
+    return (*revokes, *edits, *authorizes)
+
+
+def revert_plan(change: Change) -> Plan:
+    """Return the steps that take a change back."""
+    return make_plan(undo(change))
+
+
+def _fits_in_place(edit: Modification) -> bool:
+    same_kind = edit.before.source.kind == edit.after.source.kind
+    return edit.before.rule_id is not None and same_kind and edit.before.direction == edit.after.direction
+
+
+def _direction(rule: Rule) -> Direction:
+    return rule.direction
+
+
+def _direction_and_tags(rule: Rule) -> tuple[Direction, tuple[tuple[str, str], ...]]:
+    return rule.direction, rule.tags

@@ -1,0 +1,82 @@
+"""A request as the central account keeps it: its status, who decided, what is still owed, and its full history.
+
+``central`` stores records (``shared.aws.requests_table``) and shows them (``shared.slack``). Every function here returns what a move
+*would* do; the store makes it true with one conditional write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from shared.domain.request import Request, Status
+
+Debt = Literal[
+    "question",  # ask in the approval channel (for a request nobody can decide: show it there)
+    "question_monitoring",  # show the new request in the monitoring channel
+    "dispatch",  # tell the member account to apply; paid when its outcome arrives
+    "result",  # show the outcome in the approval channel, over the question where that is possible
+    "result_monitoring",  # show the outcome in the monitoring channel
+]
+
+POLICY: Final = "policy"
+"""``decided_by`` of a request that policy itself denied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a request's history; lines are only ever appended.
+
+    Attributes:
+        at: when, UTC.
+        status: the status moved to.
+        previous: the status moved from; empty for the first entry.
+        by: Slack user id, ``policy``, an account id, or ``sweep``.
+        note: what else is worth knowing, e.g. an error code.
+    """
+
+    at: datetime
+    status: Status
+    previous: Status | Literal[""]
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A stored request.
+
+    Attributes:
+        request: what was asked.
+        status: where it stands now.
+        requested_at: when the change was made (``request.event_time``), UTC; the sort key of the index.
+        owed: what still has to be done, each with the time since when it is owed.
+        history: every move, oldest first.
+        decided_by: Slack user id of who decided; ``policy``; empty while nobody has.
+        decided_by_name: how Slack names them, for plain text.
+        decided_at: when, UTC.
+        error_code: why applying failed, e.g. ``InvalidPermission.Duplicate``.
+        error_reason: the same as a sentence.
+        response_url: Slack's address for replacing the message that was clicked; a secret, 30 minutes, 5 uses.
+        message_ts: Slack's id of the clicked message; a reply in its thread is the way when ``response_url`` is spent.
+        reminded_at: when it was asked again.
+    """
+
+    request: Request
+    status: Status
+    requested_at: datetime
+    owed: tuple[tuple[Debt, datetime], ...] = ()
+    history: tuple[Entry, ...] = ()
+    decided_by: str = ""
+    decided_by_name: str = ""
+    decided_at: datetime | None = None
+    error_code: str = ""
+    error_reason: str = ""
+    response_url: str = ""
+    message_ts: str = ""
+    reminded_at: datetime | None = None
+
+    def owes(self, debt: Debt) -> bool:
+        """True while ``debt`` is not paid."""
+        return any(one == debt for one, _ in self.owed)

@@ -1,0 +1,88 @@
+"""A request: one change that was taken back (or seen) and what becomes of it.
+
+The status machine of design lives here as a table. Both stores (the central table, the member's ledger) keep requests; neither may
+move one along a way that is not in :data:`MOVES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from shared.domain.caller import Caller
+from shared.domain.change import Change
+from shared.domain.rule import Rule
+
+Status = Literal["pending", "approved", "applied", "denied", "expired", "error", "unreverted", "observed"]
+Origin = Literal["call", "snapshot"]
+
+MOVES: Final[Mapping[Status, frozenset[Status]]] = {
+    "pending": frozenset({"approved", "denied", "expired"}),
+    "approved": frozenset({"applied", "error"}),
+    "error": frozenset({"applied"}),
+    "applied": frozenset(),
+    "denied": frozenset(),
+    "expired": frozenset(),
+    "unreverted": frozenset(),
+    "observed": frozenset(),
+}
+"""From which status a request may move to which."""
+
+FIRST_STATUSES: Final[frozenset[Status]] = frozenset({"pending", "denied", "unreverted", "observed"})
+"""In which status a request may come into being (``denied``: by policy)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked, exactly as it will be applied.
+
+    Attributes:
+        request_id: CloudTrail's ``requestID``; of drift, an id derived from group and difference.
+        account: 12-digit member account.
+        account_name: how people call the account.
+        region: e.g. ``eu-west-1``.
+        group_id: ``sg-…``.
+        group_name: empty when it could not be found out.
+        requester: who made the change; ``None`` when nobody knows (found by the snapshot).
+        event_name: the API action; empty for drift.
+        event_time: when the change was made (of drift: found), UTC.
+        change: what approval would apply.
+        origin: ``call`` or ``snapshot``.
+        status: the status it comes into being with.
+        reason: why it is ``unreverted``, ``observed`` or denied by policy; may say more about a pending one.
+        remaining: rules of an ``unreverted`` request that are still in force although nobody approved them (or still missing).
+    """
+
+    request_id: str
+    account: str
+    account_name: str
+    region: str
+    group_id: str
+    group_name: str
+    requester: Caller | None
+    event_name: str
+    event_time: datetime
+    change: Change
+    origin: Origin = "call"
+    status: Status = "pending"
+    reason: str = ""
+    remaining: tuple[Rule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything approval would apply and where, hex; shown, clicked and applied must carry the same one."""
+        parts = [self.request_id, self.account, self.region, self.group_id]
+        parts += [_rule_text("add", rule) for rule in self.change.added]
+        parts += [_rule_text("remove", rule) for rule in self.change.removed]
+        for edit in self.change.modified:
+            parts += [_rule_text("before", edit.before), _rule_text("after", edit.after)]
+        # Length prefixes keep two different lists of parts from running together into the same text.
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rule_text(role: str, rule: Rule) -> str:
+    return repr((role, rule.identity, rule.source.peering, rule.description, rule.tags))

@@ -1,0 +1,175 @@
+"""The SNS messages between the accounts, one class each, and how they are read and written.
+
+A message carries everything its receiver needs to check it: the request's id and its digest. The receiver trusts its own store, not the
+message (docs/decisions/0002). docs/contracts.md describes each field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.domain.request import FIRST_STATUSES, Request
+from shared.wire.fields import Field, FieldError
+from shared.wire.packing import from_text, to_text
+from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
+
+SECURITY_GROUP_CHANGE: Final = "securityGroupChange"
+APPLY: Final = "applySecurityGroupChange"
+DENY: Final = "denySecurityGroupChange"
+ERROR_HANDLER: Final = "errorHandlerSecurityGroupChange"
+
+
+class MessageError(FieldError):
+    """A message that cannot be read; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMessage:
+    """Member → central on ``securityGroupChange``: a change was taken back, seen, or could not be taken back."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedMessage:
+    """Member → central on ``securityGroupChange``: an approved change is in force."""
+
+    request_id: str
+    digest: str
+    account: str
+    region: str
+    applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMessage:
+    """Member → central on ``errorHandlerSecurityGroupChange``: an approved change could not be applied.
+
+    Attributes:
+        code: EC2's error code, e.g. ``InvalidPermission.Duplicate``, or one of ours, e.g. ``UnknownRequest``.
+        reason: a sentence for people.
+    """
+
+    request_id: str
+    digest: str
+    account: str
+    region: str
+    code: str
+    reason: str
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyMessage:
+    """Central → member on ``applySecurityGroupChange``: an approver said yes to exactly this digest."""
+
+    request_id: str
+    digest: str
+    approver_id: str
+    approver_name: str
+    approved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenyMessage:
+    """Central → central on ``denySecurityGroupChange``: tell everybody that a request was denied."""
+
+    request_id: str
+    digest: str
+
+
+Message = RequestMessage | AppliedMessage | ErrorMessage | ApplyMessage | DenyMessage
+
+
+def write_message(message: Message) -> str:
+    """Return the text to publish: JSON, compressed when large (at most SNS's 256 KB for a thousand rules)."""
+    match message:
+        case RequestMessage():
+            body = {"type": "request", "request": request_to_json(message.request)}
+        case AppliedMessage():
+            body = {"type": "applied", **_subject(message), "appliedAt": time_to_text(message.applied_at)}
+        case ErrorMessage():
+            body = {
+                "type": "error",
+                **_subject(message),
+                "code": message.code,
+                "reason": message.reason,
+                "failedAt": time_to_text(message.failed_at),
+            }
+        case ApplyMessage():
+            body = {
+                "type": "apply",
+                "requestId": message.request_id,
+                "digest": message.digest,
+                "approverId": message.approver_id,
+                "approverName": message.approver_name,
+                "approvedAt": time_to_text(message.approved_at),
+            }
+        case DenyMessage():
+            body = {"type": "deny", "requestId": message.request_id, "digest": message.digest}
+    return to_text({"version": 1, **body})
+
+
+def read_message(text: str) -> Message:
+    """Read a published message.
+
+    Raises:
+        MessageError: when it is damaged, of an unknown version or type, or a field is missing or wrong.
+    """
+    try:
+        return _read(from_text(text, "message"))
+    except FieldError as error:
+        raise MessageError(error.path, str(error).removeprefix(f"{error.path}: ")) from error
+
+
+def _subject(message: AppliedMessage | ErrorMessage) -> dict[str, str]:
+    return {
+        "requestId": message.request_id,
+        "digest": message.digest,
+        "account": message.account,
+        "region": message.region,
+    }
+
+
+def _read(field: Field) -> Message:
+    if field["version"].integer() != 1:
+        raise field["version"].error(f"{field['version'].value!r} is unknown; this side speaks version 1")
+    kind = field["type"].text()
+    if kind == "request":
+        return _read_request(field["request"])
+    request_id, digest = field["requestId"].text(), field["digest"].text()
+    if kind == "deny":
+        return DenyMessage(request_id=request_id, digest=digest)
+    if kind == "apply":
+        return ApplyMessage(
+            request_id=request_id,
+            digest=digest,
+            approver_id=field["approverId"].text(),
+            approver_name=field["approverName"].optional_text(),
+            approved_at=field["approvedAt"].time(),
+        )
+    account, region = field["account"].text(), field["region"].text()
+    if kind == "applied":
+        return AppliedMessage(
+            request_id=request_id, digest=digest, account=account, region=region, applied_at=field["appliedAt"].time()
+        )
+    if kind == "error":
+        return ErrorMessage(
+            request_id=request_id,
+            digest=digest,
+            account=account,
+            region=region,
+            code=field["code"].text(),
+            reason=field["reason"].text(),
+            failed_at=field["failedAt"].time(),
+        )
+    raise field["type"].error(f"{kind!r} is unknown")
+
+
+def _read_request(field: Field) -> RequestMessage:
+    request = request_from_json(field)
+    if request.status not in FIRST_STATUSES:
+        raise field["status"].error(f"a request cannot come into being as {request.status!r}")
+    return RequestMessage(request=request)

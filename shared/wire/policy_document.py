@@ -1,0 +1,142 @@
+"""Reads ``policy.toml`` into policy values; every mistake in it is named by its key.
+
+An unknown key or a value of the wrong type is an error rather than a surprise later: a policy that does not say what its author
+meant is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from shared.domain.policy import Policies, Policy
+from shared.wire.fields import Field, FieldError
+
+
+class PolicyError(FieldError):
+    """A policy that cannot be used; the message names the key and what is allowed there."""
+
+
+_ACCOUNT: Final = re.compile(r"\d{12}\Z")
+_SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]+\Z")
+_LONGEST_HOURS: Final = 24 * 365
+
+
+def parse_policies(text: str) -> Policies:
+    """Read a policy document.
+
+    Args:
+        text: the contents of ``policy.toml``.
+
+    Raises:
+        PolicyError: when it is no TOML, has an unknown key, or a value of the wrong type or range.
+    """
+    try:
+        root = Field(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError("", f"is not valid TOML: {error}") from error
+    try:
+        return _policies(root)
+    except FieldError as error:
+        raise PolicyError(error.path, str(error).removeprefix(f"{error.path}: ")) from error
+
+
+def _policies(root: Field) -> Policies:
+    general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts"})
+    accounts = []
+    for account, section in root["accounts"].members():
+        if not _ACCOUNT.match(account):
+            raise section.error("is no 12-digit account id; write it in quotes: [accounts.\"222222222222\"]")
+        accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
+    return Policies(general=general, accounts=tuple(accounts))
+
+
+def _policy(section: Field, base: Policy, *, known: set[str]) -> Policy:
+    _refuse_unknown(section, known)
+    values: dict[str, object] = {
+        key: read(section[key]) for key, read in _READERS.items() if not section[key].is_missing
+    }
+    if not section["people"].is_missing:
+        values["people"] = tuple(_people(section["people"]))
+    exempt = section["exempt"]
+    _refuse_unknown(exempt, {"principals", "groups"})
+    for key in ("principals", "groups"):
+        if not exempt[key].is_missing:
+            values[f"exempt_{key}"] = _texts(exempt[key])
+    return replace(base, **values)  # type: ignore[arg-type]  # each reader returns the type of its attribute
+
+
+def _refuse_unknown(section: Field, known: set[str]) -> None:
+    for key, member in section.members():
+        if key not in known:
+            raise member.error(f"is not a policy key; known here: {', '.join(sorted(known))}")
+
+
+def _people(section: Field) -> Iterator[tuple[str, str]]:
+    for pattern, user in section.members():
+        yield pattern, _slack_user(user)
+
+
+def _slack_user(field: Field) -> str:
+    user_id = field.text()
+    if not _SLACK_USER.match(user_id):
+        raise field.error(f"{user_id!r} is no Slack user id such as U061F7AUR")
+    return user_id
+
+
+def _texts(field: Field) -> tuple[str, ...]:
+    return tuple(element.text() for element in field.elements())
+
+
+def _slack_users(field: Field) -> tuple[str, ...]:
+    return tuple(_slack_user(element) for element in field.elements())
+
+
+def _boolean(field: Field) -> bool:
+    if not isinstance(field.value, bool):
+        raise field.error("expected true or false")
+    return field.value
+
+
+def _duration(field: Field) -> float:
+    value = field.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise field.error("expected a number")
+    if not 0 < value <= _LONGEST_HOURS * 60:
+        raise field.error(f"expected a number above 0, at most {_LONGEST_HOURS * 60}")
+    return value
+
+
+def _one_of(*allowed: str) -> Callable[[Field], str]:
+    def read(field: Field) -> str:
+        if field.value not in allowed:
+            raise field.error(f"expected one of {', '.join(repr(one) for one in allowed)}, found {field.value!r}")
+        return str(field.value)
+
+    return read
+
+
+def _some_of(*allowed: str) -> Callable[[Field], tuple[str, ...]]:
+    one = _one_of(*allowed)
+
+    def read(field: Field) -> tuple[str, ...]:
+        return tuple(one(element) for element in field.elements())
+
+    return read
+
+
+_READERS: Final[Mapping[str, Callable[[Field], object]]] = {
+    "mode": _one_of("enforce", "observe"),
+    "directions": _some_of("ingress", "egress"),
+    "guard": _some_of("add", "modify", "remove"),
+    "require_description": _boolean,
+    "expire_after_hours": _duration,
+    "remind_after_hours": _duration,
+    "drift": _one_of("revert", "report"),
+    "drift_grace_minutes": _duration,
+    "approvers": _slack_users,
+    "allow_self_approval": _boolean,
+}
