@@ -1,0 +1,63 @@
+# The verbs of this repository; `make` lists them. What each one does in detail stands in CONTRIBUTING.md.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CODE := shared central member sandbox
+JOBS ?= 2
+ARGS ?=
+
+# Pure code, where every branch has a test.
+PURE := shared/domain/*,shared/wire/*,shared/slack/messages*
+
+# The first Python that is new enough; `make PYTHON=/path/to/python` takes another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo sandbox test lint format clean
+
+help: ## list the verbs
+	@echo "make …"
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  %-10s %s\n' "$$verb" "$$text"; done
+
+venv: $(STAMP) ## make .venv and install requirements.txt into it (once; again when it changes)
+
+demo: $(STAMP) ## play the whole story on this machine: change, revert, Slack, decision, apply
+	@$(BIN)/python -m sandbox demo $(ARGS)
+
+sandbox: $(STAMP) ## keep the whole system up on this machine, to try it by hand
+	@$(BIN)/python -m sandbox $(ARGS)
+
+test: $(STAMP) ## run every test, with coverage; ARGS="-k slack" goes to pytest, JOBS is the number of processes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	@echo "Every branch of domain, wire formats and Slack messages must have a test:"
+	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
+	@echo "Branch coverage of everything: $$($(BIN)/python -m coverage report --format=total) %"
+endif
+
+lint: $(STAMP) ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## bring the code into the project's format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean: ## remove what the other verbs made, .venv included
+	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .chalice/central/deployments .chalice/member/deployments
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found. Install one, or say where it is: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is not Python 3.11 or newer. Say where one is: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make virtual environments here. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing requirements.txt into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
