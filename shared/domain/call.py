@@ -1,7 +1,7 @@
 """One EC2 API call that touched a security group, as CloudTrail reported it.
 
-A call says what was *sent* (``requested``), what EC2 *answered* (``resulting``) and often not all of either. What is missing
-is found out by comparing the baseline with the live group, never guessed.
+A call says what was *sent* (``requested``), what EC2 *answered* (``resulting``) and often not all of either. What is
+missing is found out by comparing the baseline with the live group, never guessed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class RuleEdit:
 
     Attributes:
         rule_id: the edited rule, ``sgr-…``.
-        after: the rule as the caller wants it; its direction is not in the event and is filled in from the group. ``None`` for a
-            description update, which leaves the rest of the rule alone.
+        after: the rule as the caller wants it; its direction is not in the event and is filled in from the group.
+            ``None`` for a description update, which leaves the rest of the rule alone.
         description: the new description.
     """
 

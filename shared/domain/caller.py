@@ -1,7 +1,7 @@
 """Who made a call, as CloudTrail recorded it: the identity that policy judges and the person behind a role session.
 
-Only ARNs that AWS itself writes decide anything. User agents, session names and ``invokedBy`` can be chosen by the caller
-and are shown to people, never trusted.
+Only ARNs that AWS itself writes decide anything. User agents, session names and ``invokedBy`` can be chosen by the
+caller and are shown to people, never trusted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Caller:
         type: CloudTrail's identity type, e.g. ``IAMUser``, ``AssumedRole``, ``Root``.
         account: 12-digit account the credentials belong to; empty when the event does not say.
         arn: ARN of the user or of the session; empty for AWS services.
-        principal_arn: what ``exempt.principals`` is matched with: the IAM user's ARN, or the ARN of the role behind a session.
+        principal_arn: what ``exempt.principals`` is matched with: the IAM user's ARN, or the ARN of the role behind a
+            session.
         name: the person or session as a human would name it, e.g. ``ada@example.com (AWSReservedSSO_Admin_1a2b)``.
         invoked_by: the AWS service that made the call on the caller's behalf, for display only.
     """
@@ -51,7 +52,8 @@ def is_session_of(caller: Caller, own_session_arn: str) -> bool:
 
     Args:
         caller: who made the call.
-        own_session_arn: what ``sts:GetCallerIdentity`` answers, e.g. ``arn:aws:sts::222222222222:assumed-role/member/fn``.
+        own_session_arn: what ``sts:GetCallerIdentity`` answers, e.g.
+            ``arn:aws:sts::222222222222:assumed-role/member/fn``.
     """
     own = _ASSUMED_ROLE.match(own_session_arn)
     session = _ASSUMED_ROLE.match(caller.arn)

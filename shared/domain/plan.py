@@ -1,7 +1,7 @@
 """How to bring a group from one state to another in EC2, as plain values that a small executor runs.
 
-A plan closes before it opens: revokes come first, then edits in place, then authorizes. The same steps serve the revert and
-the approved change; how failures are met is the executor's business (``shared.aws.execution``).
+A plan closes before it opens: revokes come first, then edits in place, then authorizes. The same steps serve the revert
+and the approved change; how failures are met is the executor's business (``shared.aws.execution``).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ Plan = tuple[Step, ...]
 def make_plan(change: Change) -> Plan:
     """Return the steps that carry a change out.
 
-    A modification needs the rule id and the same kind of source on both sides (EC2 cannot change that in place); otherwise
-    it becomes a revoke and an authorize.
+    A modification needs the rule id and the same kind of source on both sides (EC2 cannot change that in place);
+    otherwise it becomes a revoke and an authorize.
     """
     in_place = [edit for edit in change.modified if _fits_in_place(edit)]
     replaced = [edit for edit in change.modified if not _fits_in_place(edit)]

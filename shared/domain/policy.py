@@ -36,7 +36,8 @@ class Policy:
         expire_after_hours: a pending request older than this can no longer be approved.
         remind_after_hours: a pending request older than this is asked once more.
         drift: what happens to a difference that no event explains: ``revert`` it, or ``report`` it.
-        drift_grace_minutes: how long a difference may stand before it counts as drift, so that a late event comes first.
+        drift_grace_minutes: how long a difference may stand before it counts as drift, so that a late event comes
+            first.
         approvers: Slack user ids that may decide; empty: everybody who can click in the approval channel.
         allow_self_approval: whether the requester may approve the own request.
         people: pairs of (glob over the ARN of a user or session, Slack user id).
@@ -91,8 +92,8 @@ class Decision:
     """What happens to a change, and why.
 
     Attributes:
-        verb: ``ignore`` (nothing to guard), ``allow`` (it becomes part of the baseline), ``report`` (allowed and shown as
-            ``observed``) or ``revert``.
+        verb: ``ignore`` (nothing to guard), ``allow`` (it becomes part of the baseline), ``report`` (allowed and shown
+            as ``observed``) or ``revert``.
         reason: a sentence for operators and for the request.
     """
 
@@ -191,8 +192,8 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
     person = person_behind(policy, requester) if requester is not None else None
     if person is None:
         reason = (
-            "Nobody can tell whether you would approve your own change: its requester is not listed under [people] in the "
-            "policy. An administrator can add the requester there; the change then has to be made again."
+            "Nobody can tell whether you would approve your own change: its requester is not listed under [people] in "
+            "the policy. An administrator can add the requester there; the change then has to be made again."
         )
         return Verdict(allowed=False, reason=reason)
     if person == user_id:

@@ -1,7 +1,7 @@
 """A request: one change that was taken back (or seen) and what becomes of it.
 
-The status machine of design lives here as a table. Both stores (the central table, the member's ledger) keep requests; neither may
-move one along a way that is not in :data:`MOVES`.
+The status machine of design lives here as a table. Both stores (the central table, the member's ledger) keep requests;
+neither may move one along a way that is not in :data:`MOVES`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Request:
         origin: ``call`` or ``snapshot``.
         status: the status it comes into being with.
         reason: why it is ``unreverted``, ``observed`` or denied by policy; may say more about a pending one.
-        remaining: rules of an ``unreverted`` request that are still in force although nobody approved them (or still missing).
+        remaining: rules of an ``unreverted`` request that are still in force although nobody approved them (or still
+            missing).
     """
 
     request_id: str
@@ -73,7 +74,7 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything approval would apply and where, hex; shown, clicked and applied must carry the same one."""
+        """SHA-256 (hex) over everything approval would apply and where; shown, clicked and applied carry the same."""
         parts = [self.request_id, self.account, self.region, self.group_id]
         parts += [_rule_text("add", rule) for rule in self.change.added]
         parts += [_rule_text("remove", rule) for rule in self.change.removed]

@@ -1,8 +1,8 @@
 """A security group rule as EC2 understands it, in one canonical form.
 
-Two rules are the same rule for EC2 when direction, protocol, ports and source agree; the description, the tags and the rule id
-are not part of that identity. Everything that compares rules relies on :attr:`Rule.identity`, so every spelling of the
-same rule (``6`` and ``tcp``, ``10.0.0.5/24`` and ``10.0.0.0/24``) has to end in the same text here.
+Two rules are the same rule for EC2 when direction, protocol, ports and source agree; the description, the tags and the
+rule id are not part of that identity. Everything that compares rules relies on :attr:`Rule.identity`, so every spelling
+of the same rule (``6`` and ``tcp``, ``10.0.0.5/24`` and ``10.0.0.0/24``) has to end in the same text here.
 
 What does not belong here: how CloudTrail, EC2 or our own messages spell a rule (``shared.wire``).
 """
@@ -65,8 +65,8 @@ class Source:
 class Rule:
     """One security group rule: one source, one port range. Build it with :func:`make_rule`.
 
-    ``rule_id`` and ``tags`` do not take part in ``==``: a rule that was taken away and restored has a new id, and tags do not
-    decide what traffic may pass.
+    ``rule_id`` and ``tags`` do not take part in ``==``: a rule that was taken away and restored has a new id, and tags
+    do not decide what traffic may pass.
 
     Attributes:
         direction: ``ingress`` or ``egress``.
@@ -96,7 +96,7 @@ class Rule:
         return f"{self.direction}/{self.protocol}/{ports}/{self.source.kind}/{owner}{self.source.value}"
 
 
-def make_rule(  # noqa: PLR0913 - a rule has this many parts, and all are named at the call
+def make_rule(
     *,
     direction: Direction,
     protocol: str | int,
@@ -181,7 +181,8 @@ def _range(first: int | None, last: int | None, *, low: int, high: int, what: st
 def cidr(text: str) -> Source:
     """Return the source for an IPv4 or IPv6 block in EC2's canonical text.
 
-    Host bits are cleared as EC2 clears them (``100.68.0.18/18`` → ``100.68.0.0/18``), IPv6 is written in its short form.
+    Host bits are cleared as EC2 clears them (``100.68.0.18/18`` → ``100.68.0.0/18``), IPv6 is written in its short
+    form.
 
     Raises:
         RuleError: when the text is no CIDR block.
@@ -190,7 +191,7 @@ def cidr(text: str) -> Source:
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise RuleError(f"{text!r} is not an IPv4 or IPv6 CIDR block") from error
-    return Source(kind="ipv4" if network.version == 4 else "ipv6", value=str(network))  # noqa: PLR2004 - IP version 4
+    return Source(kind="ipv4" if network.version == 4 else "ipv6", value=str(network))
 
 
 def prefix_list(prefix_list_id: str) -> Source:

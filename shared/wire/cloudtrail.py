@@ -1,9 +1,9 @@
 """Reads a security-group call out of the EventBridge event that CloudTrail sends.
 
-CloudTrail writes EC2 calls in several forms at once: camelCase for the old actions, PascalCase below a wrapper for the newer
-ones, one element as an object or several as a list, ports as numbers or text. Both forms are read here, and only here.
-``read_head`` reads what the decision and a revoke by rule id need; ``read_rules`` adds everything else, so that a form nobody
-foresaw in a description can never keep a port open.
+CloudTrail writes EC2 calls in several forms at once: camelCase for the old actions, PascalCase below a wrapper for the
+newer ones, one element as an object or several as a list, ports as numbers or text. Both forms are read here, and only
+here. ``read_head`` reads what the decision and a revoke by rule id need; ``read_rules`` adds everything else, so that a
+form nobody foresaw in a description can never keep a port open.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
@@ -143,9 +143,7 @@ def _with_rules(detail: Field, head: Call) -> Call:
     resulting = None if _is_omitted(response) else _resulting(response, head.kind, direction, head.account, requested)
     omitted = head.omitted or _anything_omitted(detail["requestParameters"])
     rule_ids = () if _is_omitted(parameters) else tuple(_rule_ids(parameters))
-    return replace(
-        head, requested=requested, resulting=resulting, rule_ids=rule_ids, edits=edits, omitted=omitted
-    )
+    return replace(head, requested=requested, resulting=resulting, rule_ids=rule_ids, edits=edits, omitted=omitted)
 
 
 def _parameters(detail: Field) -> Field:
@@ -199,10 +197,13 @@ def _requested(parameters: Field, direction: Direction, account: str) -> Iterato
 
 def _permission(permission: Field, direction: Direction, account: str) -> Iterator[Rule]:
     """Yield one rule for each source of a permission; several kinds and several sources may stand in one."""
-    kinds: tuple[tuple[tuple[str, str], Callable[[Field], Source]], ...] = (
+    kinds: tuple[tuple[tuple[str, ...], Callable[[Field], Source]], ...] = (
         (("ipRanges", "IpRanges"), lambda item: _cidr_source(item.either("cidrIp", "CidrIp"))),
         (("ipv6Ranges", "Ipv6Ranges"), lambda item: _cidr_source(item.either("cidrIpv6", "CidrIpv6"))),
-        (("prefixListIds", "PrefixListIds"), lambda item: prefix_list(item.either("prefixListId", "PrefixListId").text())),
+        (
+            ("prefixListIds", "PrefixListIds"),
+            lambda item: prefix_list(item.either("prefixListId", "PrefixListId").text()),
+        ),
         (("groups", "Groups", "UserIdGroupPairs"), lambda item: _group_source(item, account)),
     )
     for spellings, source_of in kinds:
@@ -301,7 +302,9 @@ def _answered_rule(item: Field, direction: Direction, account: str, owners: Mapp
         # The answer to a revoke names the referenced group without its owner; the request may have had it.
         source = owners.get(source.value, replace(source, account=""))
     description = item["description"].optional_text()
-    return _rule(item, direction, source, description=description, rule_id=item["securityGroupRuleId"].optional_text() or None)
+    return _rule(
+        item, direction, source, description=description, rule_id=item["securityGroupRuleId"].optional_text() or None
+    )
 
 
 def _flat_source(values: Field, account: str) -> Source:

@@ -1,7 +1,7 @@
 """A cursor over foreign JSON that knows where it is, so that an unreadable field is named by its path.
 
-Everything that enters the product (CloudTrail events, SNS messages, Slack clicks, stored items, the policy file) is read through a
-:class:`Field`. Reading checks the type; nothing is checked a second time later.
+Everything that enters the product (CloudTrail events, SNS messages, Slack clicks, stored items, the policy file) is
+read through a :class:`Field`. Reading checks the type; nothing is checked a second time later.
 """
 
 from __future__ import annotations

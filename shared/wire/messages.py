@@ -1,14 +1,14 @@
 """The SNS messages between the accounts, one class each, and how they are read and written.
 
-A message carries everything its receiver needs to check it: the request's id and its digest. The receiver trusts its own store, not the
-message (docs/decisions/0002). docs/contracts.md describes each field.
+A message carries everything its receiver needs to check it: the request's id and its digest. The receiver trusts its
+own store, not the message (docs/decisions/0002). docs/contracts.md describes each field.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.request import FIRST_STATUSES, Request
 from shared.wire.fields import Field, FieldError
@@ -85,6 +85,7 @@ Message = RequestMessage | AppliedMessage | ErrorMessage | ApplyMessage | DenyMe
 
 def write_message(message: Message) -> str:
     """Return the text to publish: JSON, compressed when large (at most SNS's 256 KB for a thousand rules)."""
+    body: dict[str, Any]
     match message:
         case RequestMessage():
             body = {"type": "request", "request": request_to_json(message.request)}

@@ -1,7 +1,7 @@
 """Makes documents fit: plain JSON when small, compressed when large.
 
-A request of a thousand rules with long descriptions exceeds SNS's 256 KB and DynamoDB's 400 KB as plain JSON; rules are alike and
-compress well.
+A request of a thousand rules with long descriptions exceeds SNS's 256 KB and DynamoDB's 400 KB as plain JSON; rules are
+alike and compress well.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (256 KB),
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html (400 KB)
@@ -22,7 +22,7 @@ COMPRESS_ABOVE: Final = 16 * 1024
 """Bytes of plain JSON above which a document is compressed: small ones stay readable in consoles and logs."""
 
 _LARGEST: Final = 8 * 1024 * 1024
-"""Bytes a document may have when unpacked; about twenty times the largest real one, and far below a function's memory."""
+"""Bytes a document may have when unpacked; twenty times the largest real one, far below a function's memory."""
 
 
 def to_bytes(document: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """Reads ``policy.toml`` into policy values; every mistake in it is named by its key.
 
-An unknown key or a value of the wrong type is an error rather than a surprise later: a policy that does not say what its author
-meant is worse than none.
+An unknown key or a value of the wrong type is an error rather than a surprise later: a policy that does not say what
+its author meant is worse than none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _policies(root: Field) -> Policies:
     accounts = []
     for account, section in root["accounts"].members():
         if not _ACCOUNT.match(account):
-            raise section.error("is no 12-digit account id; write it in quotes: [accounts.\"222222222222\"]")
+            raise section.error('is no 12-digit account id; write it in quotes: [accounts."222222222222"]')
         accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
     return Policies(general=general, accounts=tuple(accounts))
 

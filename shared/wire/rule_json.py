@@ -188,4 +188,3 @@ def _one_of(field: Field, allowed: tuple[str, ...]) -> Any:
     if field.value not in allowed:
         raise field.error(f"expected one of {', '.join(allowed)}, found {field.value!r}")
     return field.value
-

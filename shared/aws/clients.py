@@ -1,0 +1,49 @@
+"""The AWS clients, one per service and region, made once per container.
+
+Everything about them is standard: credentials, ``AWS_ENDPOINT_URL`` and proxies come from the environment. Only the
+patience is set
+here: a Lambda function that waits sixty seconds for a socket is no use to anybody.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    retries={"mode": "standard", "max_attempts": 4},
+    # Sixty groups at once reuse connections instead of opening new ones.
+    max_pool_connections=20,
+)
+
+
+@overload
+def client(service: Literal["ec2"], region: str) -> EC2Client: ...
+@overload
+def client(service: Literal["sns"], region: str) -> SNSClient: ...
+@overload
+def client(service: Literal["dynamodb"], region: str) -> DynamoDBClient: ...
+@overload
+def client(service: Literal["sts"], region: str) -> STSClient: ...
+
+
+@lru_cache(maxsize=32)
+def client(service: Any, region: str) -> Any:
+    """Return the container's client of a service in a region.
+
+    Args:
+        service: boto3's name of the service, e.g. ``ec2``.
+        region: e.g. ``eu-west-1``.
+    """
+    return boto3.client(service, region_name=region, config=_CONFIG)

@@ -1,0 +1,100 @@
+"""Settings as operators know them: environment variables from ``.chalice/*/config.json``, secrets by value or by
+reference.
+
+A setting is read when something needs it, so that a missing one stops that and nothing else; the error is one sentence
+that names the variable. Values never appear in errors or logs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+_SSM: Final = "ssm:"
+_SECRETS_MANAGER: Final = "secretsmanager:"
+_ACCOUNT_ID: Final = re.compile(r"\d{12}\Z")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
+
+
+class SettingError(RuntimeError):
+    """A setting is missing or malformed; the message names the variable and what to do."""
+
+
+def optional(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the value of an environment variable, ``""`` when it is not set."""
+    source = os.environ if environ is None else environ  # noqa: TID251 - this is the one place
+    return source.get(name, "").strip()
+
+
+def setting(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the value of an environment variable that has to be set.
+
+    Raises:
+        SettingError: when it is missing or empty.
+    """
+    value = optional(name, environ)
+    if not value:
+        raise SettingError(f"Setting {name} is missing: set the environment variable {name} in .chalice/*/config.json.")
+    return value
+
+
+def account_id(name: str) -> str:
+    """Return a setting that is a 12-digit AWS account id.
+
+    Raises:
+        SettingError: when it is missing or has another form.
+    """
+    value = setting(name)
+    if not _ACCOUNT_ID.match(value):
+        raise SettingError(f"Setting {name} is malformed: expected a 12-digit AWS account id.")
+    return value
+
+
+def region(name: str) -> str:
+    """Return a setting that is an AWS region such as ``eu-west-1``.
+
+    Raises:
+        SettingError: when it is missing or has another form.
+    """
+    value = setting(name)
+    if not _REGION.match(value):
+        raise SettingError(f"Setting {name} is malformed: expected an AWS region such as eu-west-1.")
+    return value
+
+
+def secret(name: str) -> str:
+    """Return a secret setting; a reference is resolved once per container.
+
+    Args:
+        name: the variable; its value is the secret itself, ``ssm:/parameter/name`` (SecureString) or
+            ``secretsmanager:<name or ARN>``.
+
+    Raises:
+        SettingError: when it is missing, or what it refers to cannot be read.
+    """
+    value = setting(name)
+    if value.startswith((_SSM, _SECRETS_MANAGER)):
+        return _resolve(name, value)
+    return value
+
+
+@lru_cache(maxsize=32)
+def _resolve(name: str, reference: str) -> str:
+    # Imported here: most invocations have their secrets cached, and the member app has none.
+    from aws_lambda_powertools.utilities.parameters import get_parameter, get_secret
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+    try:
+        if reference.startswith(_SSM):
+            value = get_parameter(reference.removeprefix(_SSM), decrypt=True)
+        else:
+            value = get_secret(reference.removeprefix(_SECRETS_MANAGER))
+    except GetParameterError as error:
+        raise SettingError(f"Setting {name} refers to {reference}, which cannot be read: {error}") from error
+    text = str(value).strip()
+    if not text:
+        raise SettingError(f"Setting {name} refers to {reference}, which is empty.")
+    return text
