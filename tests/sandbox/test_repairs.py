@@ -112,7 +112,7 @@ def test_protocols_and_absent_ports_are_stored_as_ec2_does(
 
 
 def test_authorize_returns_every_rule_with_its_owner(ec2: Any, group: str) -> None:
-    """All rules of all permissions come back, each with the account of the group, its tags and description."""
+    """All rules of all permissions come back, each with the group's account, its tags and description."""
     answer = ec2.authorize_security_group_ingress(
         GroupId=group,
         IpPermissions=[
@@ -259,9 +259,7 @@ def test_modify_replaces_every_kind_of_source_and_keeps_the_rule_id(
     assert shown[kept[0]] == kept[1]
 
 
-def test_modify_refuses_another_kind_of_source_and_a_duplicate_and_changes_nothing(
-    ec2: Any, group: str
-) -> None:
+def test_modify_that_changes_the_kind_or_makes_a_duplicate_changes_nothing(ec2: Any, group: str) -> None:
     """Both rules of the call stay as they were when one of them cannot change."""
     made = ec2.authorize_security_group_ingress(
         GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8"), v4("10.1.0.0/16")])]

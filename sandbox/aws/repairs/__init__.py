@@ -1,8 +1,8 @@
 """Where moto differs from AWS in ways that the product would notice, put right in one place.
 
 Each repair names the AWS behaviour it restores, and has a test of its own. The repairs replace attributes of
-moto's classes while :func:`repaired` is open, and put the originals back afterwards, so that other users of moto
-in the same process see it unchanged. Nothing here knows of accounts, of CloudTrail or of the product.
+moto's classes while :func:`repaired` is open, and put the originals back afterwards, so that other users of
+moto in the same process see it unchanged. Nothing here knows of accounts, of CloudTrail or of the product.
 """
 
 from collections.abc import Iterator

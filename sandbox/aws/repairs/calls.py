@@ -1,7 +1,7 @@
 """The EC2 calls on security groups' rules, as AWS answers them; methods for moto's response class.
 
-All or nothing per call, every kind of source, complete answers. Values and identity of a rule are in `rules.py`,
-reading the parameters in `parameters.py`.
+All or nothing per call, every kind of source, complete answers. Values and identity of a rule are in
+``rules.py``, reading the parameters in ``parameters.py``.
 """
 
 from typing import Any
@@ -22,8 +22,11 @@ from moto.ec2.responses.security_groups import SecurityGroups
 from sandbox.aws.repairs.parameters import addressed_group, rule_of_request, rules_of_request
 from sandbox.aws.repairs.rules import AwsRule, Identity, grouped_rules
 
-#: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html: per direction, IPv4 and IPv6 counted apart.
+#: Per direction, IPv4 and IPv6 counted apart.
+#: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 RULES_PER_GROUP = 60
+#: The kinds of source, as ModifySecurityGroupRules names them.
+SOURCE_KEYS = ("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupId")
 
 
 def authorize_ingress(response: SecurityGroups) -> ActionResult:
@@ -37,12 +40,12 @@ def authorize_egress(response: SecurityGroups) -> ActionResult:
 
 
 def revoke_ingress(response: SecurityGroups) -> ActionResult:
-    """RevokeSecurityGroupIngress: takes away all or none, and says what it took away and what it did not know."""
+    """RevokeSecurityGroupIngress: takes away all or none, and says what it took away and did not know."""
     return _revoke(response, egress=False)
 
 
 def revoke_egress(response: SecurityGroups) -> ActionResult:
-    """RevokeSecurityGroupEgress: takes away all or none, and says what it took away and what it did not know."""
+    """RevokeSecurityGroupEgress: takes away all or none, and says what it took away and did not know."""
     return _revoke(response, egress=True)
 
 
@@ -57,7 +60,7 @@ def describe_egress(response: SecurityGroups) -> ActionResult:
 
 
 def modify(response: SecurityGroups) -> ActionResult:
-    """ModifySecurityGroupRules: replaces protocol, ports, source and description; ids, tags and direction stay.
+    """ModifySecurityGroupRules: replaces protocol, ports, source and description; id and tags stay.
 
     Every kind of source. The kind itself cannot change, and a rule cannot become the same as another one. An
     absent description is an empty one. All rules of the call change, or none.
@@ -85,11 +88,7 @@ def _change(response: SecurityGroups, group: SecurityGroup, item: dict[str, Any]
     rule = group.get_rule(rule_id)
     if not isinstance(rule, AwsRule):
         raise InvalidSecurityGroupRuleIdNotFoundError(rule_id)
-    sources = [
-        key
-        for key in ("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupId")
-        if values.get(key) is not None
-    ]
+    sources = [key for key in SOURCE_KEYS if values.get(key) is not None]
     if len(sources) > 1:
         raise InvalidParameterCombination(
             "Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified"

@@ -1,4 +1,4 @@
-"""Reading the parameters of EC2's calls on rules: the group, and rules from every form that the calls take."""
+"""Reading the parameters of EC2's calls on rules: the group, and rules from every form the calls take."""
 
 from typing import Any
 
@@ -98,8 +98,8 @@ def _rule(
 def _referenced(response: SecurityGroups, group: SecurityGroup, pair: dict[str, Any]) -> dict[str, Any]:
     """Resolve a referenced group: of this account, or of another one whose VPC is peered with the group's.
 
-    A rule may reference a group of a peer VPC, in another account too, by account and group id; the answer then
-    also names the VPC, the peering connection and its state.
+    A rule may reference a group of a peer VPC, in another account too, by account and group id; the answer
+    then also names the VPC, the peering connection and its state.
     https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html
     """
     account = response.current_account

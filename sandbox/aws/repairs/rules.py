@@ -1,4 +1,4 @@
-"""A security group's rule as EC2 keeps it: canonical values, one identity, a description for every kind of source.
+"""A security group's rule as EC2 keeps it: canonical values, one identity, a description whatever the source.
 
 Only the rule itself; what the API calls do with rules is in `calls.py`.
 """
@@ -42,8 +42,8 @@ def canonical_cidr(text: str, *, version: int) -> str:
 def canonical_ports(protocol: str, ports: tuple[Any, Any]) -> tuple[int | None, int | None]:
     """Give the ports that EC2 stores: numbers where the protocol has ports, none where all ports are meant.
 
-    `-1` and protocols other than tcp, udp, icmp and icmpv6 always mean all ports, whatever was sent; absent ports
-    of those four mean all of them.
+    ``-1`` and protocols other than tcp, udp, icmp and icmpv6 always mean all ports, whatever was sent; absent
+    ports of those four mean all of them.
     """
     if protocol not in ALL_PORTS:
         return None, None
@@ -116,7 +116,7 @@ class AwsRule(SecurityGroupRule):
 
     @property
     def source(self) -> tuple[str, str]:
-        """Kind and value of the source: `("CidrIpv4", "10.0.0.0/8")`, `("ReferencedGroupId", "1111…/sg-0a…")`."""
+        """Kind and value: ``("CidrIpv4", "10.0.0.0/8")``, ``("ReferencedGroupId", "1111…/sg-0a…")``."""
         if "CidrIp" in self.ip_range:
             return "CidrIpv4", self.ip_range["CidrIp"]
         if "CidrIpv6" in self.ip_range:
