@@ -6,11 +6,15 @@ and the approved change; how failures are met is the executor's business (``shar
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, TypeVar
 
 from shared.domain.change import Change, Modification, undo
 from shared.domain.rule import Direction, Rule
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,14 @@ class Modify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Describe:
+    """Set the descriptions of rules of one direction in one call; nothing else of them changes."""
+
+    direction: Direction
+    edits: tuple[Modification, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorize:
     """Add rules of one direction that carry the same tags in one call (EC2 puts a call's tags on all of its rules)."""
 
@@ -43,32 +55,34 @@ class Authorize:
     rules: tuple[Rule, ...]
 
 
-Step = Revoke | Modify | Authorize
+Step = Revoke | Modify | Describe | Authorize
 Plan = tuple[Step, ...]
 
 
 def make_plan(change: Change) -> Plan:
     """Return the steps that carry a change out.
 
-    A modification needs the rule id and the same kind of source on both sides (EC2 cannot change that in place);
-    otherwise it becomes a revoke and an authorize.
+    A new description alone is set by permission. Any other modification needs the rule id and the same kind of source
+    on both sides (EC2 cannot change that in place); otherwise it becomes a revoke and an authorize.
     """
-    in_place = [edit for edit in change.modified if _fits_in_place(edit)]
-    replaced = [edit for edit in change.modified if not _fits_in_place(edit)]
+    described = [edit for edit in change.modified if edit.before.identity == edit.after.identity]
+    edited = [edit for edit in change.modified if edit.before.identity != edit.after.identity]
+    in_place = [edit for edit in edited if _fits_in_place(edit)]
+    replaced = [edit for edit in edited if not _fits_in_place(edit)]
     away = [*change.removed, *(edit.before for edit in replaced)]
     back = [*change.added, *(edit.after for edit in replaced)]
-    revokes = [
-        Revoke(direction=direction, rules=tuple(rules))
-        for direction, rules in groupby(sorted(away, key=_direction), key=_direction)
-    ]
-    edits = [Modify(rule_id=edit.before.rule_id or "", edit=edit) for edit in in_place]
-    authorizes = [
-        Authorize(direction=rules[0].direction, rules=rules)
-        for rules in (
-            tuple(same) for _, same in groupby(sorted(back, key=_direction_and_tags), key=_direction_and_tags)
-        )
-    ]
-    return (*revokes, *edits, *authorizes)
+    return (
+        *(Revoke(direction=key, rules=tuple(rules)) for key, rules in _grouped(away, lambda rule: rule.direction)),
+        *(Modify(rule_id=edit.before.rule_id or "", edit=edit) for edit in in_place),
+        *(
+            Describe(direction=key, edits=tuple(edits))
+            for key, edits in _grouped(described, lambda edit: edit.after.direction)
+        ),
+        *(
+            Authorize(direction=key[0], rules=tuple(rules))
+            for key, rules in _grouped(back, lambda rule: (rule.direction, rule.tags))
+        ),
+    )
 
 
 def revert_plan(change: Change) -> Plan:
@@ -81,9 +95,5 @@ def _fits_in_place(edit: Modification) -> bool:
     return edit.before.rule_id is not None and same_kind and edit.before.direction == edit.after.direction
 
 
-def _direction(rule: Rule) -> Direction:
-    return rule.direction
-
-
-def _direction_and_tags(rule: Rule) -> tuple[Direction, tuple[tuple[str, str], ...]]:
-    return rule.direction, rule.tags
+def _grouped(items: Iterable[_T], key: Callable[[_T], Any]) -> Iterator[tuple[Any, Iterator[_T]]]:
+    return groupby(sorted(items, key=key), key=key)

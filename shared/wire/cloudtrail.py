@@ -16,7 +16,17 @@ from typing import Final, NamedTuple
 
 from shared.domain.call import Call, CallKind, RuleEdit
 from shared.domain.caller import Caller
-from shared.domain.rule import Direction, Rule, RuleError, Source, cidr, group, group_by_name, make_rule, prefix_list
+from shared.domain.rule import (
+    Direction,
+    Rule,
+    RuleError,
+    Source,
+    cidr,
+    group,
+    group_by_name,
+    make_rule,
+    prefix_list,
+)
 from shared.wire.fields import Field, FieldError
 
 
@@ -303,7 +313,11 @@ def _answered_rule(item: Field, direction: Direction, account: str, owners: Mapp
         source = owners.get(source.value, replace(source, account=""))
     description = item["description"].optional_text()
     return _rule(
-        item, direction, source, description=description, rule_id=item["securityGroupRuleId"].optional_text() or None
+        item,
+        direction,
+        source,
+        description=description,
+        rule_id=item["securityGroupRuleId"].optional_text() or None,
     )
 
 

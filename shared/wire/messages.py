@@ -154,7 +154,11 @@ def _read(field: Field) -> Message:
     account, region = field["account"].text(), field["region"].text()
     if kind == "applied":
         return AppliedMessage(
-            request_id=request_id, digest=digest, account=account, region=region, applied_at=field["appliedAt"].time()
+            request_id=request_id,
+            digest=digest,
+            account=account,
+            region=region,
+            applied_at=field["appliedAt"].time(),
         )
     if kind == "error":
         return ErrorMessage(

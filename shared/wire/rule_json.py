@@ -70,7 +70,10 @@ def _source(field: Field) -> Source:
             raise field["value"].error(f"{value!r} is no {kind} block")
         return source
     return Source(
-        kind=kind, value=value, account=field["account"].optional_text(), peering=field["peering"].optional_text()
+        kind=kind,
+        value=value,
+        account=field["account"].optional_text(),
+        peering=field["peering"].optional_text(),
     )
 
 
