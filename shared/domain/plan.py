@@ -63,12 +63,13 @@ def make_plan(change: Change) -> Plan:
     """Return the steps that carry a change out.
 
     A new description alone is set by permission. Any other modification needs the rule id and the same kind of source
-    on both sides (EC2 cannot change that in place); otherwise it becomes a revoke and an authorize.
+    on both sides (EC2 cannot change that in place); otherwise it becomes a revoke and an authorize. So does an edit
+    that waits for another which waits for it (two rules that swap their ports): EC2 never lets two rules be alike.
     """
     described = [edit for edit in change.modified if edit.before.identity == edit.after.identity]
     edited = [edit for edit in change.modified if edit.before.identity != edit.after.identity]
-    in_place = [edit for edit in edited if _fits_in_place(edit)]
-    replaced = [edit for edit in edited if not _fits_in_place(edit)]
+    in_place, circular = _in_order([edit for edit in edited if _fits_in_place(edit)])
+    replaced = [*circular, *(edit for edit in edited if not _fits_in_place(edit))]
     away = [*change.removed, *(edit.before for edit in replaced)]
     back = [*change.added, *(edit.after for edit in replaced)]
     return (
@@ -93,6 +94,20 @@ def revert_plan(change: Change) -> Plan:
 def _fits_in_place(edit: Modification) -> bool:
     same_kind = edit.before.source.kind == edit.after.source.kind
     return edit.before.rule_id is not None and same_kind and edit.before.direction == edit.after.direction
+
+
+def _in_order(edits: list[Modification]) -> tuple[list[Modification], list[Modification]]:
+    """Return the edits so that none takes the identity another one still has, and those for which no order works."""
+    ordered: list[Modification] = []
+    waiting = edits
+    while waiting:
+        taken = {edit.before.identity for edit in waiting}
+        free = [edit for edit in waiting if edit.after.identity not in taken]
+        if not free:
+            break
+        ordered += free
+        waiting = [edit for edit in waiting if edit.after.identity in taken]
+    return ordered, waiting
 
 
 def _grouped(items: Iterable[_T], key: Callable[[_T], Any]) -> Iterator[tuple[Any, Iterator[_T]]]:

@@ -189,11 +189,13 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
         return Verdict(allowed=False, reason="You are not one of the approvers of this account.")
     if policy.allow_self_approval or not approving:
         return Verdict(allowed=True)
-    person = person_behind(policy, requester) if requester is not None else None
+    if requester is None:
+        return Verdict(allowed=False, reason="Nobody knows who made this change, so it might be your own.")
+    person = person_behind(policy, requester)
     if person is None:
         reason = (
             "Nobody can tell whether you would approve your own change: its requester is not listed under [people] in "
-            "the policy. An administrator can add the requester there; the change then has to be made again."
+            "the policy. An administrator can add the requester there."
         )
         return Verdict(allowed=False, reason=reason)
     if person == user_id:

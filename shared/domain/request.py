@@ -7,6 +7,7 @@ neither may move one along a way that is not in :data:`MOVES`.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,4 +87,6 @@ class Request:
 
 
 def _rule_text(role: str, rule: Rule) -> str:
-    return repr((role, rule.identity, rule.source.peering, rule.description, rule.tags))
+    # JSON in ASCII, because repr() writes the same text differently from one Python version to the next, and the two
+    # accounts need not run the same one.
+    return json.dumps([role, rule.identity, rule.source.peering, rule.description, rule.tags])

@@ -10,6 +10,7 @@ What does not belong here: how CloudTrail, EC2 or our own messages spell a rule 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,8 @@ ALL_PROTOCOLS: Final = "-1"
 _PROTOCOL_NAMES: Final = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "all": ALL_PROTOCOLS}
 _PROTOCOLS_WITH_PORTS: Final = frozenset({"tcp", "udp"})
 _PROTOCOLS_WITH_TYPES: Final = frozenset({"icmp", "icmpv6"})
+_NAMED_PROTOCOLS: Final = _PROTOCOLS_WITH_PORTS | _PROTOCOLS_WITH_TYPES | {ALL_PROTOCOLS}
+_PROTOCOL_NUMBER: Final = re.compile(r"(-?[0-9]{1,9})\Z")
 _LOWEST_PORT: Final = 0
 _HIGHEST_PORT: Final = 65535
 _ANY_TYPE: Final = -1
@@ -143,13 +146,13 @@ def canonical_protocol(protocol: str | int) -> str:
         RuleError: for text that is neither a protocol name EC2 knows nor a number from -1 to 255.
     """
     text = str(protocol).strip().lower()
-    if text.lstrip("-").isdecimal() and text.isascii():
-        number = int(text)
-        if not -1 <= number <= _HIGHEST_PROTOCOL:
+    number = _PROTOCOL_NUMBER.match(text)
+    if number is not None:
+        text = str(int(number[1]))
+        if not -1 <= int(text) <= _HIGHEST_PROTOCOL:
             raise RuleError(f"protocol {protocol!r} is not a number from -1 to {_HIGHEST_PROTOCOL}")
-        text = str(number)
     text = _PROTOCOL_NAMES.get(text, text)
-    if text in _PROTOCOLS_WITH_PORTS | _PROTOCOLS_WITH_TYPES or text == ALL_PROTOCOLS or text.isdecimal():
+    if number is not None or text in _NAMED_PROTOCOLS:
         return text
     raise RuleError(f"protocol {protocol!r} is not one of tcp, udp, icmp, icmpv6, -1 or a protocol number")
 

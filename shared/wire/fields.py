@@ -15,11 +15,13 @@ class FieldError(ValueError):
 
     Attributes:
         path: where it stands, e.g. ``requestParameters.ipPermissions.items[1].fromPort``.
+        problem: what is wrong there, without the path.
     """
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path or 'document'}: {problem}")
         self.path = path
+        self.problem = problem
 
 
 class Field:
@@ -72,7 +74,9 @@ class Field:
     def members(self) -> Iterator[tuple[str, Field]]:
         """Yield key and field of each member of an object."""
         for key in self.mapping():
-            yield str(key), self[key]
+            if not _is_unicode(key):
+                raise self.error("has a key that is no valid Unicode text (half a surrogate pair)")
+            yield key, self[key]
 
     def text(self) -> str:
         """Return the value as non-empty text.
@@ -86,6 +90,8 @@ class Field:
             raise self.error(f"expected text, found {_kind(self.value)}")
         if not self.value:
             raise self.error("is empty")
+        if not _is_unicode(self.value):
+            raise self.error("is no valid Unicode text (half a surrogate pair)")
         return self.value
 
     def optional_text(self) -> str:
@@ -136,7 +142,19 @@ class Field:
             raise self.error(f"expected an ISO 8601 time, found {text[:40]!r}") from None
         if moment.tzinfo is None:
             raise self.error(f"expected a time with an offset such as Z, found {text!r}")
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:  # a moment of year 1 or 9999 that lies outside of them in UTC
+            raise self.error(f"expected a time within the years 1 to 9999 in UTC, found {text!r}") from None
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether the text can be written in UTF-8; JSON's ``\\ud800`` escapes can make text that cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: object) -> str:

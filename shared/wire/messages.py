@@ -122,7 +122,7 @@ def read_message(text: str) -> Message:
     try:
         return _read(from_text(text, "message"))
     except FieldError as error:
-        raise MessageError(error.path, str(error).removeprefix(f"{error.path}: ")) from error
+        raise MessageError(error.path, error.problem) from error
 
 
 def _subject(message: AppliedMessage | ErrorMessage) -> dict[str, str]:

@@ -10,7 +10,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.h
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Mapping
@@ -42,10 +41,10 @@ def from_bytes(data: bytes, path: str = "") -> Field:
         FieldError: when the bytes are damaged or unpack to more than 8 MiB.
     """
     field = Field(None, path)
+    plain = data if data[:1] == b"{" else _inflate(data, field)
     try:
-        plain = data if data[:1] == b"{" else _inflate(data, field)
         return Field(json.loads(plain), path)
-    except (ValueError, zlib.error, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise field.error(f"cannot be read as JSON: {error}") from error
 
 
@@ -63,20 +62,25 @@ def from_text(text: str, path: str = "") -> Field:
     Raises:
         FieldError: when the text is no JSON, damaged, or unpacks to more than 8 MiB.
     """
-    field = from_bytes(text.encode(), path)
+    # Half a surrogate pair cannot be written in UTF-8. It is let through here; Field.text() refuses it by name.
+    field = from_bytes(text.encode(errors="surrogatepass"), path)
     packed = field["zlib"]
     if packed.is_missing:
         return field
     try:
         data = base64.b85decode(packed.text())
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise packed.error(f"is no base85: {error}") from error
     return from_bytes(data, path)
 
 
 def _inflate(data: bytes, field: Field) -> bytes:
     inflater = zlib.decompressobj()
-    plain = inflater.decompress(data, _LARGEST)
-    if inflater.unconsumed_tail:
-        raise field.error(f"unpacks to more than {_LARGEST} bytes")
+    try:
+        plain = inflater.decompress(data, _LARGEST)
+    except zlib.error as error:
+        raise field.error(f"is neither JSON nor compressed JSON: {error}") from error
+    if not inflater.eof:
+        is_cut = len(plain) < _LARGEST
+        raise field.error("is cut off" if is_cut else f"unpacks to more than {_LARGEST} bytes")
     return plain

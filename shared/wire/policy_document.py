@@ -22,7 +22,7 @@ class PolicyError(FieldError):
 
 _ACCOUNT: Final = re.compile(r"\d{12}\Z")
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]+\Z")
-_LONGEST_HOURS: Final = 24 * 365
+_LONGEST_HOURS: Final = 24 * 365  # a year: more is a slip of the keyboard
 
 
 def parse_policies(text: str) -> Policies:
@@ -41,7 +41,7 @@ def parse_policies(text: str) -> Policies:
     try:
         return _policies(root)
     except FieldError as error:
-        raise PolicyError(error.path, str(error).removeprefix(f"{error.path}: ")) from error
+        raise PolicyError(error.path, error.problem) from error
 
 
 def _policies(root: Field) -> Policies:
@@ -97,17 +97,18 @@ def _slack_users(field: Field) -> tuple[str, ...]:
 
 def _boolean(field: Field) -> bool:
     if not isinstance(field.value, bool):
-        raise field.error("expected true or false")
+        raise field.error(f"expected true or false, found {field.value!r}")
     return field.value
 
 
-def _duration(field: Field) -> float:
-    value = field.value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise field.error("expected a number")
-    if not 0 < value <= _LONGEST_HOURS * 60:
-        raise field.error(f"expected a number above 0, at most {_LONGEST_HOURS * 60}")
-    return value
+def _up_to(largest: int) -> Callable[[Field], float]:
+    def read(field: Field) -> float:
+        value = field.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= largest:
+            raise field.error(f"expected a number above 0, at most {largest}, found {value!r}")
+        return value
+
+    return read
 
 
 def _one_of(*allowed: str) -> Callable[[Field], str]:
@@ -133,10 +134,10 @@ _READERS: Final[Mapping[str, Callable[[Field], object]]] = {
     "directions": _some_of("ingress", "egress"),
     "guard": _some_of("add", "modify", "remove"),
     "require_description": _boolean,
-    "expire_after_hours": _duration,
-    "remind_after_hours": _duration,
+    "expire_after_hours": _up_to(_LONGEST_HOURS),
+    "remind_after_hours": _up_to(_LONGEST_HOURS),
     "drift": _one_of("revert", "report"),
-    "drift_grace_minutes": _duration,
+    "drift_grace_minutes": _up_to(_LONGEST_HOURS * 60),
     "approvers": _slack_users,
     "allow_self_approval": _boolean,
 }

@@ -65,7 +65,10 @@ def _source(field: Field) -> Source:
     kind: SourceKind = _one_of(field["kind"], _SOURCE_KINDS)
     value = field["value"].text()
     if kind in ("ipv4", "ipv6"):
-        source = cidr(value)
+        try:
+            source = cidr(value)
+        except RuleError as error:
+            raise field["value"].error(str(error)) from error
         if source.kind != kind:
             raise field["value"].error(f"{value!r} is no {kind} block")
         return source

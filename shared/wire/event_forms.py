@@ -1,0 +1,41 @@
+"""The habits of CloudTrail's JSON that hold for every field of it: lists in three forms, and parts left out.
+
+What does not belong here: what any particular field means (``shared.wire.cloudtrail``, ``shared.wire.event_rules``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from shared.wire.fields import Field
+
+
+def is_omitted(field: Field) -> bool:
+    """Say whether CloudTrail left this very field out because of its size."""
+    return isinstance(field.value, Mapping) and field.value.get("omitted") in (True, "true")
+
+
+def anything_omitted(field: Field) -> bool:
+    """Say whether CloudTrail left anything out below this field, however deep (and without recursion, however deep)."""
+    waiting: list[object] = [field.value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if is_omitted(Field(value)):
+                return True
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return False
+
+
+def items(field: Field) -> Iterator[Field]:
+    """Yield the elements of ``{"items": […]}``, of a bare list, or a single object; none that was left out."""
+    if isinstance(field.value, Mapping):
+        if "items" in field.value:
+            elements = field["items"].elements()
+        else:
+            elements = iter((field,) if field.value else ())
+    else:
+        elements = field.elements()
+    yield from (element for element in elements if not is_omitted(element))
