@@ -30,7 +30,7 @@ def from_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     match value:
         case Binary():
-            return bytes(value)
+            return value.value  # type: ignore[attr-defined]  # the stubs do not know boto3's wrapper has a value
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case dict():

@@ -27,23 +27,31 @@ _CONFIG = Config(
     max_pool_connections=20,
 )
 
+_HURRIED = Config(
+    # Slack waits three seconds for the answer to a click; what is not done by then is left to the sweep.
+    connect_timeout=0.5,
+    read_timeout=0.8,
+    retries={"mode": "standard", "max_attempts": 2},
+)
+
 
 @overload
-def client(service: Literal["ec2"], region: str) -> EC2Client: ...
+def client(service: Literal["ec2"], region: str, *, hurried: bool = ...) -> EC2Client: ...
 @overload
-def client(service: Literal["sns"], region: str) -> SNSClient: ...
+def client(service: Literal["sns"], region: str, *, hurried: bool = ...) -> SNSClient: ...
 @overload
-def client(service: Literal["dynamodb"], region: str) -> DynamoDBClient: ...
+def client(service: Literal["dynamodb"], region: str, *, hurried: bool = ...) -> DynamoDBClient: ...
 @overload
-def client(service: Literal["sts"], region: str) -> STSClient: ...
+def client(service: Literal["sts"], region: str, *, hurried: bool = ...) -> STSClient: ...
 
 
 @lru_cache(maxsize=32)
-def client(service: Any, region: str) -> Any:
+def client(service: Any, region: str, *, hurried: bool = False) -> Any:
     """Return the container's client of a service in a region.
 
     Args:
         service: boto3's name of the service, e.g. ``ec2``.
         region: e.g. ``eu-west-1``.
+        hurried: with little patience, for whoever has to answer within three seconds.
     """
-    return boto3.client(service, region_name=region, config=_CONFIG)
+    return boto3.client(service, region_name=region, config=_HURRIED if hurried else _CONFIG)

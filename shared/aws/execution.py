@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from shared.aws.security_groups import RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
 from shared.domain.change import Modification
 from shared.domain.plan import Authorize, Describe, Modify, Plan, Revoke, Step
-from shared.domain.rule import Rule
+from shared.domain.rule import Direction, Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,31 @@ def run(groups: SecurityGroups, group_id: str, step: Step) -> None:
             groups.authorize(group_id, step)
 
 
-def revoke_created(groups: SecurityGroups, group_id: str, step: Revoke) -> tuple[Failure, ...]:
-    """Revoke rules by id at once: the shortest way from an event to a closed port."""
-    return tuple(_take_back_step(groups, group_id, step))
+def close(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> None:
+    """Revoke rules by id at once: the shortest way from an event to a closed port.
+
+    Rules that are gone already are fine. What EC2 refuses for good is left to the caller's reading back.
+
+    Raises:
+        Ec2Error: when EC2 could not be asked about one of the rules (throttled, unreachable); the others are closed.
+    """
+    try:
+        groups.revoke_ids(group_id, direction, rule_ids)
+    except Ec2Error as error:
+        failed: Ec2Error | None = error
+        if len(rule_ids) > 1:
+            pending = [_closing_error(groups, group_id, direction, rule_id) for rule_id in rule_ids]
+            failed = next((one for one in pending if one is not None and one.is_transient), None)
+        if failed is not None and failed.is_transient:
+            raise failed from error
+
+
+def _closing_error(groups: SecurityGroups, group_id: str, direction: Direction, rule_id: str) -> Ec2Error | None:
+    try:
+        groups.revoke_ids(group_id, direction, (rule_id,))
+    except Ec2Error as error:
+        return error
+    return None
 
 
 def _take_back_step(groups: SecurityGroups, group_id: str, step: Step) -> Iterator[Failure]:

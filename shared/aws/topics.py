@@ -28,7 +28,7 @@ def partition(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
-def publish(arn: str, message: Message, *, subject: str) -> None:
+def publish(arn: str, message: Message, *, subject: str, hurried: bool = False) -> None:
     """Publish a message.
 
     Args:
@@ -36,9 +36,10 @@ def publish(arn: str, message: Message, *, subject: str) -> None:
         message: what to say.
         subject: a fixed, short phrase; user text has no place in it (a group name of 255 characters would lose the
             message).
+        hurried: give up within about two seconds.
 
     Raises:
         botocore.exceptions.ClientError: when SNS refuses it; the caller's trigger is then delivered again.
     """
     region = arn.split(":")[3]
-    client("sns", region).publish(TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT])
+    client("sns", region, hurried=hurried).publish(TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT])

@@ -15,7 +15,7 @@ from shared.domain.change import by_identity
 from shared.domain.rule import Direction, Rule
 
 _STAMPS_KEPT: Final = 200
-"""Rule ids whose last allowed change is remembered per group; events are late by minutes, not by hundreds of changes."""
+"""Rule ids whose last allowed change is remembered per group: events are late by minutes, not hundreds of changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,12 @@ def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Ru
         rules=_sorted([*baseline.guarded(baseline.directions), *fresh]),
         directions=tuple(sorted({*baseline.directions, direction})),
     )
+
+
+def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
+    """Return the baseline without directions that are no longer guarded: what happens there now, nobody follows."""
+    kept = tuple(direction for direction in baseline.directions if direction in frozenset(directions))
+    return replace(baseline, directions=kept, rules=baseline.guarded(kept)) if kept != baseline.directions else baseline
 
 
 def with_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:

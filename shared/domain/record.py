@@ -7,7 +7,7 @@ returns what a move *would* do; the store makes it true with one conditional wri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from shared.domain.request import Request, Status
@@ -52,6 +52,8 @@ class Record:
         status: where it stands now.
         requested_at: when the change was made (``request.event_time``), UTC; the sort key of the index.
         owed: what still has to be done, each with the time since when it is owed.
+        claimed: debts that somebody is paying right now, or that may not be paid again earlier: until when. Everybody
+            else leaves them alone until then, so that nothing is posted twice.
         history: every move, oldest first.
         decided_by: Slack user id of who decided; ``policy``; empty while nobody has.
         decided_by_name: how Slack names them, for plain text.
@@ -67,6 +69,7 @@ class Record:
     status: Status
     requested_at: datetime
     owed: tuple[tuple[Debt, datetime], ...] = ()
+    claimed: tuple[tuple[Debt, datetime], ...] = ()
     history: tuple[Entry, ...] = ()
     decided_by: str = ""
     decided_by_name: str = ""
@@ -80,3 +83,8 @@ class Record:
     def owes(self, debt: Debt) -> bool:
         """True while ``debt`` is not paid."""
         return any(one == debt for one, _ in self.owed)
+
+    def due(self, now: datetime, *, owed_for: timedelta = timedelta(0)) -> tuple[Debt, ...]:
+        """Return the debts that are owed for at least ``owed_for`` and that nobody is paying."""
+        busy = {debt for debt, until in self.claimed if until > now}
+        return tuple(debt for debt, since in self.owed if now - since >= owed_for and debt not in busy)

@@ -1,0 +1,174 @@
+"""Carries out what an approver saw: exactly that, once, and never by halves.
+
+Nothing is applied that this account's own ledger does not say it took back, with the digest the approver clicked. The
+intent is written before the first call that opens anything; so a message that arrives again after our own success is
+known for what it is, and a rule that was already there is told as the error it is.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from shared.aws.execution import carry_out, replacing, take_back
+from shared.aws.security_groups import Ec2Error, SecurityGroups
+from shared.aws.state_table import RaceLostError, StateTable
+from shared.domain.approval import Obstacle, is_in_force, obstacle, way_back, what_is_left, with_approved
+from shared.domain.change import Change
+from shared.domain.plan import make_plan
+from shared.domain.rule import Rule
+from shared.telemetry import count, logger
+from shared.wire.messages import (
+    ERROR_HANDLER,
+    SECURITY_GROUP_CHANGE,
+    AppliedMessage,
+    ApplyMessage,
+    ErrorMessage,
+    MessageError,
+    read_message,
+)
+from shared.wire.state_items import LedgerEntry
+
+from . import runtime
+
+_LOOKS: Final = 4
+_PAUSE_SECONDS: Final = 0.5
+"""Between two looks at a group: what EC2 answers is eventually consistent."""
+_APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where this function runs, as its topic says: account and region."""
+
+    account: str
+    region: str
+
+
+def on_approval(text: str, place: Place) -> None:
+    """Handle one message of the topic ``applySecurityGroupChange``.
+
+    Args:
+        text: the message's body.
+        place: account and region of the topic.
+
+    Raises:
+        MessageError: when it is no approval.
+        Ec2Error: when EC2 could not be asked; the message is delivered again.
+    """
+    message = read_message(text)
+    if not isinstance(message, ApplyMessage):
+        raise MessageError("message.type", "only 'apply' is understood on this topic")
+    table = StateTable(place.region)
+    entry = table.entry(message.request_id)
+    refusal = _refusal(entry, message)
+    if entry is None or refusal is not None:
+        _tell_error(message, place, refusal or Obstacle(code="UnknownRequest", reason="unknown"))
+        return
+    log = {"request_id": message.request_id, "group": entry.request.group_id, "approver": message.approver_id}
+    logger.info("approved change received", extra={**log, "outcome": entry.outcome, "attempts": entry.attempts})
+    if entry.outcome == "applied":
+        _tell_applied(entry)
+        return
+    failure = _apply(entry, table, SecurityGroups(entry.request.region, entry.request.account))
+    if failure is None:
+        _tell_applied(entry)
+    else:
+        _tell_error(message, Place(account=entry.request.account, region=entry.request.region), failure)
+
+
+def _refusal(entry: LedgerEntry | None, message: ApplyMessage) -> Obstacle | None:
+    if entry is None:
+        reason = "This account has no such request in its ledger; it applies only what it took back itself."
+        return Obstacle(code="UnknownRequest", reason=reason)
+    if entry.request.digest != message.digest:
+        reason = "The approved digest is not the one of the change this account took back."
+        return Obstacle(code="DigestMismatch", reason=reason)
+    if entry.outcome not in _APPLICABLE and entry.outcome != "applied":
+        reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
+        return Obstacle(code="NotApplicable", reason=reason)
+    return None
+
+
+def _apply(entry: LedgerEntry, table: StateTable, groups: SecurityGroups) -> Obstacle | None:
+    """Apply what is left of the change; return what stood in the way, or ``None``."""
+    change, group_id = entry.request.change, entry.request.group_id
+    if groups.group(group_id) is None:
+        gone = Obstacle(code="InvalidGroup.NotFound", reason=f"The security group {group_id} no longer exists.")
+        return _failed(entry, table, gone)
+    before = groups.rules(group_id)
+    left = what_is_left(change, before) if entry.outcome == "applying" else change
+    in_the_way = obstacle(left, before)
+    if in_the_way is not None:
+        return _failed(entry, table, in_the_way)
+    begun = table.move_entry(entry, "applying")
+    if begun is None:
+        raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
+    try:
+        carry_out(groups, group_id, make_plan(what_is_left(left, before)))
+        live = _settled(groups, group_id, change)
+    except Ec2Error as error:
+        live = groups.rules(group_id)
+        if not is_in_force(change, live):
+            take_back(groups, group_id, make_plan(way_back(left, before, live)))
+            if error.is_transient:
+                raise
+            return _failed(begun, table, Obstacle(code=error.code, reason=error.reason))
+    if not is_in_force(change, live):
+        take_back(groups, group_id, make_plan(way_back(left, before, live)))
+        reason = "EC2 reported success, but the group did not change."
+        return _failed(begun, table, Obstacle(code="NotInForce", reason=reason))
+    table.update(group_id, lambda known: known and with_approved(known, change, live))
+    table.move_entry(begun, "applied")
+    count("Applied", account=entry.request.account)
+    return None
+
+
+def _settled(groups: SecurityGroups, group_id: str, change: Change) -> tuple[Rule, ...]:
+    """Read back until the change is in force; an edit that EC2 took without effect is made by replacing the rule."""
+    live = groups.rules(group_id)
+    for look in range(1, _LOOKS):
+        left = what_is_left(change, live)
+        if left.is_empty:
+            break
+        time.sleep(_PAUSE_SECONDS)
+        live = groups.rules(group_id)
+        if look > 1 and left.modified and what_is_left(change, live) == left:
+            carry_out(groups, group_id, replacing(left.modified))
+            live = groups.rules(group_id)
+    return live
+
+
+def _failed(entry: LedgerEntry, table: StateTable, found: Obstacle) -> Obstacle:
+    if entry.outcome != "error":
+        table.move_entry(entry, "error", note=found.code)
+    return found
+
+
+def _tell_applied(entry: LedgerEntry) -> None:
+    request = entry.request
+    message = AppliedMessage(
+        request_id=request.request_id,
+        digest=request.digest,
+        account=request.account,
+        region=request.region,
+        applied_at=runtime.now(),
+    )
+    runtime.tell_central(SECURITY_GROUP_CHANGE, message, "Security group change: applied")
+    logger.info("applied", extra={"request_id": request.request_id, "group": request.group_id})
+
+
+def _tell_error(message: ApplyMessage, place: Place, found: Obstacle) -> None:
+    error = ErrorMessage(
+        request_id=message.request_id,
+        digest=message.digest,
+        account=place.account,
+        region=place.region,
+        code=found.code,
+        reason=found.reason or found.code,
+        failed_at=runtime.now(),
+    )
+    runtime.tell_central(ERROR_HANDLER, error, "Security group change: error")
+    count("ApplyErrors", code=found.code)
+    logger.warning("not applied", extra={"request_id": message.request_id, "code": found.code, "reason": found.reason})

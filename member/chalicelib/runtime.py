@@ -1,0 +1,68 @@
+"""The member app's composition root: the only place that reads the clock and knows who the product itself is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.aws.clients import client
+from shared.aws.topics import publish, topic_arn
+from shared.domain.caller import Caller, is_session_of
+from shared.settings import account_id, optional, region
+from shared.telemetry import logger
+from shared.wire.messages import Message
+
+OWN_FUNCTIONS: Final = ("revertSecurityGroup", "applySecurityGroupChange", "snapshotSecurityGroups")
+
+
+class OwnRoleError(RuntimeError):
+    """STS did not say which role this is, and the caller may be this very function; the event is delivered again."""
+
+
+def now() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the composition root reads the clock
+
+
+def account_name(account: str) -> str:
+    """Return what people call this account; its number where ``accountName`` is not set."""
+    return optional("accountName") or account
+
+
+def tell_central(topic: str, message: Message, subject: str) -> None:
+    """Publish a message to a topic of the central account.
+
+    Raises:
+        SettingError: when ``centralAccountId`` or ``centralRegion`` is missing or malformed.
+        botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again and publishes again.
+    """
+    arn = topic_arn(topic, account=account_id("centralAccountId"), region=region("centralRegion"))
+    publish(arn, message, subject=subject)
+
+
+def is_own(caller: Caller, in_region: str) -> bool:
+    """True when the caller is a session of the role this function runs under; that takes one STS call per container.
+
+    Raises:
+        OwnRoleError: when STS does not answer and the session carries the name of one of the product's functions.
+    """
+    if caller.type != "AssumedRole":
+        return False
+    try:
+        own = _own_session_arn(in_region)
+    except (ClientError, BotoCoreError) as error:
+        # Lambda names its sessions after the function. Such a name proves nothing, so it is no reason to let a change
+        # pass; but it is one to ask again before taking back what may be an approved change of our own.
+        if caller.arn.rsplit("/", 1)[-1].endswith(OWN_FUNCTIONS):
+            raise OwnRoleError(f"STS did not say which role this function runs under: {error}") from error
+        logger.warning("own role unknown", extra={"error": str(error)})
+        return False
+    return is_session_of(caller, own)
+
+
+@lru_cache(maxsize=1)
+def _own_session_arn(in_region: str) -> str:
+    return client("sts", in_region).get_caller_identity()["Arn"]

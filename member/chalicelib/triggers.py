@@ -1,0 +1,57 @@
+"""Between Chalice's events and the flows: which account, region and time an invocation is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chalice.app import CloudWatchEvent, SNSEvent
+
+from shared.settings import optional
+from shared.telemetry import count, logger
+from shared.wire.cloudtrail import EventError
+from shared.wire.messages import APPLY
+
+from . import applying, reverting, runtime, snapshots
+
+
+def security_group_call(event: CloudWatchEvent) -> None:
+    """Handle CloudTrail's record of a security-group call.
+
+    Raises:
+        EventError: when it cannot be read; operators see the log record, the metric and the dead letter.
+    """
+    try:
+        reverting.on_change(event.to_dict())
+    except EventError as error:
+        logger.exception("unreadable event", extra={"path": error.path})
+        count("UnreadableEvents")
+        raise
+
+
+def approval(event: SNSEvent) -> None:
+    """Handle one message of the apply topic."""
+    applying.on_approval(event.message, _place(event))
+
+
+def snapshot(event: CloudWatchEvent) -> None:
+    """Look at all groups of the region."""
+    snapshots.take_snapshot(event.region, _not_before(event))
+
+
+def _place(event: SNSEvent) -> applying.Place:
+    """Return account and region of the topic; a message handed over by other means is about this function's region."""
+    arn = str(event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")).split(":")
+    here = optional("AWS_REGION") or optional("AWS_DEFAULT_REGION")
+    if len(arn) == 6 and arn[5] == APPLY:
+        return applying.Place(account=arn[4], region=arn[3])
+    return applying.Place(account="unknown", region=here)
+
+
+def _not_before(event: CloudWatchEvent) -> datetime:
+    """Return the time, never earlier than the schedule's own: clocks of two services need not agree."""
+    text = str(event.to_dict().get("time", ""))
+    try:
+        scheduled = datetime.fromisoformat(text)
+    except ValueError:
+        return runtime.now()
+    return max(runtime.now(), scheduled.replace(tzinfo=scheduled.tzinfo or UTC))

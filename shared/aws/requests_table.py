@@ -1,0 +1,347 @@
+"""The central table ``securityGroupRequests``: every move of a request is one conditional write.
+
+Whoever loses a race gets the item as it stands from the very write that was refused (``ReturnValuesOnConditionCheckFailure``),
+so that nobody has to read again to be told who won. The table is never scanned; the index ``byStatus`` may project any
+attributes, since what it does not have is read from the table.
+
+A debt (``Record.owed``) is *claimed* before it is paid and *settled* afterwards, so that a handler, its redelivery and
+the sweep don't post the same message at the same time. A claim ends by itself; nothing stays claimed by the dead.
+
+What does not belong here: which moves make sense (``shared.domain.request.MOVES``), who may make them, Slack.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from shared.aws.attributes import from_attributes, to_attributes
+from shared.aws.updates import Refused, Update
+from shared.domain.record import Debt, Entry, Record
+from shared.domain.request import MOVES, Status
+from shared.wire.request_items import (
+    Item,
+    claim_to_item,
+    claimed_by,
+    entry_to_item,
+    record_from_item,
+    record_to_item,
+)
+from shared.wire.rule_json import time_to_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLE: Final = "securityGroupRequests"
+INDEX: Final = "byStatus"
+
+CLAIMED_FOR: Final = timedelta(seconds=120)
+"""How long a claim holds: longer than any function but the sweep may run, shorter than the sweep's patience."""
+
+_ALL_DEBTS: Final[tuple[Debt, ...]] = ("question", "question_monitoring", "dispatch", "result", "result_monitoring")
+
+
+class DifferentRequestError(RuntimeError):
+    """Another request is stored under the same id; it was not touched. One of the two is forged or damaged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One move of a request; what is given here holds in the same write.
+
+    Attributes:
+        request_id: which request.
+        previous: the status it has to have.
+        to: the status it gets; has to be one of ``MOVES[previous]``.
+        digest: the digest it has to have.
+        at: when, UTC.
+        by: Slack user id, account id, or ``sweep``.
+        note: for the history.
+        requested_after: it has to be younger than this.
+        account: the account it has to be of; any when empty.
+        region: the region it has to be of; any when empty.
+        owes: debts that begin with the move; those of an earlier status end with it.
+        pays_itself: the mover claims these debts and pays them next.
+        values: further attributes to write, e.g. ``decidedBy``; empty ones are left alone.
+    """
+
+    request_id: str
+    previous: Status
+    to: Status
+    digest: str
+    at: datetime
+    by: str
+    note: str = ""
+    requested_after: datetime | None = None
+    account: str = ""
+    region: str = ""
+    owes: tuple[Debt, ...] = ()
+    pays_itself: bool = False
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The move happened; the record as it stands after it."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMoved:
+    """The move did not happen; the record as it stands, ``None`` when there is no such request."""
+
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What somebody may pay now.
+
+    Attributes:
+        record: the request as it stands.
+        debts: the debts claimed; empty when none is owed or others are at work on them.
+        is_new: the request was stored just now.
+    """
+
+    record: Record
+    debts: frozenset[Debt]
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A request as the index lists it; :meth:`RequestsTable.read` makes a record of it."""
+
+    request_id: str
+    item: Item
+
+
+class RequestsTable:
+    """The table, as one invocation of a function uses it."""
+
+    def __init__(self, client: DynamoDBClient, *, invocation: str) -> None:
+        """Take the client and the id of this invocation.
+
+        Args:
+            client: of the central account's region.
+            invocation: AWS's id of the invocation. Lambda's own retries have the same one, so that a retry goes on with what
+                the invocation before it had claimed; a repeated write whose first answer was lost is recognised by it.
+        """
+        self._client = client
+        self._invocation = invocation
+
+    def store(self, record: Record) -> Claim:
+        """Store a new request and claim all its debts; a request that is stored already stays as it is.
+
+        Args:
+            record: the new record, with its debts.
+
+        Raises:
+            DifferentRequestError: when another request has the same id.
+        """
+        until = record.history[0].at + CLAIMED_FOR
+        item = record_to_item(record, claimant=self._invocation)
+        item["claims"] = {debt: claim_to_item(self._invocation, until) for debt, _ in record.owed}
+        debts = frozenset(debt for debt, _ in record.owed)
+        try:
+            self._client.put_item(
+                TableName=TABLE,
+                Item=to_attributes(item),
+                ConditionExpression="attribute_not_exists(requestId)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            item = from_attributes(error.response["Item"])
+        else:
+            return Claim(record=record, debts=debts, is_new=True)
+        request_id = record.request.request_id
+        if item.get("digest") != record.request.digest:
+            raise DifferentRequestError(
+                f"request {request_id} of account {record.request.account} is stored already with another content, from "
+                f"account {item.get('account')}; the stored one was kept, this one refused"
+            )
+        if claimed_by(item, self._invocation) == debts:  # our own write, whose answer was lost
+            return Claim(record=record_from_item(item), debts=debts, is_new=True)
+        return self.claim(request_id, debts, now=record.history[0].at) or Claim(record=record, debts=frozenset())
+
+    def get(self, request_id: str) -> Record | None:
+        """Return a request, read consistently; ``None`` when there is none."""
+        answer = self._client.get_item(TableName=TABLE, Key=_key(request_id), ConsistentRead=True)
+        return record_from_item(from_attributes(answer["Item"])) if "Item" in answer else None
+
+    def move(self, move: Move) -> Moved | NotMoved:
+        """Make a move true, or say what stands in its way.
+
+        Raises:
+            ValueError: for a move that no request may make.
+        """
+        if move.to not in MOVES[move.previous]:
+            raise ValueError(f"a request cannot move from {move.previous} to {move.to}")
+        update = _update_of(move, self._invocation)
+        answer = update.run(self._client, TABLE, _key(move.request_id))
+        if not isinstance(answer, Refused):
+            return Moved(record=record_from_item(answer))
+        if not answer.item:
+            return NotMoved(record=None)
+        record = record_from_item(answer.item)
+        if answer.item.get("movedIn") == self._invocation and answer.item.get("status") == move.to:
+            return Moved(record=record)  # our own write, whose answer was lost
+        return NotMoved(record=record)
+
+    def claim(self, request_id: str, debts: Iterable[Debt], *, now: datetime) -> Claim | None:
+        """Claim those of the debts that are owed and that nobody else is paying.
+
+        Returns:
+            The claim, whose debts may be fewer than asked for or none; ``None`` when there is no such request.
+        """
+        wanted = frozenset(debts)
+        while True:
+            update = Update()
+            for debt in sorted(wanted):
+                update.set(f"claims.{debt}", claim_to_item(self._invocation, now + CLAIMED_FOR))
+                free = (
+                    f"attribute_not_exists({update.name(f'claims.{debt}')})",
+                    f"{update.name(f'claims.{debt}.until')} <= {update.value(time_to_text(now))}",
+                    f"{update.name(f'claims.{debt}.by')} = {update.value(self._invocation)}",
+                )
+                update.require(f"attribute_exists({update.name(f'owed.{debt}')})")
+                update.require(f"({' OR '.join(free)})")
+            answer = update.run(self._client, TABLE, _key(request_id))
+            if not isinstance(answer, Refused):
+                return Claim(record=record_from_item(answer), debts=wanted)
+            if not answer.item:
+                return None
+            record = record_from_item(answer.item)
+            # Others only take debts away between two tries, so this comes to an end.
+            left = wanted & {*record.due(now), *(claimed_by(answer.item, self._invocation) & _owed(record))}
+            if not left or left == wanted:
+                return Claim(record=record, debts=frozenset())
+            wanted = left
+
+    def settle(self, record: Record, debt: Debt, *, values: Mapping[str, str] | None = None) -> bool:
+        """Write down that a debt is paid.
+
+        Args:
+            record: the request as it was when the debt was paid.
+            debt: which one.
+            values: attributes to write with it; an empty text removes the attribute.
+
+        Returns:
+            Whether the debt still was the one that was paid: a later move may have ended it, or begun it anew.
+        """
+        update = Update()
+        update.remove(f"owed.{debt}")
+        update.remove(f"claims.{debt}")
+        for key, value in (values or {}).items():
+            update.set(key, value) if value else update.remove(key)
+        update.require(f"{update.name(f'owed.{debt}')} = {update.value(time_to_text(dict(record.owed)[debt]))}")
+        return not isinstance(update.run(self._client, TABLE, _key(record.request.request_id)), Refused)
+
+    def release(self, record: Record, debt: Debt, *, until: datetime | None = None, entry: Entry | None = None) -> None:
+        """Give a claimed debt back unpaid.
+
+        Args:
+            record: the request.
+            debt: which one.
+            until: leave it alone until then; at once to be paid by anybody when ``None``.
+            entry: a line for the history.
+        """
+        update = Update()
+        if until is None:
+            update.remove(f"claims.{debt}")
+        else:
+            update.set(f"claims.{debt}", claim_to_item("", until))
+        if entry is not None:
+            update.append("history", [entry_to_item(entry)])
+        update.require(f"{update.name(f'claims.{debt}.by')} = {update.value(self._invocation)}")
+        update.run(self._client, TABLE, _key(record.request.request_id))
+
+    def remind(self, record: Record, entry: Entry) -> Claim:
+        """Owe the question of a pending request once more, and claim it; at most once per request."""
+        update = Update()
+        update.set("remindedAt", time_to_text(entry.at))
+        update.set("owed.question", time_to_text(entry.at))
+        update.set("claims.question", claim_to_item(self._invocation, entry.at + CLAIMED_FOR))
+        update.append("history", [entry_to_item(entry)])
+        update.require(f"{update.name('status')} = {update.value('pending')}")
+        update.require(f"attribute_not_exists({update.name('remindedAt')})")
+        update.require(f"attribute_not_exists({update.name('owed.question')})")
+        answer = update.run(self._client, TABLE, _key(record.request.request_id))
+        if isinstance(answer, Refused):
+            return Claim(record=record, debts=frozenset())
+        return Claim(record=record_from_item(answer), debts=frozenset({"question"}))
+
+    def by_status(self, status: Status, *, since: datetime | None = None, owing: bool = False) -> Iterator[Row]:
+        """Yield the requests in a status, oldest first, page by page; eventually consistent.
+
+        Args:
+            status: which.
+            since: only those whose ``requestedAt`` is not earlier.
+            owing: only those that owe something, as far as the index can tell.
+        """
+        names = {"#status": "status"}
+        values: Item = {":status": status}
+        condition = "#status = :status"
+        if since is not None:
+            names["#requestedAt"], values[":since"] = "requestedAt", time_to_text(since)
+            condition += " AND #requestedAt >= :since"
+        query: dict[str, Any] = {"KeyConditionExpression": condition, "ExpressionAttributeNames": names}
+        if owing:
+            names["#owed"], values[":none"] = "owed", 0
+            # An index that does not project `owed` lists everything, and the table has to be asked.
+            query["FilterExpression"] = "attribute_not_exists(#owed) OR size(#owed) > :none"
+        pages = self._client.get_paginator("query").paginate(
+            TableName=TABLE, IndexName=INDEX, ExpressionAttributeValues=to_attributes(values), **query
+        )
+        for page in pages:
+            for attributes in page["Items"]:
+                item = from_attributes(attributes)
+                yield Row(request_id=str(item["requestId"]), item=item)
+
+    def read(self, row: Row) -> Record | None:
+        """Return the record of a listed request, from the index where that has all of it, else from the table."""
+        return record_from_item(row.item) if "body" in row.item and "owed" in row.item else self.get(row.request_id)
+
+
+def _update_of(move: Move, invocation: str) -> Update:
+    at = time_to_text(move.at)
+    entry = Entry(at=move.at, status=move.to, previous=move.previous, by=move.by, note=move.note)
+    update = Update()
+    update.set("status", move.to)
+    update.set("movedIn", invocation)
+    update.append("history", [entry_to_item(entry)])
+    for key, value in move.values.items():
+        if value:
+            update.set(key, value)
+    for debt in _ALL_DEBTS:
+        if debt in move.owes:
+            update.set(f"owed.{debt}", at)
+        else:
+            update.remove(f"owed.{debt}")
+        if debt in move.owes and move.pays_itself:
+            update.set(f"claims.{debt}", claim_to_item(invocation, move.at + CLAIMED_FOR))
+        else:
+            update.remove(f"claims.{debt}")
+    update.require(f"{update.name('status')} = {update.value(move.previous)}")
+    required = {"digest": move.digest, "account": move.account, "region": move.region}
+    for key, value in required.items():
+        if value:
+            update.require(f"{update.name(key)} = {update.value(value)}")
+    if move.requested_after is not None:
+        update.require(f"{update.name('requestedAt')} > {update.value(time_to_text(move.requested_after))}")
+    return update
+
+
+def _owed(record: Record) -> frozenset[Debt]:
+    return frozenset(debt for debt, _ in record.owed)
+
+
+def _key(request_id: str) -> Item:
+    return to_attributes({"requestId": request_id})

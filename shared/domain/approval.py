@@ -1,0 +1,121 @@
+"""An approved change against the live group: does it still fit, is it already in force, what is left to do.
+
+Approval applies exactly what was shown. A group that has changed since in a way the approver did not see is an
+obstacle, told with EC2's own code where EC2 has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from shared.domain.baseline import Baseline, find_like, with_rules, without_rules
+from shared.domain.change import Change, Modification, make_change
+from shared.domain.rule import Rule
+
+DUPLICATE: Final = "InvalidPermission.Duplicate"
+NOT_FOUND: Final = "InvalidPermission.NotFound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why an approved change cannot be applied.
+
+    Attributes:
+        code: an EC2 error code.
+        reason: a sentence for people.
+    """
+
+    code: str
+    reason: str
+
+
+def is_in_force(change: Change, live: tuple[Rule, ...]) -> bool:
+    """True when the group is as the change wants it, descriptions included."""
+    return what_is_left(change, live).is_empty
+
+
+def what_is_left(change: Change, live: tuple[Rule, ...]) -> Change:
+    """Return the part of the change that is not in force yet, with the rule ids the rules have in the live group."""
+    return make_change(
+        added=(rule for rule in change.added if not _is_live(rule, live)),
+        removed=(now for rule in change.removed if (now := find_like(live, rule)) is not None),
+        modified=(_current(edit, live) for edit in change.modified if not _is_done(edit, live)),
+    )
+
+
+def obstacle(change: Change, live: tuple[Rule, ...]) -> Obstacle | None:
+    """Return what stands in the way of the change, or ``None``.
+
+    Args:
+        change: what was approved, or what is left of it.
+        live: the rules of the group now.
+    """
+    for rule in change.added:
+        if find_like(live, rule) is not None:
+            return Obstacle(code=DUPLICATE, reason=f"The rule {rule.identity} already exists in the group.")
+    for rule in change.removed:
+        if find_like(live, rule) is None:
+            return Obstacle(code=NOT_FOUND, reason=f"The rule {rule.identity} is not in the group any more.")
+    for edit in change.modified:
+        now = find_like(live, edit.before)
+        if now is None or now.description != edit.before.description:
+            reason = f"The rule {edit.before.identity} is no longer as it was shown; make the change again."
+            return Obstacle(code=NOT_FOUND, reason=reason)
+        if edit.after.identity != edit.before.identity and find_like(live, edit.after) is not None:
+            return Obstacle(code=DUPLICATE, reason=f"The rule {edit.after.identity} already exists in the group.")
+    return None
+
+
+def way_back(change: Change, before: tuple[Rule, ...], live: tuple[Rule, ...]) -> Change:
+    """Return what takes back the part of a failed change that did get applied.
+
+    Args:
+        change: what was tried.
+        before: the rules of the group before the try.
+        live: the rules now.
+    """
+    come = [
+        now for rule in change.added if find_like(before, rule) is None and (now := find_like(live, rule)) is not None
+    ]
+    gone = [
+        was for rule in change.removed if (was := find_like(before, rule)) is not None and find_like(live, rule) is None
+    ]
+    edited = []
+    for edit in change.modified:
+        now = find_like(live, edit.after)
+        was = find_like(before, edit.before)
+        if was is None:
+            continue
+        if now is not None and (now.identity != was.identity or now.description != was.description):
+            edited.append(Modification(before=now, after=was))
+        elif now is None and find_like(live, edit.before) is None:
+            gone.append(was)
+    return make_change(added=gone, removed=come, modified=edited)
+
+
+def with_approved(baseline: Baseline, change: Change, live: tuple[Rule, ...]) -> Baseline:
+    """Return the baseline after the change was applied, with the rule ids of the live group."""
+    gone = (*change.removed, *(edit.before for edit in change.modified))
+    come = (*change.added, *(edit.after for edit in change.modified))
+    return with_rules(without_rules(baseline, gone), (_with_id(rule, live) for rule in come))
+
+
+def _with_id(rule: Rule, live: tuple[Rule, ...]) -> Rule:
+    now = find_like(live, rule)
+    return replace(rule, rule_id=now.rule_id if now is not None else None)
+
+
+def _current(edit: Modification, live: tuple[Rule, ...]) -> Modification:
+    now = find_like(live, edit.before)
+    return edit if now is None else Modification(before=now, after=edit.after)
+
+
+def _is_live(rule: Rule, live: tuple[Rule, ...]) -> bool:
+    now = find_like(live, rule)
+    return now is not None and now.description == rule.description
+
+
+def _is_done(edit: Modification, live: tuple[Rule, ...]) -> bool:
+    replaced = edit.before.identity == edit.after.identity or find_like(live, edit.before) is None
+    return replaced and _is_live(edit.after, live)
