@@ -1,0 +1,145 @@
+"""What numbers in rules are called: ICMP types and codes, protocols, well-known ports.
+
+A name is a remark beside the number, never instead of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# https://www.iana.org/assignments/icmp-parameters and https://www.iana.org/assignments/icmpv6-parameters
+ICMP_TYPES: Final[Mapping[str, Mapping[int, str]]] = {
+    "icmp": {
+        0: "echo reply",
+        3: "destination unreachable",
+        4: "source quench",
+        5: "redirect",
+        8: "echo request",
+        9: "router advertisement",
+        10: "router solicitation",
+        11: "time exceeded",
+        12: "parameter problem",
+        13: "timestamp request",
+        14: "timestamp reply",
+        15: "information request",
+        16: "information reply",
+        17: "address mask request",
+        18: "address mask reply",
+        30: "traceroute",
+        42: "extended echo request",
+        43: "extended echo reply",
+    },
+    "icmpv6": {
+        1: "destination unreachable",
+        2: "packet too big",
+        3: "time exceeded",
+        4: "parameter problem",
+        128: "echo request",
+        129: "echo reply",
+        130: "multicast listener query",
+        131: "multicast listener report",
+        132: "multicast listener done",
+        133: "router solicitation",
+        134: "router advertisement",
+        135: "neighbor solicitation",
+        136: "neighbor advertisement",
+        137: "redirect",
+        143: "multicast listener report v2",
+    },
+}
+
+ICMP_CODES: Final[Mapping[tuple[str, int], Mapping[int, str]]] = {
+    ("icmp", 3): {
+        0: "network unreachable",
+        1: "host unreachable",
+        2: "protocol unreachable",
+        3: "port unreachable",
+        4: "fragmentation needed",
+        5: "source route failed",
+        6: "network unknown",
+        7: "host unknown",
+        9: "network prohibited",
+        10: "host prohibited",
+        13: "communication prohibited",
+    },
+    ("icmp", 5): {0: "for the network", 1: "for the host"},
+    ("icmp", 11): {0: "time to live exceeded", 1: "reassembly time exceeded"},
+    ("icmpv6", 1): {
+        0: "no route",
+        1: "communication prohibited",
+        2: "beyond scope of source address",
+        3: "address unreachable",
+        4: "port unreachable",
+    },
+    ("icmpv6", 3): {0: "hop limit exceeded", 1: "reassembly time exceeded"},
+}
+
+# https://www.iana.org/assignments/protocol-numbers
+PROTOCOLS: Final[Mapping[str, str]] = {
+    "2": "IGMP",
+    "4": "IPv4 in IP",
+    "41": "IPv6 in IP",
+    "47": "GRE",
+    "50": "ESP",
+    "51": "AH",
+    "89": "OSPF",
+    "103": "PIM",
+    "112": "VRRP",
+    "132": "SCTP",
+}
+
+# https://www.iana.org/assignments/service-names-port-numbers, and what is commonly found on ports it gives to nobody.
+PORTS: Final[Mapping[int, str]] = {
+    20: "FTP data",
+    21: "FTP",
+    22: "SSH",
+    23: "Telnet",
+    25: "SMTP",
+    53: "DNS",
+    69: "TFTP",
+    80: "HTTP",
+    88: "Kerberos",
+    110: "POP3",
+    111: "RPC portmapper",
+    123: "NTP",
+    135: "Windows RPC",
+    139: "NetBIOS",
+    143: "IMAP",
+    161: "SNMP",
+    389: "LDAP",
+    443: "HTTPS",
+    445: "SMB",
+    465: "SMTPS",
+    500: "IKE",
+    514: "syslog",
+    587: "mail submission",
+    636: "LDAPS",
+    873: "rsync",
+    993: "IMAPS",
+    995: "POP3S",
+    1194: "OpenVPN",
+    1433: "SQL Server",
+    1521: "Oracle",
+    2049: "NFS",
+    2375: "Docker without TLS",
+    2376: "Docker",
+    3306: "MySQL",
+    3389: "RDP",
+    4500: "IPsec",
+    5432: "PostgreSQL",
+    5439: "Redshift",
+    5672: "AMQP",
+    5900: "VNC",
+    5985: "WinRM",
+    5986: "WinRM over TLS",
+    6379: "Redis",
+    6443: "Kubernetes API",
+    8080: "HTTP",
+    8443: "HTTPS",
+    9092: "Kafka",
+    9200: "Elasticsearch",
+    11211: "memcached",
+    27017: "MongoDB",
+    51820: "WireGuard",
+}

@@ -1,0 +1,168 @@
+"""Every message the product sends to Slack, as Block Kit payloads: pure functions of the stored request.
+
+From top to bottom: headline, remark on rules open to the internet, errors and reasons, the rules, where and by whom,
+buttons, and last the attachment with colour bar and status line. A request too large for one message becomes several
+parts, each saying where and by whom, with the buttons on the last one.
+
+What does not belong here: how payloads get to Slack (``shared.slack.webhook``), what a click carries
+(``shared.slack.click``).
+
+https://docs.slack.dev/messaging/#payloads
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from shared.domain.change import ChangeKind
+from shared.domain.record import Record
+from shared.domain.request import Request
+from shared.slack import limits
+from shared.slack.blocks import (
+    Payload,
+    actions,
+    button,
+    confirm,
+    header,
+    message,
+    note,
+    own,
+    plain,
+    section,
+    status,
+)
+from shared.slack.messages_details import TEXT_ROOM, confirmation, detail_blocks, exposure, read_aloud, reason_blocks
+from shared.slack.messages_pages import LEAST_ROOM, page_blocks, paginate
+from shared.slack.messages_status import NOTES_ROOM, Telling, clicked, standing, waiting
+from shared.slack.text import counted
+
+__all__ = [
+    "APPROVE",
+    "DENY",
+    "Payload",
+    "announcement",
+    "as_replacement",
+    "outcome",
+    "outcome_replacement",
+    "processing",
+    "question",
+    "whisper",
+]
+
+APPROVE: Final = "approve"
+"""``action_id`` of the button that approves."""
+
+DENY: Final = "deny"
+"""``action_id`` of the button that denies."""
+
+_APPROVE_LABELS: Final[dict[ChangeKind, str]] = {"add": "Approve Add", "remove": "Approve Remove"}
+_APPROVE_OTHERWISE: Final = "Approve Change"
+
+# What a part needs besides rules, details, notes and buttons: headline, remark, status line, the keys around it all.
+_FRAME_ROOM: Final = 1100
+
+
+def question(record: Record, *, reminder: bool = False) -> list[Payload]:
+    """Ask for a decision, in the approval channel.
+
+    Args:
+        record: a pending request with an id of at most 512 characters. Of one that is no longer pending the outcome is
+            told instead: buttons under a decided request would only mislead.
+        reminder: it was asked before.
+
+    Returns:
+        One payload, or several to be posted in this order; the last has the buttons.
+    """
+    if record.status != "pending":
+        return outcome(record)
+    telling = waiting(record, reminder=reminder, asks=True)
+    return _parts(record.request, telling, asks=True)
+
+
+def announcement(record: Record) -> list[Payload]:
+    """Tell of a new request without asking: in the monitoring channel; of an unreverted one in both channels.
+
+    A request that has moved on since is told as it stands now.
+    """
+    return _parts(record.request, standing(record))
+
+
+def processing(record: Record, *, approving: bool) -> list[Payload]:
+    """Say over the buttons that the click arrived: one payload, the question's last part without its buttons.
+
+    Args:
+        record: the request as just decided, so that it says who clicked.
+        approving: whether it was approved.
+    """
+    return _parts(record.request, clicked(record, approving=approving))[-1:]
+
+
+def outcome(record: Record) -> list[Payload]:
+    """Tell what became of a request, in full: for the monitoring channel, and where no question can be replaced."""
+    return _parts(record.request, standing(record))
+
+
+def outcome_replacement(record: Record) -> Payload:
+    """Tell what became of a request in place of its question's last part (use :func:`as_replacement`)."""
+    return _parts(record.request, standing(record))[-1]
+
+
+def whisper(text: str) -> Payload:
+    """Tell something to the person who clicked, and to nobody else.
+
+    https://docs.slack.dev/interactivity/handling-user-interaction/#message_responses
+    """
+    return {**note(text), "response_type": "ephemeral", "replace_original": False}
+
+
+def as_replacement(payload: Payload) -> Payload:
+    """Return the payload such that, posted to a ``response_url``, it takes the place of the message that was clicked.
+
+    https://docs.slack.dev/interactivity/handling-user-interaction/#updating-via-a-response-url
+    """
+    return {**payload, "replace_original": True}
+
+
+def _parts(request: Request, telling: Telling, *, asks: bool = False) -> list[Payload]:
+    reason, details, buttons = reason_blocks(request), detail_blocks(request), _buttons(request)
+    # The same room in every status, with or without buttons: a replacement has to hold exactly what its question held.
+    stands_around = limits.size(reason) + limits.size(details) + max(limits.size(buttons), NOTES_ROOM)
+    room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - stands_around
+    text = read_aloud(request, telling)
+    pages = paginate(request, max(room, LEAST_ROOM))
+    parts = []
+    for index, page in enumerate(pages, start=1):
+        part = f"part {index} of {len(pages)}" if len(pages) > 1 else ""
+        blocks = [
+            header(f"{telling.headline} ({part})" if part else telling.headline),
+            *_remarks(request, telling),
+            *reason,
+            *page_blocks(page, is_fact=telling.is_fact),
+            *details,
+            *([buttons] if asks and index == len(pages) else []),
+        ]
+        parts.append(message(f"({part}) {text}" if part else text, blocks, status(telling.colour, telling.line)))
+    return parts
+
+
+def _remarks(request: Request, telling: Telling) -> list[Payload]:
+    blocks = []
+    exposed = exposure(request) if telling.warns else []
+    if exposed:
+        lines = (f"⚠️ *Open to {reach}:* {counted(number, 'rule')}" for reach, number in exposed)
+        blocks.append(section(own("\n".join(lines))))
+    if telling.notes:
+        blocks.append(section(plain("\n".join(f"{label}: {text}" for label, text in telling.notes))))
+    return blocks
+
+
+def _buttons(request: Request) -> Payload:
+    value = json.dumps(
+        {"requestId": request.request_id, "digest": request.digest}, separators=(",", ":"), ensure_ascii=False
+    )
+    label = _APPROVE_LABELS.get(request.change.kind, _APPROVE_OTHERWISE)
+    return actions(
+        button(APPROVE, label, value, style="primary", confirm=confirm(f"{label}?", confirmation(request), label)),
+        button(DENY, "Deny", value, style="danger"),
+    )

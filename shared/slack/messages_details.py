@@ -1,0 +1,152 @@
+"""The parts of a message that say whose change it is and where: the same in every part and every status of a request.
+
+Also what is read aloud and what is asked before approving. All of it is bounded: what a user can make long is
+shortened here, with a remark, but for rules, which never are (``shared.slack.messages_pages``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from shared.domain.request import Request
+from shared.domain.rule import Rule
+from shared.slack import limits
+from shared.slack.blocks import Payload, context, fields, own, plain, section
+from shared.slack.describe import edit_sentence, internet_reach, number_of_rules, sentence
+from shared.slack.messages_status import Telling
+from shared.slack.text import counted, date, escape, shorten, utc, visible
+
+TEXT_ROOM: Final = 1300
+"""Most characters of the top-level text, as ``limits.size`` counts them."""
+
+# Most characters for each value, as limits.size counts them. 1300 holds any group name EC2 takes (255 characters, at
+# worst all `&`), 2100 any ARN (2048 characters).
+_GROUP: Final = 1300
+_ARN: Final = 2100
+_REQUEST_ID: Final = 560
+_REASON: Final = 600
+_NAME: Final = 250
+_SMALL: Final = 100
+
+_UNKNOWN: Final = "unknown (found by comparing the group with its approved rules)"
+
+
+def reason_blocks(request: Request) -> list[Payload]:
+    """Return why the request is as it is, where there is something to say."""
+    return [section(plain(f"Reason: {_short(request.reason, _REASON)}"))] if request.reason else []
+
+
+def detail_blocks(request: Request) -> list[Payload]:
+    """Return where and by whom, and the small print."""
+    rows = [
+        ("Group", plain(_group(request, _GROUP))),
+        ("Account", plain(_account(request, _NAME))),
+        ("Region", plain(_short(request.region, _SMALL))),
+        ("Requester", plain(_requester(request, _NAME))),
+        ("Time", own(date(request.event_time))),
+    ]
+    return [fields(rows), context(plain(text) for text in _small_print(request))]
+
+
+def exposure(request: Request) -> list[tuple[str, int]]:
+    """Return how much of the internet the change opens to (or keeps open to), and with how many rules."""
+    change, removed = request.change, {rule.identity for rule in request.change.removed}
+    in_force = (rule for rule in request.remaining if rule.identity not in removed)
+    later = {rule.identity: rule for rule in (*change.added, *(edit.after for edit in change.modified), *in_force)}
+    reaches = [reach for rule in later.values() if (reach := internet_reach(rule.source))]
+    return [(reach, reaches.count(reach)) for reach in dict.fromkeys(reaches)]
+
+
+def read_aloud(request: Request, telling: Telling) -> str:
+    """Return the whole request in a sentence, for notifications and screen readers; counts the rules it cannot hold."""
+    head = f"{telling.headline}: "
+    tail = (
+        f" in group {_group(request, 400)}, account {_account(request, 150)}, region {_short(request.region, _SMALL)},"
+        f" by {_requester(request, 200)}, {utc(request.event_time)}. {telling.plain_line}"
+        f" Request {_short(request.request_id, _SMALL)}."
+    )
+    room = TEXT_ROOM - limits.size(escape(head + tail)) - len("(part 1000 of 1000) ; and 1000 more rules")
+    return head + _as_many_as_fit(request, room, is_fact=telling.is_fact) + tail
+
+
+def confirmation(request: Request) -> str:
+    """Return what approving does, for a confirm dialog; counts the rules where it cannot repeat them all."""
+    where = f"Group {_group(request, 90)}, account {_account(request, 70)}, {_short(request.region, 50)}."
+    change = request.change
+    if len(change.rules) <= limits.CONFIRM_TEXT:  # a rule takes more than a character
+        whole = f"This will {'; '.join(phrase for phrase, _ in _phrases(request, is_fact=False))}. {where}"
+        if not change.is_empty and limits.length(whole) <= limits.CONFIRM_TEXT:
+            return whole
+    counts = [
+        f"{verb} {number_of_rules(rules)}"
+        for verb, rules in (
+            ("add", change.added),
+            ("change", tuple(edit.after for edit in change.modified)),
+            ("remove", change.removed),
+        )
+        if rules
+    ]
+    remarks = "".join(f" Open to {reach}: {counted(number, 'rule')}." for reach, number in exposure(request))
+    whole = f"This will {', '.join(counts) or 'change no rule'}, as listed above in full.{remarks} "
+    return whole + shorten(where, limits.CONFIRM_TEXT - limits.length(whole))
+
+
+def _phrases(request: Request, *, is_fact: bool) -> Iterator[tuple[str, Rule]]:
+    """Yield each rule's part of the change in a phrase, e.g. ``add TCP 22 (SSH) from 10.0.0.0/8``, and the rule."""
+    change, removed = request.change, {rule.identity for rule in request.change.removed}
+    add, modify, remove = ("added", "changed", "removed") if is_fact else ("add", "change", "remove")
+    for rule in request.remaining:
+        yield f"{'still missing' if rule.identity in removed else 'still in force'}: {sentence(rule)}", rule
+    for rule in change.added:
+        yield f"{add} {sentence(rule)}", rule
+    for edit in change.modified:
+        yield f"{modify} {edit_sentence(edit)}", edit.after
+    for rule in change.removed:
+        yield f"{remove} {sentence(rule)}", rule
+
+
+def _as_many_as_fit(request: Request, room: int, *, is_fact: bool) -> str:
+    kept: list[str] = []
+    for phrase, rule in _phrases(request, is_fact=is_fact):
+        described = f"{phrase}, description {visible(rule.description)}" if rule.description else phrase
+        room -= limits.size(escape(described))
+        if room < 0:
+            break
+        kept.append(described)
+    change = request.change
+    left = len(request.remaining) + len(change.added) + len(change.modified) + len(change.removed) - len(kept)
+    if left:
+        kept.append(f"and {counted(left, 'more rule')}" if kept else counted(left, "rule"))
+    return "; ".join(kept) or "no rule"
+
+
+def _group(request: Request, most: int) -> str:
+    group_id = _short(request.group_id or "unknown id", _SMALL)
+    return f"{_short(request.group_name, most)} ({group_id})" if request.group_name else group_id
+
+
+def _account(request: Request, most: int) -> str:
+    account = _short(request.account, _SMALL)
+    return f"{_short(request.account_name, most)} ({account})" if request.account_name else account
+
+
+def _requester(request: Request, most: int) -> str:
+    name = request.requester.name if request.requester is not None else ""
+    return _short(name, most) if name else _UNKNOWN
+
+
+def _small_print(request: Request) -> Iterator[str]:
+    yield f"Request {_short(request.request_id, _REQUEST_ID)}"
+    if request.event_name:
+        yield f"Call {_short(request.event_name, _SMALL)}"
+    if request.origin == "snapshot":
+        yield "Found by the snapshot"
+    if request.requester is not None and request.requester.arn:
+        yield f"Identity {_short(request.requester.arn, _ARN)}"
+    if request.requester is not None and request.requester.invoked_by:
+        yield f"Through {_short(request.requester.invoked_by, _SMALL)}"
+
+
+def _short(text: str, most: int) -> str:
+    return shorten(visible(text), most)

@@ -1,0 +1,159 @@
+"""Lays the rules out: as few blocks as reasonable, as many messages as needed, and no rule left out.
+
+How the rules fall into parts depends on the request alone, never on its status. So the outcome of a request has the
+same last part as its question, and can take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.domain.request import Request
+from shared.domain.rule import Rule
+from shared.slack import limits
+from shared.slack.blocks import Payload, own, plain, section
+from shared.slack.describe import edit_lines, number_of_rules, rule_lines
+
+PIECE: Final = 1400
+"""Most characters of one piece of text, as ``limits.size`` counts them; a description of 255 ``&`` is not broken."""
+
+_SECTION: Final = 2900
+_SECTION_COST: Final = limits.size(section(plain(""))) + 1
+_HEADING_COST: Final = limits.size(section(own("*" * 100))) + 1
+
+LEAST_ROOM: Final = PIECE + _SECTION_COST + _HEADING_COST
+"""What a part must have room for: one piece and its heading."""
+
+_INDENT: Final = "    "
+_NONE: Final = "This request names no rule."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rules under one heading.
+
+    Attributes:
+        wish: the heading while the change is asked for, e.g. ``Add 2 inbound rules``.
+        fact: the heading once the change is a fact, e.g. ``Added 2 inbound rules``.
+        pieces: the rules as text, each at most :data:`PIECE` long.
+    """
+
+    wish: str
+    fact: str
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Consecutive pieces of one group within one part, packed into sections; only ``paginate`` adds to one."""
+
+    group: Group
+    is_continued: bool
+    sections: list[str] = field(default_factory=list)
+
+
+Page = list[Run]
+
+
+def paginate(request: Request, room: int) -> list[Page]:
+    """Distribute all rules over parts.
+
+    A section is begun only where two neighbours together would be longer than 2,900 characters, so that the number of
+    blocks stays far below Slack's limit whatever the rules are.
+
+    Args:
+        request: what is asked.
+        room: characters each part has for rules, as ``limits.size`` counts them; at least :data:`LEAST_ROOM`.
+
+    Returns:
+        At least one page.
+    """
+    pages: list[Page] = [[]]
+    left = room
+    for group in _groups(request):
+        run: Run | None = None
+        for piece in group.pieces:
+            cost = limits.size(piece)
+            joins = run is not None and limits.size(run.sections[-1]) + cost <= _SECTION
+            cost += 0 if joins else _SECTION_COST
+            cost += 0 if run is not None else _HEADING_COST
+            if cost > left and pages[-1]:
+                cost = limits.size(piece) + _SECTION_COST + _HEADING_COST
+                pages.append([])
+                run, joins, left = None, False, room
+            left -= cost
+            if run is None:
+                run = Run(group=group, is_continued=piece is not group.pieces[0])
+                pages[-1].append(run)
+            if joins:
+                run.sections[-1] += f"\n{piece}"
+            else:
+                run.sections.append(piece)
+    return pages
+
+
+def page_blocks(page: Page, *, is_fact: bool) -> list[Payload]:
+    """Return a page as blocks: a bold heading for each group and its rules as plain text.
+
+    Args:
+        page: one of what :func:`paginate` returned.
+        is_fact: whether the change was made, or is asked for.
+    """
+    blocks: list[Payload] = []
+    for run in page:
+        heading = run.group.fact if is_fact else run.group.wish
+        blocks.append(section(own(f"*{heading}*{' (continued)' if run.is_continued else ''}")))
+        blocks.extend(section(plain(text)) for text in run.sections)
+    return blocks or [section(plain(_NONE))]
+
+
+def _groups(request: Request) -> list[Group]:
+    change = request.change
+    removed = {rule.identity for rule in change.removed}
+    open_still = [rule for rule in request.remaining if rule.identity not in removed]
+    missing = [rule for rule in request.remaining if rule.identity in removed]
+    after = [edit.after for edit in change.modified]
+    groups = (
+        _group("Still in force, approved by nobody:", "", open_still, map(rule_lines, open_still)),
+        _group("Still missing, removal approved by nobody:", "", missing, map(rule_lines, missing)),
+        _group("Add", "Added", change.added, map(rule_lines, change.added)),
+        _group("Change", "Changed", after, map(edit_lines, change.modified)),
+        _group("Remove", "Removed", change.removed, map(rule_lines, change.removed)),
+    )
+    return [group for group in groups if group.pieces]
+
+
+def _group(wish: str, fact: str, rules: Iterable[Rule], lines: Iterable[tuple[str, ...]]) -> Group:
+    number = number_of_rules(rules)
+    pieces = tuple(piece for one in lines for piece in _pieces(one))
+    return Group(wish=f"{wish} {number}", fact=f"{fact or wish} {number}", pieces=pieces)
+
+
+def _pieces(lines: tuple[str, ...]) -> Iterator[str]:
+    """Yield a rule as one text, or as several where its tags are too many for one."""
+    piece, left = "", PIECE
+    for line in (f"• {lines[0]}", *(f"{_INDENT}{line}" for line in lines[1:])):
+        for chunk in _chunks(line):
+            cost = limits.size(chunk)
+            if piece and cost > left:
+                yield piece
+                piece, left = "", PIECE
+            piece = f"{piece}\n{chunk}" if piece else chunk
+            left -= cost
+    yield piece
+
+
+def _chunks(line: str) -> Iterator[str]:
+    start, left = 0, PIECE - 2
+    if limits.size(line) <= PIECE:
+        yield line
+        return
+    for index, char in enumerate(line):
+        cost = limits.size(char) - 2
+        if cost > left:
+            yield line[start:index]
+            start, left = index, PIECE - 2
+        left -= cost
+    yield line[start:]
