@@ -41,8 +41,10 @@ _TO_DO: Final[Mapping[str, str]] = {
         "change again."
     ),
 }
-_TO_DO_OTHERWISE: Final = "The log of applySecurityGroupChange in the member account says more. "
+_TO_DO_OTHERWISE: Final = (
+    "The log of applySecurityGroupChange in the member account says more. "
     "When the cause is gone, make the change again."
+)
 _TO_DO_UNREVERTED: Final = (
     "Somebody has to look at this group now: put the rules right by hand, or keep them knowingly. No button can do it."
 )
