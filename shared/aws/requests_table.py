@@ -1,8 +1,8 @@
 """The central table ``securityGroupRequests``: every move of a request is one conditional write.
 
-Whoever loses a race gets the item as it stands from the very write that was refused (``ReturnValuesOnConditionCheckFailure``),
-so that nobody has to read again to be told who won. The table is never scanned; the index ``byStatus`` may project any
-attributes, since what it does not have is read from the table.
+Whoever loses a race gets the item as it stands from the very write that was refused
+(``ReturnValuesOnConditionCheckFailure``), so that nobody has to read again to be told who won. The table is never
+scanned; the index ``byStatus`` may project any attributes, since what it does not have is read from the table.
 
 A debt (``Record.owed``) is *claimed* before it is paid and *settled* afterwards, so that a handler, its redelivery and
 the sweep don't post the same message at the same time. A claim ends by itself; nothing stays claimed by the dead.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
-from shared.aws.updates import Refused, Update
+from shared.aws.updates import Refused, Update, refused
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import MOVES, Status
 from shared.wire.request_items import (
@@ -131,8 +131,9 @@ class RequestsTable:
 
         Args:
             client: of the central account's region.
-            invocation: AWS's id of the invocation. Lambda's own retries have the same one, so that a retry goes on with what
-                the invocation before it had claimed; a repeated write whose first answer was lost is recognised by it.
+            invocation: AWS's id of the invocation. Lambda's own retries have the same one, so that a retry goes on
+                with what the invocation before it had claimed; a repeated write whose first answer was lost is
+                recognised by it.
         """
         self._client = client
         self._invocation = invocation
@@ -157,15 +158,15 @@ class RequestsTable:
                 ConditionExpression="attribute_not_exists(requestId)",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            item = from_attributes(error.response["Item"])
+        except ClientError as error:
+            item = refused(error).item
         else:
             return Claim(record=record, debts=debts, is_new=True)
         request_id = record.request.request_id
         if item.get("digest") != record.request.digest:
             raise DifferentRequestError(
-                f"request {request_id} of account {record.request.account} is stored already with another content, from "
-                f"account {item.get('account')}; the stored one was kept, this one refused"
+                f"request {request_id} of account {record.request.account} is stored already with another content, "
+                f"from account {item.get('account')}; the stored one was kept, this one refused"
             )
         if claimed_by(item, self._invocation) == debts:  # our own write, whose answer was lost
             return Claim(record=record_from_item(item), debts=debts, is_new=True)
@@ -202,7 +203,7 @@ class RequestsTable:
             The claim, whose debts may be fewer than asked for or none; ``None`` when there is no such request.
         """
         wanted = frozenset(debts)
-        while True:
+        while wanted:
             update = Update()
             for debt in sorted(wanted):
                 update.set(f"claims.{debt}", claim_to_item(self._invocation, now + CLAIMED_FOR))
@@ -224,6 +225,8 @@ class RequestsTable:
             if not left or left == wanted:
                 return Claim(record=record, debts=frozenset())
             wanted = left
+        stored = self.get(request_id)
+        return None if stored is None else Claim(record=stored, debts=frozenset())
 
     def settle(self, record: Record, debt: Debt, *, values: Mapping[str, str] | None = None) -> bool:
         """Write down that a debt is paid.

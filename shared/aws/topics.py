@@ -42,4 +42,6 @@ def publish(arn: str, message: Message, *, subject: str, hurried: bool = False) 
         botocore.exceptions.ClientError: when SNS refuses it; the caller's trigger is then delivered again.
     """
     region = arn.split(":")[3]
-    client("sns", region, hurried=hurried).publish(TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT])
+    client("sns", region, hurried=hurried).publish(
+        TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT]
+    )

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from shared.aws.attributes import from_attributes, to_attributes
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ class Refused:
     """
 
     item: dict[str, Any]
+
+
+def refused(error: ClientError) -> Refused:
+    """Return which item stood in the way of a conditional write; every other error is raised again."""
+    response: Mapping[str, Any] = error.response
+    if response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error
+    return Refused(item=from_attributes(response.get("Item", {})))
 
 
 @dataclass(slots=True)
@@ -85,6 +95,6 @@ class Update:
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except client.exceptions.ConditionalCheckFailedException as error:
-            return Refused(item=from_attributes(error.response.get("Item", {})))
+        except ClientError as error:
+            return refused(error)
         return from_attributes(answer["Attributes"])
