@@ -40,9 +40,7 @@ def rules_of_request(response: SecurityGroups, group: SecurityGroup, *, egress: 
     return rules
 
 
-def rule_of_request(
-    response: SecurityGroups, group: SecurityGroup, values: dict[str, Any], *, egress: bool
-) -> AwsRule:
+def rule_of_request(response: SecurityGroups, group: SecurityGroup, values: dict[str, Any], *, egress: bool) -> AwsRule:
     """Make the rule that ModifySecurityGroupRules asks for, from a `SecurityGroupRuleRequest`."""
     described = {"Description": values["Description"]} if values.get("Description") else {}
     source: tuple[Any, Any, Any]

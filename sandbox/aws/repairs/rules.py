@@ -79,9 +79,7 @@ class AwsRule(SecurityGroupRule):
                 source[key] = canonical_cidr(source[key], version=version)
         protocol = canonical_protocol(ip_protocol)
         # moto turns ports into numbers unless the protocol is -1, and fails on absent ones.
-        super().__init__(
-            ec2_backend, "-1", group_id, None, None, source, source_group, prefix_list_id, is_egress, tags
-        )
+        super().__init__(ec2_backend, "-1", group_id, None, None, source, source_group, prefix_list_id, is_egress, tags)
         self.ip_protocol = protocol
         self.from_port, self.to_port = canonical_ports(protocol, (from_port, to_port))
         self._prefix_list_description = (prefix_list_id or {}).get("Description")

@@ -1,0 +1,125 @@
+"""The one address at which all accounts' AWS APIs answer: moto, with what happens around each call.
+
+Every call goes through one after the other, so that what is atomic in AWS (a conditional write, a rule change) is
+atomic here. Observers hear of each call before its answer leaves; they turn it into events, messages and lines of
+the timeline.
+"""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.test import run_wsgi_app
+
+from sandbox.aws.calls import ApiCall
+from sandbox.aws.identities import Caller, Identities
+from sandbox.aws.request import ApiRequest, read_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Observer = Callable[[ApiCall], None]
+#: Looks at a call before it is made; the result is ``(error code, message)`` when it must not be.
+Guard = Callable[[ApiRequest, Caller], tuple[str, str] | None]
+
+UNSIGNED = "This is the sandbox's AWS endpoint. It takes signed AWS API requests, e.g. from the aws command line.\n"
+UNKNOWN_KEY = (
+    "The access key {key} belongs to no account of the sandbox. "
+    "Use the credentials that the sandbox printed when it started."
+)
+
+
+class QuietMotoHandler(MotoRequestHandler):
+    """moto's request handler without a line of log per request."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Say nothing: calls stand on the timeline."""
+
+
+class AwsEndpoint:
+    """A WSGI application: every service of moto, for the accounts whose access keys sign the requests."""
+
+    def __init__(self, identities: Identities) -> None:
+        """Prepare the endpoint; moto's backends come to life with the first call of each service."""
+        self.observers: list[Observer] = []
+        self.guards: list[Guard] = []
+        self._identities = identities
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length) if length else b""
+        environ["wsgi.input"] = io.BytesIO(body)
+        request = read_request(environ, body)
+        if request is None:
+            return _respond(start_response, "200 OK", UNSIGNED.encode(), "text/plain; charset=utf-8")
+        caller = self._identities.caller(request.access_key_id)
+        if caller is None:
+            message = UNKNOWN_KEY.format(key=request.access_key_id)
+            return _respond(start_response, "403 Forbidden", *_error(request, "InvalidClientTokenId", message))
+        status, headers, payload = self._answer(environ, request, caller)
+        start_response(status, headers)
+        return [payload]
+
+    def _answer(
+        self, environ: "WSGIEnvironment", request: ApiRequest, caller: Caller
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        started = time.perf_counter()
+        with self._one_at_a_time:
+            status, headers, payload = self._through_moto(environ, request, caller)
+            at = datetime.now(UTC)
+        call = ApiCall(
+            request=request,
+            caller=caller,
+            at=at,
+            duration_ms=(time.perf_counter() - started) * 1000,
+            status=int(status.split(" ", 1)[0]),
+            body=payload,
+        )
+        for observer in self.observers:
+            observer(call)
+        return status, headers, payload
+
+    def _through_moto(
+        self, environ: "WSGIEnvironment", request: ApiRequest, caller: Caller
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        for guard in self.guards:
+            refusal = guard(request, caller)
+            if refusal is not None:
+                payload, content_type = _error(request, *refusal)
+                return "403 Forbidden", _headers(payload, content_type), payload
+        try:
+            chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except NotImplementedError as error:
+            payload, content_type = _error(request, "InvalidAction", f"{error} (moto does not know it)")
+            return "400 Bad Request", _headers(payload, content_type), payload
+        return status, list(headers), b"".join(chunks)
+
+
+def _headers(payload: bytes, content_type: str) -> list[tuple[str, str]]:
+    return [("Content-Type", content_type), ("Content-Length", str(len(payload)))]
+
+
+def _respond(start_response: "StartResponse", status: str, payload: bytes, content_type: str) -> list[bytes]:
+    start_response(status, _headers(payload, content_type))
+    return [payload]
+
+
+def _error(request: ApiRequest, code: str, message: str) -> tuple[bytes, str]:
+    """Write an error as the service's protocol has it: JSON, EC2's XML, or the query protocols' XML."""
+    detail = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if request.document or request.service == "dynamodb":
+        return json.dumps({"__type": code, "message": message}).encode(), "application/x-amz-json-1.0"
+    if request.service == "ec2":
+        xml = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>refused</RequestID></Response>"
+    else:
+        xml = f"<ErrorResponse><Error><Type>Sender</Type>{detail}</Error><RequestId>refused</RequestId></ErrorResponse>"
+    return xml.encode(), "text/xml"

@@ -1,0 +1,60 @@
+"""An AWS API request as it arrives over HTTP: which service, action and region, signed with which access key.
+
+Reads the query protocols (EC2, SNS, STS, IAM) and the JSON ones (DynamoDB); interprets nothing beyond that.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRequest:
+    """One signed request."""
+
+    service: str
+    """Signing name, e.g. ``ec2``."""
+    region: str
+    access_key_id: str
+    action: str
+    """E.g. ``AuthorizeSecurityGroupIngress``; empty where the protocol keeps it in the path (S3, Lambda)."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of the query protocols, e.g. ``{"IpPermissions.1.IpProtocol": "tcp"}``."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """Body of the JSON protocols."""
+    user_agent: str = ""
+    source_ip: str = ""
+    host: str = ""
+
+
+def read_request(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:
+    """Read a request from its WSGI environment and body; ``None`` when it is not signed."""
+    credential = _CREDENTIAL.search(str(environ.get("HTTP_AUTHORIZATION", "")))
+    if credential is None:
+        return None
+    target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
+    parameters: dict[str, str] = {}
+    document: dict[str, Any] = {}
+    if target:
+        loaded = json.loads(body or b"{}")
+        document = loaded if isinstance(loaded, dict) else {}
+    elif str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
+        parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
+    else:
+        parameters = dict(parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True))
+    return ApiRequest(
+        service=credential["service"],
+        region=credential["region"],
+        access_key_id=credential["key"],
+        action=target.rpartition(".")[2] or parameters.get("Action", ""),
+        parameters=parameters,
+        document=document,
+        user_agent=str(environ.get("HTTP_USER_AGENT", "")),
+        source_ip=str(environ.get("REMOTE_ADDR", "")),
+        host=str(environ.get("HTTP_HOST", "")),
+    )

@@ -1,0 +1,170 @@
+"""What follows from an AWS call: CloudTrail's event, SNS's message, a line of the timeline, a function's death.
+
+Observes the endpoint. The fault switches that concern delivering are obeyed here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+
+from sandbox.aws import cloudtrail, sns
+from sandbox.aws.calls import ApiCall, summary
+from sandbox.environments import Environment
+from sandbox.faults import Faults
+from sandbox.invocations import Invoker
+from sandbox.timeline import (
+    ApiCalled,
+    CloudTrailSent,
+    FaultStruck,
+    ItemWritten,
+    MessagePublished,
+    Timeline,
+)
+from sandbox.wiring import Wiring
+
+#: The sandbox's own role: it looks into tables and groups, which is nobody's business on the timeline.
+OPERATOR_ROLE = "sandbox-operator"
+
+_MESSAGE_ID = re.compile(rb"<MessageId>(.*?)</MessageId>")
+_ITEM_WRITES = ("PutItem", "UpdateItem", "DeleteItem")
+
+
+class Deliveries:
+    """An observer of the endpoint."""
+
+    def __init__(
+        self,
+        *,
+        wiring: Wiring,
+        invoker: Invoker,
+        timeline: Timeline,
+        faults: Faults,
+        environment_of: Callable[[str], Environment | None],
+    ) -> None:
+        """Deliver what calls cause.
+
+        Args:
+            wiring: knows who listens.
+            invoker: runs the functions.
+            timeline: hears of everything.
+            faults: the switches.
+            environment_of: finds the process behind an access key.
+        """
+        self._wiring = wiring
+        self._invoker = invoker
+        self._timeline = timeline
+        self._faults = faults
+        self._environment_of = environment_of
+
+    def on_call(self, call: ApiCall) -> None:
+        """Do everything that follows from a call."""
+        if call.caller.name == OPERATOR_ROLE:
+            return
+        environment = self._environment_of(call.request.access_key_id)
+        function = environment.function if environment else ""
+        self._timeline.add(_api_called(call, function), at=call.at.timestamp())
+        if cloudtrail.is_recorded(call):
+            self._send_event(call)
+        if not call.error_code:
+            if sns.published_topic(call.request):
+                self._deliver_message(call)
+            self._note_items(call)
+        if environment and self._faults.kills(function):
+            detail = f"{function} after {call.request.action}"
+            self._timeline.add(FaultStruck(fault="function killed", detail=detail))
+            environment.kill()
+
+    def deliver_again(self, event: dict[str, Any]) -> None:
+        """Hand an event of CloudTrail to its listeners once more, as at-least-once delivery may."""
+        for function in self._wiring.listeners(event):
+            self._invoker.invoke_later(function, event, trigger="event")
+
+    def _send_event(self, call: ApiCall) -> None:
+        event = cloudtrail.event_of(call)
+        listeners = self._wiring.listeners(event)
+        lost = self._faults.loses_event()
+        sent = CloudTrailSent(
+            event_id=event["detail"]["eventID"],
+            request_id=call.request_id,
+            action=call.request.action,
+            account=event["account"],
+            region=event["region"],
+            caller=call.caller.arn,
+            group=cloudtrail.group_of(call),
+            error=call.error_code,
+            fate="lost" if lost else "delivered" if listeners else "matched nothing",
+        )
+        self._timeline.add(sent)
+        if lost:
+            self._timeline.add(FaultStruck(fault="event lost", detail=call.request.action))
+            return
+        for _ in range(self._faults.event_copies):
+            for function in listeners:
+                self._invoker.invoke_later(
+                    function, event, trigger="event", delay_seconds=self._faults.event_delay_seconds
+                )
+
+    def _deliver_message(self, call: ApiCall) -> None:
+        topic = sns.published_topic(call.request)
+        found = _MESSAGE_ID.search(call.body)
+        message_id = found[1].decode() if found else ""
+        event = sns.lambda_event(call, message_id)
+        subscribers = self._wiring.subscribers(topic) * self._faults.sns_copies
+        self._timeline.add(
+            MessagePublished(
+                topic=topic,
+                caller=call.caller.arn,
+                message_id=message_id,
+                subject=call.request.parameters.get("Subject", ""),
+                size_bytes=len(call.request.parameters.get("Message", "").encode()),
+                deliveries=len(subscribers),
+            )
+        )
+        for function in subscribers:
+            self._invoker.invoke_later(function, event, trigger="topic", delay_seconds=self._faults.sns_delay_seconds)
+
+    def _note_items(self, call: ApiCall) -> None:
+        if call.request.service != "dynamodb":
+            return
+        document = call.request.document
+        writes: list[Mapping[str, Any]] = [document] if call.request.action in _ITEM_WRITES else []
+        for item in document.get("TransactItems", ()):
+            writes += [item[kind] for kind in ("Put", "Update", "Delete") if kind in item]
+        for write in writes:
+            self._note_item(call, write)
+
+    def _note_item(self, call: ApiCall, write: Mapping[str, Any]) -> None:
+        backend = dynamodb_backends[call.caller.account][call.request.region]
+        table = backend.get_table(write["TableName"])
+        source = write.get("Key") or write.get("Item") or {}
+        key = {name: source[name] for name in table.table_key_attrs if name in source}
+        item = backend.get_item(write["TableName"], key)
+        status = "deleted"
+        if item is not None:
+            status = str(item.to_json()["Attributes"].get("status", {}).get("S", ""))
+        self._timeline.add(
+            ItemWritten(
+                table=write["TableName"],
+                account=call.caller.account,
+                region=call.request.region,
+                key=" ".join(str(next(iter(value.values()))) for value in key.values()),
+                status=status,
+            )
+        )
+
+
+def _api_called(call: ApiCall, function: str) -> ApiCalled:
+    return ApiCalled(
+        service=call.request.service,
+        action=call.request.action,
+        account=call.caller.account,
+        region=call.request.region,
+        caller=call.caller.arn,
+        function=function,
+        summary=summary(call.request),
+        duration_ms=call.duration_ms,
+        request_id=call.request_id,
+        error=call.error_code,
+    )

@@ -1,0 +1,5 @@
+"""What can go wrong with the sandbox itself, in sentences for the person who started it."""
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked; the message says what was wrong and what to do."""

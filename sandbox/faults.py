@@ -1,0 +1,61 @@
+"""Switches for what goes wrong in real life: Slack down, messages twice or late, functions killed, events lost.
+
+Each switch is a plain attribute that the page and tests set; what strikes is put on the timeline by whoever obeys
+the switch.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Literal
+
+SlackFault = Literal["", "rate_limited", "server_error", "timeout"]
+
+
+@dataclass(slots=True)
+class Faults:
+    """All switches, everything working unless set."""
+
+    slack: SlackFault = ""
+    """How Slack answers webhooks and ``response_url``: 429 with Retry-After, 500, or not at all."""
+    slack_one_message_per_second: bool = False
+    """Hold each channel to Slack's limit of one message per second."""
+    sns_copies: int = 1
+    """How often SNS delivers each message; 2 is what at-least-once delivery means."""
+    sns_delay_seconds: float = 0.0
+    event_copies: int = 1
+    """How often EventBridge delivers each event."""
+    event_delay_seconds: float = 0.0
+    events_to_lose: int = 0
+    """How many of the next events CloudTrail loses; counts down."""
+    kill_function: str = ""
+    """Name of a function whose process dies in the middle of its next run; cleared when it struck."""
+    kill_after_calls: int = 1
+    """The process dies when this many of its AWS calls have taken effect, before it hears the last answer."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def loses_event(self) -> bool:
+        """Say whether CloudTrail loses the event at hand, and count it."""
+        with self._lock:
+            if self.events_to_lose <= 0:
+                return False
+            self.events_to_lose -= 1
+            return True
+
+    def kills(self, function: str) -> bool:
+        """Say whether a function dies now that one more of its AWS calls took effect, and count the call."""
+        with self._lock:
+            if not function or function != self.kill_function:
+                return False
+            self.kill_after_calls -= 1
+            if self.kill_after_calls > 0:
+                return False
+            self.kill_function, self.kill_after_calls = "", 1
+            return True
+
+    def clear(self) -> None:
+        """Make everything work again."""
+        with self._lock:
+            self.slack, self.slack_one_message_per_second = "", False
+            self.sns_copies, self.sns_delay_seconds = 1, 0.0
+            self.event_copies, self.event_delay_seconds, self.events_to_lose = 1, 0.0, 0
+            self.kill_function, self.kill_after_calls = "", 1

@@ -1,0 +1,127 @@
+"""Lambda's asynchronous invocation: retries with a delay, then a dead-letter list that can be redriven.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.activity import Activity
+from sandbox.environments import Result
+from sandbox.errors import SandboxError
+from sandbox.timeline import DeadLettered, InvocationEnded, InvocationStarted, Timeline
+from sandbox.wiring import Function
+
+#: Runs a function once: function, event, request id.
+Run = Callable[[Function, Mapping[str, Any], str], Result]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An event whose function failed every time."""
+
+    function: Function
+    event: Mapping[str, Any]
+    trigger: str
+    error: str
+    trace: str
+
+
+class Invoker:
+    """Invokes functions and tells the timeline."""
+
+    def __init__(self, run: Run, timeline: Timeline, activity: Activity, retry_delays_seconds: Sequence[float]) -> None:
+        """Prepare.
+
+        Args:
+            run: runs a function once.
+            timeline: hears of each invocation.
+            activity: counts what is under way.
+            retry_delays_seconds: the wait before each further try; Lambda has two, of one and two minutes.
+        """
+        self._run = run
+        self._timeline = timeline
+        self._activity = activity
+        self._retry_delays_seconds = tuple(retry_delays_seconds)
+        self._dead_letters: list[DeadLetter] = []
+        self._lock = threading.Lock()
+
+    def invoke_later(
+        self,
+        function: Function,
+        event: Mapping[str, Any],
+        *,
+        trigger: str,
+        delay_seconds: float = 0.0,
+    ) -> None:
+        """Hand an event to a function and return at once."""
+        self._activity.spawn(
+            f"{function.name} ({trigger})",
+            lambda: self._until_done(function, event, trigger),
+            delay_seconds=delay_seconds,
+        )
+
+    def invoke_now(self, function: Function, event: Mapping[str, Any], *, trigger: str) -> Result:
+        """Run a function once and wait for it; no retries, no dead letter."""
+        with self._activity.during(f"{function.name} ({trigger})"):
+            return self._once(function, event, trigger, str(uuid.uuid4()), attempt=1)
+
+    @property
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """What is out of retries, oldest first."""
+        with self._lock:
+            return tuple(self._dead_letters)
+
+    def redrive(self) -> int:
+        """Hand every dead letter to its function again; returns how many there were."""
+        with self._lock:
+            letters, self._dead_letters = self._dead_letters, []
+        for letter in letters:
+            self.invoke_later(letter.function, letter.event, trigger=letter.trigger)
+        return len(letters)
+
+    def _until_done(self, function: Function, event: Mapping[str, Any], trigger: str) -> None:
+        invocation_id = str(uuid.uuid4())
+        result = self._once(function, event, trigger, invocation_id, attempt=1)
+        for number, delay_seconds in enumerate(self._retry_delays_seconds, start=2):
+            if not result.error:
+                return
+            time.sleep(delay_seconds)
+            result = self._once(function, event, trigger, invocation_id, attempt=number)
+        if result.error:
+            letter = DeadLetter(function=function, event=event, trigger=trigger, error=result.error, trace=result.trace)
+            with self._lock:
+                self._dead_letters.append(letter)
+            self._timeline.add(
+                DeadLettered(
+                    function=function.name,
+                    account=function.account,
+                    region=function.region,
+                    error=result.error,
+                )
+            )
+
+    def _once(
+        self, function: Function, event: Mapping[str, Any], trigger: str, invocation_id: str, *, attempt: int
+    ) -> Result:
+        place = {"function": function.name, "account": function.account, "region": function.region}
+        self._timeline.add(InvocationStarted(invocation_id=invocation_id, trigger=trigger, attempt=attempt, **place))
+        started = time.perf_counter()
+        try:
+            result = self._run(function, event, invocation_id)
+        except SandboxError as error:
+            result = Result(error=str(error))
+        self._timeline.add(
+            InvocationEnded(
+                invocation_id=invocation_id,
+                attempt=attempt,
+                duration_ms=(time.perf_counter() - started) * 1000,
+                error=result.error,
+                **place,
+            )
+        )
+        return result

@@ -1,0 +1,121 @@
+"""What a sandbox consists of: accounts, regions, people, and the environment variables that each app gets.
+
+Values only; ``system.py`` brings them to life.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.slack.workspace import TEAM_ID, SlackUser
+
+REPOSITORY = Path(__file__).parent.parent
+STAGE = "dev"
+
+APPROVAL_CHANNEL = "secgroup_approve"
+MONITORING_CHANNEL = "secgroup_monitoring"
+
+CHANGE_TOPIC = "securityGroupChange"
+ERROR_TOPIC = "errorHandlerSecurityGroupChange"
+DENY_TOPIC = "denySecurityGroupChange"
+APPLY_TOPIC = "applySecurityGroupChange"
+
+APPROVER = SlackUser(id="U0APPROVER", username="grace", name="Grace", is_approver=True)
+SECOND_APPROVER = SlackUser(id="U0APPROVE2", username="linus", name="Linus", is_approver=True)
+OUTSIDER = SlackUser(id="U0OUTSIDER", username="mallory", name="Mallory")
+
+EXEMPT_ROLE = "ci-deploy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberAccount:
+    """A member account: its number, what people call it, and the policy's mode for it."""
+
+    id: str
+    name: str
+    mode: str = "enforce"
+
+
+SHOP = MemberAccount(id="222222222222", name="shop")
+LABS = MemberAccount(id="333333333333", name="labs", mode="observe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """Everything that can be chosen before the start; the defaults are the full sandbox."""
+
+    central_account: str = "111111111111"
+    central_region: str = "us-east-1"
+    members: tuple[MemberAccount, ...] = (SHOP, LABS)
+    regions: tuple[str, ...] = ("us-east-1", "eu-west-1")
+    """Regions in which the member accounts are guarded."""
+    users: tuple[SlackUser, ...] = (APPROVER, SECOND_APPROVER, OUTSIDER)
+    aws_port: int = 5000
+    """0 takes a free port."""
+    central_app: Path = REPOSITORY / "central"
+    member_app: Path = REPOSITORY / "member"
+    concurrency: int = 2
+    """How many invocations of one app, account and region run at once."""
+    function_timeout_seconds: float = 60.0
+    retry_delays_seconds: tuple[float, ...] = (0.5, 1.0)
+    """Lambda waits one and two minutes before its two retries; nobody wants to wait that long here."""
+    schedules_run_by_themselves: bool = True
+    """Run scheduled functions by the clock; otherwise only ``run_schedule`` runs them."""
+    signing_secret: str = "sandbox-signing-secret"
+    verification_token: str = "sandbox-verification-token"
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the policy that differ from the sandbox's own, e.g. ``{"require_description": True}``."""
+
+    def central_environment(self, *, approval_hook: str, monitoring_hook: str) -> dict[str, str]:
+        """Return central's settings by the names that operators know."""
+        return {
+            "slackChannel": APPROVAL_CHANNEL,
+            "approvalHookUrl": approval_hook,
+            "monitoringHookUrl": monitoring_hook,
+            "slackSigningSecret": self.signing_secret,
+            "expectedToken": self.verification_token,
+            "slackTeamId": TEAM_ID,
+        }
+
+    def member_environment(self, member: MemberAccount) -> dict[str, str]:
+        """Return a member app's settings by the names that operators know."""
+        return {
+            "centralAccountId": self.central_account,
+            "centralRegion": self.central_region,
+            "accountName": member.name,
+        }
+
+    def policy_text(self) -> str:
+        """Write the policy file: the sandbox's approvers, its exempt role, and the mode of each account."""
+        keys: dict[str, Any] = {
+            "mode": "enforce",
+            "approvers": [user.id for user in self.users if user.is_approver],
+            **self.policy,
+        }
+        exempt = f"arn:aws:iam::*:role/{EXEMPT_ROLE}"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+        lines += ["", "[exempt]", f"principals = {json.dumps([exempt])}"]
+        for member in self.members:
+            if member.mode != keys["mode"]:
+                lines += ["", f'[accounts."{member.id}"]', f"mode = {json.dumps(member.mode)}"]
+        return "\n".join(lines) + "\n"
+
+
+def role_of(folder: Path, app: str, function: str) -> str:
+    """Name the IAM role that Chalice gives a function, from the app's ``.chalice/config.json``.
+
+    With ``autogen_policy: false`` each function has a role of its own, otherwise the whole app has one; with
+    ``manage_iam_role: false`` it is the role that the configuration names.
+    https://aws.github.io/chalice/topics/configfile.html
+    """
+    file = folder / ".chalice" / "config.json"
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    stage: dict[str, Any] = config.get("stages", {}).get(STAGE, {})
+    scoped = {**config, **stage, **stage.get("lambda_functions", {}).get(function, {})}
+    if scoped.get("manage_iam_role") is False:
+        return str(scoped["iam_role_arn"]).rpartition("/")[2]
+    if scoped.get("autogen_policy") is False:
+        return f"{app}-{STAGE}-{function}"
+    return f"{app}-{STAGE}"

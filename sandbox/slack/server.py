@@ -1,0 +1,138 @@
+"""Slack's web addresses: incoming webhooks and the ``response_url`` of clicks.
+
+Answers as Slack does, errors in plain text; the workspace behind it is a model of its own.
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+from sandbox.faults import Faults
+from sandbox.slack.validation import PayloadError, check_message
+from sandbox.slack.workspace import TEAM_ID, SlackWorkspace
+from sandbox.timeline import FaultStruck, SlackRefused, Timeline
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+RETRY_AFTER_SECONDS = 1
+#: Longer than any client of ours waits.
+SILENCE_SECONDS = 15
+
+
+class SlackServer:
+    """A WSGI application."""
+
+    def __init__(self, workspace: SlackWorkspace, faults: Faults, timeline: Timeline) -> None:
+        """Serve a workspace, obeying the fault switches."""
+        self._workspace = workspace
+        self._faults = faults
+        self._timeline = timeline
+        self._last_post: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def webhook_path(self, channel: str) -> str:
+        """Return the path of a channel's incoming webhook."""
+        return f"/services/{TEAM_ID}/{self._workspace.channels[channel].id}/sandboxhook"
+
+    def stop(self) -> None:
+        """Let requests end that wait for a time-out."""
+        self._stopping.set()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        parts = request.path.strip("/").split("/")
+        if parts[0] == "services" and len(parts) == 4:
+            return self._webhook(request, parts[2])
+        if parts[0] == "actions" and len(parts) == 3:
+            return self._response_url(request, parts[2])
+        return Response("no_service", 404)
+
+    def _webhook(self, request: Request, channel_id: str) -> Response:
+        names = [channel.name for channel in self._workspace.channels.values() if channel.id == channel_id]
+        if not names:
+            return Response("channel_not_found", 404)
+        (channel,) = names
+        failed = self._failed(channel) or self._too_fast(channel)
+        if failed is not None:
+            return failed
+        try:
+            payload = _payload(request)
+            check_message(payload)
+        except PayloadError as error:
+            return self._refuse(channel, 400, error.word, str(error))
+        self._workspace.post(channel, payload)
+        return Response("ok", 200)
+
+    def _response_url(self, request: Request, token: str) -> Response:
+        failed = self._failed("response_url")
+        if failed is not None:
+            return failed
+        target = self._workspace.use_response_url(token)
+        if target is None:
+            return self._refuse("response_url", 404, "expired_url", "used five times, or older than 30 minutes")
+        try:
+            payload = _payload(request)
+            check_message(payload)
+        except PayloadError as error:
+            return self._refuse(target.channel, 400, error.word, str(error))
+        if payload.get("delete_original"):
+            self._workspace.delete(target.channel, target.message_ts)
+        elif payload.get("replace_original"):
+            self._workspace.replace(target.channel, target.message_ts, payload)
+        elif payload.get("response_type") == "in_channel":
+            self._workspace.post(target.channel, payload)
+        else:
+            self._workspace.whisper(target.channel, target.user, payload)
+        return Response(json.dumps({"ok": True}), 200, content_type="application/json")
+
+    def _failed(self, channel: str) -> Response | None:
+        fault = self._faults.slack
+        if not fault:
+            return None
+        self._timeline.add(FaultStruck(fault=f"slack {fault}", detail=channel))
+        if fault == "rate_limited":
+            return self._limited(channel)
+        if fault == "timeout":
+            self._stopping.wait(SILENCE_SECONDS)
+        return self._refuse(channel, 500, "server_error", "the fault switch")
+
+    def _too_fast(self, channel: str) -> Response | None:
+        if not self._faults.slack_one_message_per_second:
+            return None
+        with self._lock:
+            now = time.monotonic()
+            if now - self._last_post.get(channel, -1.0) < 1.0:
+                return self._limited(channel)
+            self._last_post[channel] = now
+        return None
+
+    def _limited(self, channel: str) -> Response:
+        response = self._refuse(channel, 429, "rate_limited", "too many messages")
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+    def _refuse(self, channel: str, status: int, word: str, reason: str) -> Response:
+        self._timeline.add(SlackRefused(channel=channel, status=status, reason=reason))
+        return Response(word, status)
+
+
+def _payload(request: Request) -> Mapping[str, Any]:
+    """Read the message of a request: a JSON body, or JSON in the form field ``payload``."""
+    text = request.form.get("payload") or request.get_data(as_text=True)
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise PayloadError("invalid_payload", "the body is not JSON") from error
+    if not isinstance(payload, dict):
+        raise PayloadError("invalid_payload", "the body is no JSON object")
+    return payload
