@@ -191,10 +191,17 @@ def cidr(text: str) -> Source:
         RuleError: when the text is no CIDR block.
     """
     try:
+        if "%" in text:
+            raise ValueError("a zone has no meaning in a rule")
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise RuleError(f"{text!r} is not an IPv4 or IPv6 CIDR block") from error
-    return Source(kind="ipv4" if network.version == 4 else "ipv6", value=str(network))
+    if network.version == 4:
+        return Source(kind="ipv4", value=str(network))
+    mapped = network.network_address.ipv4_mapped
+    if mapped is not None:  # Python 3.13 writes these with dots, earlier ones do not; both accounts have to agree
+        return Source(kind="ipv6", value=f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}/{network.prefixlen}")
+    return Source(kind="ipv6", value=str(network))
 
 
 def prefix_list(prefix_list_id: str) -> Source:
