@@ -193,7 +193,7 @@ class SlackWorkspace:
         for position, block in enumerate([*blocks, *inner]):
             block.setdefault("block_id", f"b{number}-{position}")
         return Message(
-            ts=f"{time.time():.0f}.{number:06d}",
+            ts=f"{int(time.time())}.{number:06d}",
             channel=channel,
             text=str(content.get("text", "")),
             blocks=blocks,

@@ -43,9 +43,7 @@ def group(ec2: Any, vpc: str) -> str:
     return created
 
 
-def permission(
-    protocol: str = "tcp", ports: tuple[int, int] | None = (22, 22), **sources: Any
-) -> dict[str, Any]:
+def permission(protocol: str = "tcp", ports: tuple[int, int] | None = (22, 22), **sources: Any) -> dict[str, Any]:
     """One IpPermission, port 22 unless told."""
     named = {"FromPort": ports[0], "ToPort": ports[1]} if ports else {}
     return {"IpProtocol": protocol, **named, **sources}
@@ -119,9 +117,7 @@ def test_authorize_returns_every_rule_with_its_owner(ec2: Any, group: str) -> No
             permission(IpRanges=[v4("10.0.0.0/8", "office")]),
             permission("udp", IpRanges=[v4("10.0.0.0/8")]),
         ],
-        TagSpecifications=[
-            {"ResourceType": "security-group-rule", "Tags": [{"Key": "team", "Value": "red"}]}
-        ],
+        TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": [{"Key": "team", "Value": "red"}]}],
     )
     assert [rule["IpProtocol"] for rule in answer["SecurityGroupRules"]] == ["tcp", "udp"]
     for rule in answer["SecurityGroupRules"]:
@@ -132,9 +128,7 @@ def test_authorize_returns_every_rule_with_its_owner(ec2: Any, group: str) -> No
 
 def test_authorize_adds_all_or_nothing(ec2: Any, group: str) -> None:
     """A duplicate in the second permission leaves the first one out too."""
-    ec2.authorize_security_group_ingress(
-        GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])]
-    )
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])])
     both = [permission(ports=(80, 80), IpRanges=[v4("10.0.0.0/8")]), permission(IpRanges=[v4("10.0.0.0/8")])]
     call = ec2.authorize_security_group_ingress
     assert error_code(call, GroupId=group, IpPermissions=both) == "InvalidPermission.Duplicate"
@@ -145,9 +139,7 @@ def test_the_sixty_first_rule_of_a_family_is_refused(ec2: Any, group: str) -> No
     """Sixty rules per direction and address family fit, counted apart."""
     full = permission(IpRanges=[v4(f"10.0.{n}.0/24") for n in range(60)])
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[full])
-    ec2.authorize_security_group_ingress(
-        GroupId=group, IpPermissions=[permission(Ipv6Ranges=[{"CidrIpv6": "::/0"}])]
-    )
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission(Ipv6Ranges=[{"CidrIpv6": "::/0"}])])
     more = permission(IpRanges=[v4("192.168.0.0/16")])
     call = ec2.authorize_security_group_ingress
     assert error_code(call, GroupId=group, IpPermissions=[more]) == "RulesPerSecurityGroupLimitExceeded"
@@ -173,9 +165,7 @@ def test_revoke_says_what_it_revoked(ec2: Any, group: str) -> None:
 
 def test_revoke_outside_a_default_vpc_takes_all_or_nothing(ec2: Any, group: str) -> None:
     """One unknown rule fails the call, and the known one stays."""
-    ec2.authorize_security_group_ingress(
-        GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])]
-    )
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])])
     both = [permission(IpRanges=[v4("10.0.0.0/8")]), permission(ports=(80, 80), IpRanges=[v4("10.0.0.0/8")])]
     call = ec2.revoke_security_group_ingress
     assert error_code(call, GroupId=group, IpPermissions=both) == "InvalidPermission.NotFound"
@@ -185,9 +175,7 @@ def test_revoke_outside_a_default_vpc_takes_all_or_nothing(ec2: Any, group: str)
 def test_revoke_in_a_default_vpc_lists_unknown_rules_and_succeeds(ec2: Any) -> None:
     """In a default VPC an absent rule is no error; the answer names it."""
     group = ec2.create_security_group(GroupName="default-vpc", Description="d")["GroupId"]
-    answer = ec2.revoke_security_group_ingress(
-        GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])]
-    )
+    answer = ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[permission(IpRanges=[v4("10.0.0.0/8")])])
     assert answer["Return"] is True
     (unknown,) = answer["UnknownIpPermissions"]
     assert unknown["IpRanges"] == [{"CidrIp": "10.0.0.0/8"}]
@@ -195,9 +183,7 @@ def test_revoke_in_a_default_vpc_lists_unknown_rules_and_succeeds(ec2: Any) -> N
 
 def test_revoking_an_unknown_rule_id_names_the_rule_id(ec2: Any, group: str) -> None:
     """EC2 tells a missing rule id from a missing permission."""
-    code = error_code(
-        ec2.revoke_security_group_ingress, GroupId=group, SecurityGroupRuleIds=["sgr-0123456789abcdef0"]
-    )
+    code = error_code(ec2.revoke_security_group_ingress, GroupId=group, SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
     assert code == "InvalidSecurityGroupRuleId.NotFound"
 
 
@@ -209,10 +195,7 @@ def every_kind_of_source(ec2: Any, vpc: str) -> list[tuple[dict[str, Any], dict[
         ]["PrefixListId"]
         for name in ("one", "two")
     ]
-    groups = [
-        ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
-        for name in ("a", "b")
-    ]
+    groups = [ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"] for name in ("a", "b")]
     return [
         ({"IpRanges": [v4("10.0.0.0/8", "before")]}, {"CidrIpv4": "10.1.0.0/16"}),
         (
@@ -231,9 +214,7 @@ def every_kind_of_source(ec2: Any, vpc: str) -> list[tuple[dict[str, Any], dict[
 
 
 @pytest.mark.parametrize("kind", range(4))
-def test_modify_replaces_every_kind_of_source_and_keeps_the_rule_id(
-    ec2: Any, vpc: str, group: str, kind: int
-) -> None:
+def test_modify_replaces_every_kind_of_source_and_keeps_the_rule_id(ec2: Any, vpc: str, group: str, kind: int) -> None:
     """Protocol, ports, source and description change; id and tags stay."""
     before, after = every_kind_of_source(ec2, vpc)[kind]
     made = ec2.authorize_security_group_ingress(
@@ -281,10 +262,7 @@ def test_descriptions_change_by_rule_id_and_by_permission(ec2: Any, vpc: str, gr
     """Every kind of source takes a new description both ways; an omitted one is removed."""
     for before, _ in every_kind_of_source(ec2, vpc):
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission(**before)])
-    by_id = [
-        {"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "Description": "by id"}
-        for rule in rules(ec2, group)
-    ]
+    by_id = [{"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "Description": "by id"} for rule in rules(ec2, group)]
     ec2.update_security_group_rule_descriptions_ingress(GroupId=group, SecurityGroupRuleDescriptions=by_id)
     assert [rule["Description"] for rule in rules(ec2, group)] == ["by id"] * 4
     permissions = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
@@ -302,10 +280,7 @@ def test_the_description_of_a_group_reference_is_not_part_of_its_identity(ec2: A
         if expected is None:
             ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=wanted)
         else:
-            assert (
-                error_code(ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=wanted)
-                == expected
-            )
+            assert error_code(ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=wanted) == expected
 
 
 def test_a_group_of_a_peered_account_can_be_referenced(ec2: Any, vpc: str, group: str) -> None:
@@ -332,9 +307,7 @@ def test_a_group_of_a_peered_account_can_be_referenced(ec2: Any, vpc: str, group
     info = answer["SecurityGroupRules"][0]["ReferencedGroupInfo"]
     assert (info["UserId"], info["GroupId"]) == ("222222222222", other)
     assert (info["VpcPeeringConnectionId"], info["PeeringStatus"]) == (connection_id, "active")
-    pair = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"][0][
-        "UserIdGroupPairs"
-    ]
+    pair = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"][0]["UserIdGroupPairs"]
     assert (pair[0]["UserId"], pair[0]["GroupId"]) == ("222222222222", other)
 
 
