@@ -196,8 +196,14 @@ class RequestsTable:
             return Moved(record=record)  # our own write, whose answer was lost
         return NotMoved(record=record)
 
-    def claim(self, request_id: str, debts: Iterable[Debt], *, now: datetime) -> Claim | None:
+    def claim(self, request_id: str, debts: Iterable[Debt], *, now: datetime, digest: str = "") -> Claim | None:
         """Claim those of the debts that are owed and that nobody else is paying.
+
+        Args:
+            request_id: which request.
+            debts: which debts.
+            now: the time, UTC.
+            digest: nothing is claimed when the request has another digest; any will do when empty.
 
         Returns:
             The claim, whose debts may be fewer than asked for or none; ``None`` when there is no such request.
@@ -205,6 +211,8 @@ class RequestsTable:
         wanted = frozenset(debts)
         while wanted:
             update = Update()
+            if digest:
+                update.require(f"{update.name('digest')} = {update.value(digest)}")
             for debt in sorted(wanted):
                 update.set(f"claims.{debt}", claim_to_item(self._invocation, now + CLAIMED_FOR))
                 free = (
@@ -222,7 +230,7 @@ class RequestsTable:
             record = record_from_item(answer.item)
             # Others only take debts away between two tries, so this comes to an end.
             left = wanted & {*record.due(now), *(claimed_by(answer.item, self._invocation) & _owed(record))}
-            if not left or left == wanted:
+            if not left or left == wanted or digest not in ("", record.request.digest):
                 return Claim(record=record, debts=frozenset())
             wanted = left
         stored = self.get(request_id)

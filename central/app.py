@@ -1,0 +1,50 @@
+"""The central app: what triggers it, and nothing else."""
+
+from typing import TYPE_CHECKING
+
+from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SNSEvent
+
+from shared.telemetry import instrument
+
+if TYPE_CHECKING or "." in __name__:  # imported from the repository's root as `central.app`
+    from .chalicelib import triggers
+else:  # Lambda and `chalice local` import this file as the top-level module `app`
+    from chalicelib import triggers
+
+app = Chalice(app_name="central")
+instrument(app)
+
+
+@app.route(
+    "/slack/actions",
+    methods=["POST"],
+    content_types=["application/x-www-form-urlencoded"],
+    name="buttonClick",
+)
+def buttonClick() -> Response:
+    """Somebody clicked Approve or Deny in Slack."""
+    return triggers.button_click(app.current_request, app.lambda_context)
+
+
+@app.on_sns_message(topic="securityGroupChange", name="securityGroupChange")
+def securityGroupChange(event: SNSEvent) -> None:
+    """A member account files a request, or says that an approved change is in force."""
+    triggers.security_group_change(event)
+
+
+@app.on_sns_message(topic="denySecurityGroupChange", name="denySecurityGroupChange")
+def denySecurityGroupChange(event: SNSEvent) -> None:
+    """A request was denied."""
+    triggers.deny_security_group_change(event)
+
+
+@app.on_sns_message(topic="errorHandlerSecurityGroupChange", name="errorHandlerSecurityGroupChange")
+def errorHandlerSecurityGroupChange(event: SNSEvent) -> None:
+    """A member account could not apply an approved change."""
+    triggers.error_handler_security_group_change(event)
+
+
+@app.schedule(Rate(2, unit=Rate.MINUTES), name="sweepRequests")
+def sweepRequests(event: CloudWatchEvent) -> None:
+    """Time to finish what was left half done, to remind and to expire."""
+    triggers.sweep_requests(event)

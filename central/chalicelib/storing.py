@@ -1,0 +1,88 @@
+"""Takes in a request that a member account files: stores it, then asks and tells.
+
+SNS does not say who published a message. So a request's account is what the message claims: any account that may
+publish on the topic can file a request in another one's name. What that gives it: a question in Slack. Approving it
+opens nothing, since a member applies only what its own ledger says it reverted. It cannot replace a stored request
+either, and of requests that are not its own it knows neither id nor digest, which every later message has to carry.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shared.aws.requests_table import DifferentRequestError
+from shared.domain.record import POLICY, Debt, Entry, Record
+from shared.domain.request import Request, Status
+from shared.telemetry import count, logger
+from shared.wire.messages import MessageError
+
+from .runtime import Run, facts
+from .telling import pay
+
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
+_LONGEST_ID: Final = 255
+
+_FIRST_DEBTS: Final[dict[Status, tuple[Debt, ...]]] = {
+    "pending": ("question", "question_monitoring"),
+    "unreverted": ("question", "question_monitoring"),
+    "observed": ("question_monitoring",),
+    "denied": ("question_monitoring",),
+}
+
+
+def store(run: Run, request: Request) -> None:
+    """Store a request and post it; what is stored already is kept, and what it still owes is paid.
+
+    Raises:
+        MessageError: when id, account or region could not be genuine.
+        DifferentRequestError: when another request is stored under its id.
+        UnpaidError: when Slack did not take a message; the request is stored, and the sweep posts it.
+    """
+    _check(request)
+    record = _first_record(run, request)
+    try:
+        claim = run.table.store(record)
+    except DifferentRequestError:
+        count("MessagesRefused", reason="different request")
+        raise
+    logger.info("request stored" if claim.is_new else "request known already", extra=facts(claim.record))
+    if claim.is_new:
+        count("Requests", status=request.status)
+    pay(run, claim)
+
+
+def _check(request: Request) -> None:
+    """Refuse what would end up in an ARN or a key without being one."""
+    checks = {
+        "account": _ACCOUNT.fullmatch(request.account),
+        "region": _REGION.fullmatch(request.region),
+        "requestId": len(request.request_id) <= _LONGEST_ID,
+    }
+    for field, is_right in checks.items():
+        if not is_right:
+            count("MessagesRefused", reason="malformed")
+            raise MessageError(f"message.request.{field}", "has not the form that AWS gives it")
+
+
+def _first_record(run: Run, request: Request) -> Record:
+    is_denied = request.status == "denied"
+    return Record(
+        request=request,
+        status=request.status,
+        # A time to come would keep a request from ever expiring.
+        requested_at=min(request.event_time, run.now),
+        owed=tuple((debt, run.now) for debt in _FIRST_DEBTS[request.status]),
+        history=(
+            Entry(
+                at=run.now,
+                status=request.status,
+                previous="",
+                by=POLICY if is_denied else request.account,
+                note=request.reason,
+            ),
+        ),
+        decided_by=POLICY if is_denied else "",
+        decided_at=run.now if is_denied else None,
+    )

@@ -1,0 +1,126 @@
+"""From what a trigger delivers to the flow that handles it.
+
+Each flow is imported when its trigger fires: the functions share a code base, not their imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import CloudWatchEvent, Request, Response, SNSEvent
+
+from shared.policy.loading import PolicyFileError
+from shared.settings import SettingError
+from shared.telemetry import count, logger
+from shared.wire.messages import (
+    AppliedMessage,
+    DenyMessage,
+    ErrorMessage,
+    Message,
+    MessageError,
+    RequestMessage,
+    read_message,
+)
+
+from . import runtime
+
+
+class WrongTopicError(RuntimeError):
+    """A message arrived on a topic where messages of its type have no place."""
+
+
+def button_click(request: Request | None, context: Any) -> Response:
+    """Answer Slack's POST; what cannot be stored is answered with 503, which shows the clicker a warning sign."""
+    from . import clicks
+
+    assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
+    body = request.raw_body
+    try:
+        run = runtime.begin(context, hurried=True)
+        answer = clicks.answer(run, request.headers, body.encode() if isinstance(body, str) else body)
+    except (SettingError, PolicyFileError, ClientError, BotoCoreError) as error:
+        count("ClicksFailed")
+        logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
+        answer = clicks.Answer(status=503, body="The approval service has a problem; its log says which.")
+    return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": "text/plain"})
+
+
+def security_group_change(event: SNSEvent) -> None:
+    """Store and post what member accounts file; take in and tell what they applied."""
+    run = runtime.begin(_context(event))
+    for message in _messages(event):
+        match message:
+            case RequestMessage():
+                from . import storing
+
+                storing.store(run, message.request)
+            case AppliedMessage():
+                from . import outcomes
+
+                outcomes.applied(run, message)
+            case _:
+                raise _wrong_topic(message)
+
+
+def deny_security_group_change(event: SNSEvent) -> None:
+    """Tell that requests were denied, or found expired at a click."""
+    from . import outcomes
+
+    run = runtime.begin(_context(event))
+    for message in _messages(event):
+        if not isinstance(message, DenyMessage):
+            raise _wrong_topic(message)
+        outcomes.ended(run, message)
+
+
+def error_handler_security_group_change(event: SNSEvent) -> None:
+    """Take in and tell what could not be applied."""
+    from . import outcomes
+
+    run = runtime.begin(_context(event))
+    for message in _messages(event):
+        if not isinstance(message, ErrorMessage):
+            raise _wrong_topic(message)
+        outcomes.failed(run, message)
+
+
+def sweep_requests(event: CloudWatchEvent) -> None:
+    """Pay overdue debts, remind, expire."""
+    from . import sweeping
+
+    run = runtime.begin(_context(event), message_seconds=sweeping.MESSAGE_SECONDS, at=_time_of(event))
+    sweeping.sweep(run)
+
+
+def _context(event: SNSEvent | CloudWatchEvent) -> runtime.Context:
+    context: Any = event.context  # Chalice's annotation says dict; it is Lambda's context object
+    return context  # type: ignore[no-any-return]  # see above
+
+
+def _messages(event: SNSEvent) -> Iterator[Message]:
+    """Yield the messages of all records; Lambda delivers one, but nothing says it always will."""
+    records: list[dict[str, Any]] = event.to_dict()["Records"]
+    for record in records:
+        try:
+            yield read_message(record["Sns"]["Message"])
+        except MessageError as error:
+            count("MessagesRefused", reason="unreadable")
+            logger.error("message unreadable", extra={"problem": str(error)})
+            raise
+
+
+def _wrong_topic(message: Message) -> WrongTopicError:
+    count("MessagesRefused", reason="wrong topic")
+    return WrongTopicError(f"{type(message).__name__} has no place on this topic; nothing was changed")
+
+
+def _time_of(event: CloudWatchEvent) -> datetime | None:
+    """Return when the schedule fired; a sweep that is delivered late or run again by hand never goes back in time."""
+    try:
+        moment = datetime.fromisoformat(event.time)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
