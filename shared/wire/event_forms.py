@@ -30,12 +30,9 @@ def anything_omitted(field: Field) -> bool:
 
 
 def items(field: Field) -> Iterator[Field]:
-    """Yield the elements of ``{"items": […]}``, of a bare list, or a single object; none that was left out."""
-    if isinstance(field.value, Mapping):
-        if "items" in field.value:
-            elements = field["items"].elements()
-        else:
-            elements = iter((field,) if field.value else ())
-    else:
-        elements = field.elements()
+    """Yield the elements of a list, of ``{"items": […]}``, or a single object in their place; none that was left out."""
+    if isinstance(field.value, Mapping) and "items" in field.value:
+        field = field["items"]
+    is_object = isinstance(field.value, Mapping)
+    elements = iter((field,) if field.value else ()) if is_object else field.elements()
     yield from (element for element in elements if not is_omitted(element))
