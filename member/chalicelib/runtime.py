@@ -44,7 +44,7 @@ def tell_central(topic: str, message: Message, subject: str) -> None:
 
 
 def is_own(caller: Caller, in_region: str) -> bool:
-    """True when the caller is a session of the role this function runs under; that takes one STS call per container.
+    """True when the caller is a session of a role of this app's functions; that takes one STS call per container.
 
     Raises:
         OwnRoleError: when STS does not answer and the session carries the name of one of the product's functions.
@@ -60,7 +60,22 @@ def is_own(caller: Caller, in_region: str) -> bool:
             raise OwnRoleError(f"STS did not say which role this function runs under: {error}") from error
         logger.warning("own role unknown", extra={"error": str(error)})
         return False
-    return is_session_of(caller, own)
+    return any(is_session_of(caller, session) for session in _sessions_of_the_app(own))
+
+
+def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
+    """Name a session of each function's role.
+
+    Chalice gives each function a role of its own, ``member-dev-<function>``, as long as ``autogen_policy`` is
+    false: what ``applySecurityGroupChange`` does reaches ``revertSecurityGroup`` under another role than its own.
+    Where all functions share one role, it is that one. https://aws.github.io/chalice/topics/configfile.html
+    """
+    start, role, session = own_session_arn.split("/", 2)
+    for function in OWN_FUNCTIONS:
+        if role.endswith(f"-{function}"):
+            stem = role.removesuffix(function)
+            return tuple(f"{start}/{stem}{sibling}/{session}" for sibling in OWN_FUNCTIONS)
+    return (own_session_arn,)
 
 
 @lru_cache(maxsize=1)
