@@ -7,7 +7,7 @@ expected and what was seen. How lines look is in ``terminal.py``, what entries m
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sandbox.activity import NotIdleError
 from sandbox.narration import narrate
@@ -253,14 +253,13 @@ class Story:
             if _shown(rule) == wanted:
                 return str(rule["SecurityGroupRuleId"])
         self._fail("the group has the rule", expected=wanted, seen=self.sandbox.aws.rules(SHOP, self.group))
-        raise AssertionError  # _fail raises; mypy cannot know
 
     def _check(self, text: str, expected: object, seen: object) -> None:
         if expected != seen:
             self._fail(text, expected=expected, seen=seen)
         self.terminal.passed(text)
 
-    def _fail(self, text: str, *, expected: object, seen: object) -> None:
+    def _fail(self, text: str, *, expected: object, seen: object) -> NoReturn:
         self.terminal.failed(text, expected=expected, seen=seen)
         raise StoryError(text)
 

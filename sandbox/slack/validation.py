@@ -25,6 +25,8 @@ MESSAGE_KEYS = {
     "delete_original",
     "unfurl_links",
     "unfurl_media",
+    "link_names",
+    "parse",
 }
 ATTACHMENT_KEYS = {"blocks", "color", "fallback", "text", "mrkdwn_in", "footer", "ts", "id"}
 
