@@ -42,6 +42,9 @@ ATTACHMENTS: Final = 100
 # https://github.com/slackapi/bolt-js/issues/2509
 MESSAGE: Final = 13_000
 
+QUOTES: Final = 2
+"""Characters of the quotes that :func:`size` counts around a text."""
+
 _ESCAPED: Final = {"&": 5, "<": 4, ">": 4}  # characters in `&amp;`, `&lt;`, `&gt;`
 
 

@@ -129,14 +129,14 @@ def _parts(request: Request, telling: Telling, *, asks: bool = False) -> list[Pa
     # The same room in every status, with or without buttons: a replacement has to hold exactly what its question held.
     stands_around = limits.size(reason) + limits.size(details) + max(limits.size(buttons), NOTES_ROOM)
     room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - stands_around
-    text = read_aloud(request, telling)
+    remarks, text = _remarks(request, telling), read_aloud(request, telling)
     pages = paginate(request, max(room, LEAST_ROOM))
     parts = []
     for index, page in enumerate(pages, start=1):
         part = f"part {index} of {len(pages)}" if len(pages) > 1 else ""
         blocks = [
             header(f"{telling.headline} ({part})" if part else telling.headline),
-            *_remarks(request, telling),
+            *remarks,
             *reason,
             *page_blocks(page, is_fact=telling.is_fact),
             *details,

@@ -74,7 +74,7 @@ def paginate(request: Request, room: int) -> list[Page]:
     left = room
     for group in _groups(request):
         run: Run | None = None
-        for piece in group.pieces:
+        for index, piece in enumerate(group.pieces):
             cost = limits.size(piece)
             joins = run is not None and limits.size(run.sections[-1]) + cost <= _SECTION
             cost += 0 if joins else _SECTION_COST
@@ -85,7 +85,7 @@ def paginate(request: Request, room: int) -> list[Page]:
                 run, joins, left = None, False, room
             left -= cost
             if run is None:
-                run = Run(group=group, is_continued=piece is not group.pieces[0])
+                run = Run(group=group, is_continued=index > 0)
                 pages[-1].append(run)
             if joins:
                 run.sections[-1] += f"\n{piece}"
@@ -146,14 +146,16 @@ def _pieces(lines: tuple[str, ...]) -> Iterator[str]:
 
 
 def _chunks(line: str) -> Iterator[str]:
-    start, left = 0, PIECE - 2
+    """Yield a line whole, or in chunks of at most ``PIECE`` that are indented like the lines around them."""
     if limits.size(line) <= PIECE:
         yield line
         return
-    for index, char in enumerate(line):
-        cost = limits.size(char) - 2
+    chunk, left = "", PIECE - limits.QUOTES
+    for char in line:
+        cost = limits.size(char) - limits.QUOTES
         if cost > left:
-            yield line[start:index]
-            start, left = index, PIECE - 2
+            yield chunk
+            chunk, left = _INDENT, PIECE - limits.size(_INDENT)
+        chunk += char
         left -= cost
-    yield line[start:]
+    yield chunk

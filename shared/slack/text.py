@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.slack.limits import size
+from shared.slack.limits import QUOTES, size
 
 # Printable by their Unicode category, and yet nothing is seen of them: fillers, joiners, blanks, variation selectors.
 # https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt (Default_Ignorable_Code_Point); braille blank.
@@ -53,10 +53,7 @@ def shorten(text: str, most: int) -> str:
     note = "… ({} more characters)"
     left = most - size(note.format(len(text)))
     kept = 0
-    for char in text:
-        left -= size(char) - 2  # the quotes around it
-        if left < 0:
-            break
+    while (left := left - size(text[kept]) + QUOTES) >= 0:  # ends, because the whole text does not fit
         kept += 1
     return text[:kept] + note.format(len(text) - kept)
 
