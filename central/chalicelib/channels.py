@@ -20,6 +20,10 @@ SECONDS_BETWEEN_MESSAGES = 1.0
 _SETTINGS: Final[Mapping[Channel, HookSetting]] = {"approval": "approvalHookUrl", "monitoring": "monitoringHookUrl"}
 
 
+class TooLittleTimeError(SlackUnavailableError):
+    """This invocation is too short for the message; the next one may have the time."""
+
+
 class Channels:
     """The channels, and what is known of them in this invocation."""
 
@@ -52,6 +56,7 @@ class Channels:
             thread_ts: Slack's id of the message to reply to; a message of its own when empty.
 
         Raises:
+            TooLittleTimeError: when there is no time for all parts; none was posted.
             SlackUnavailableError: when Slack did not take it within the time; parts may have been posted.
             SlackRefusedError: when Slack does not take such a message, or the webhook is dead.
             SettingError: when the webhook's address is missing or malformed.
@@ -61,11 +66,14 @@ class Channels:
             raise known
         try:
             url = hook_url(_SETTINGS[channel])
+            self._refuse_too_many(len(payloads))
             for payload in payloads:
                 self._wait(channel)
                 message = {**payload, "thread_ts": thread_ts} if thread_ts else payload
                 post(url, message, until=self.until(self._message_seconds))
                 self._posted[channel] = time.monotonic()
+        except TooLittleTimeError:
+            raise
         except (SlackUnavailableError, SettingError) as error:
             self._down[channel] = error
             raise
@@ -73,6 +81,11 @@ class Channels:
             if not error.is_about_message:
                 self._down[channel] = error
             raise
+
+    def _refuse_too_many(self, parts: int) -> None:
+        """Begin no message that cannot be finished: the next try would show its first parts once more."""
+        if time.monotonic() + (parts - 1) * SECONDS_BETWEEN_MESSAGES > self._until:
+            raise TooLittleTimeError(f"a message of {parts} parts takes more time than is left")
 
     def _wait(self, channel: Channel) -> None:
         if channel in self._posted:

@@ -33,7 +33,7 @@ from shared.wire.rule_json import time_to_text
 from . import dispatching, standing
 from .runtime import Run, facts, step
 
-_POST_SECONDS: Final = 1.0
+_POST_SECONDS: Final = 1.2
 
 _LATE_STATUSES: Final = frozenset({"applied", "denied", "expired", "error"})
 """Statuses in which a clicked message is brought up to date. Not ``approved``: its result is on its way, and a late

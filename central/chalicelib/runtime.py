@@ -27,7 +27,8 @@ _RESERVE_SECONDS: Final = 3.0
 _LOCAL_SECONDS: Final = 60.0
 """An invocation's time where no Lambda counts it: Chalice's local stand-ins count down from 3 s and end nothing."""
 
-_MESSAGE_SECONDS: Final = 60.0
+_MESSAGE_SECONDS: Final = 20.0
+"""How long one message may take: a busy channel leaves time for the other one."""
 
 
 class Context(Protocol):

@@ -15,7 +15,7 @@ from typing import Final
 from shared.aws.requests_table import Claim
 from shared.domain.record import Debt, Record
 from shared.policy.loading import load_policies
-from shared.settings import SettingError
+from shared.settings import SettingError, optional
 from shared.slack.messages import announcement, as_replacement, outcome, outcome_replacement, question
 from shared.slack.webhook import SlackError, SlackRefusedError, post
 from shared.telemetry import count
@@ -58,7 +58,7 @@ def pay(run: Run, claim: Claim) -> None:
     """
     problems = []
     for debt in CHANNELS:
-        if debt not in claim.debts:
+        if debt not in claim.debts or not claim.record.owes(debt):  # a retry may find some of its own work done
             continue
         try:
             with step(f"post {debt}", claim.record):
@@ -66,7 +66,7 @@ def pay(run: Run, claim: Claim) -> None:
         except (SlackError, SettingError) as error:
             count("SlackFailures", channel=CHANNELS[debt])
             run.table.release(claim.record, debt, until=_not_before(run.now, claim.record, debt, error))
-            problems.append(f"{debt}: {error}")
+            problems.append(f"{debt} (channel {_name(CHANNELS[debt])}): {error}")
         else:
             run.table.settle(claim.record, debt, values=_values(run.now, claim.record, debt))
     if problems:
@@ -105,6 +105,11 @@ def _post_result(run: Run, record: Record) -> None:
         except SlackError:
             count("SlackFailures", channel="response_url")
     run.channels.post("approval", outcome(record), thread_ts=record.message_ts)
+
+
+def _name(channel: Channel) -> str:
+    """Return how operators call a channel."""
+    return (channel == "approval" and optional("slackChannel")) or channel
 
 
 def _not_before(now: datetime, record: Record, debt: Debt, error: Exception) -> datetime | None:

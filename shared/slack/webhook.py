@@ -8,6 +8,7 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -26,6 +27,9 @@ SLACK_HOOKS: Final = "https://hooks.slack.com"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
+_SHORTEST_SECONDS: Final = 1.0
+"""How long the one try may take that is made even when there is no time left."""
+
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _OK: Final = 200
@@ -133,7 +137,7 @@ def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float
     """Return what is wrong for now (``""``: Slack has the message), and for how long Slack wants to be left alone."""
     import requests  # here, because functions that only write to the table need not load it
 
-    left = max(until - time.monotonic(), 0.2)
+    left = max(until - time.monotonic(), _SHORTEST_SECONDS)
     timeout = (min(_CONNECT_SECONDS, left / 2), min(_READ_SECONDS, left / 2))
     answer, failure = None, ""
     try:
@@ -171,6 +175,7 @@ def _retry_after(answer: requests.Response) -> float | None:
 def _session() -> requests.Session:
     import requests
 
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # its debug records repeat the address
     return requests.Session()  # one per container: its connection to Slack stays open between messages
 
 
