@@ -3,21 +3,29 @@
 Both apps vendor ``shared/policy.toml``; the setting ``policyFile`` names another file, for the sandbox, for tests, and
 for operators who keep theirs elsewhere. A file is read once per process.
 
+The setting ``modeOverride`` replaces the key ``mode`` for every account: the emergency switch, which operators turn
+without a redeploy. Lambda starts new containers when a setting changes, so it holds from the next event on and costs
+the revert nothing.
+
 What does not belong here: what a policy file may say (``shared.wire.policy_document``).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
-from shared.domain.policy import Policies
-from shared.settings import optional
+from shared.domain.policy import Mode, Policies
+from shared.settings import SettingError, optional
 from shared.wire.policy_document import PolicyError, parse_policies
 
 POLICY_FILE_SETTING: Final = "policyFile"
 """The environment variable that names another policy file than the vendored one."""
+
+MODE_OVERRIDE_SETTING: Final = "modeOverride"
+"""The environment variable that replaces the policy's ``mode``; empty or missing: what the file says."""
 
 VENDORED_POLICY_FILE: Final = Path(__file__).parent.parent / "policy.toml"
 """``shared/policy.toml``, which lies beside this package in the repository and in both zips."""
@@ -32,9 +40,35 @@ def load_policies() -> Policies:
 
     Raises:
         PolicyFileError: when the file cannot be read or says something a policy cannot say.
+        SettingError: when ``modeOverride`` is set to something that is no mode.
     """
     named = optional(POLICY_FILE_SETTING)
-    return read_policy_file(Path(named) if named else VENDORED_POLICY_FILE)
+    policies = read_policy_file(Path(named) if named else VENDORED_POLICY_FILE)
+    override = optional(MODE_OVERRIDE_SETTING)
+    return with_mode(policies, override) if override else policies
+
+
+@lru_cache(maxsize=8)
+def with_mode(policies: Policies, mode: str) -> Policies:
+    """Return the policies with one mode for all accounts.
+
+    Args:
+        policies: what the file says.
+        mode: ``enforce`` or ``observe``.
+
+    Raises:
+        SettingError: for every other mode. Neither is guessed: who turned the switch wanted one of them.
+    """
+    for known in get_args(Mode):
+        if mode == known:
+            return Policies(
+                general=replace(policies.general, mode=known),
+                accounts=tuple((account, replace(policy, mode=known)) for account, policy in policies.accounts),
+            )
+    raise SettingError(
+        f"Setting {MODE_OVERRIDE_SETTING} is malformed: expected {' or '.join(get_args(Mode))}, or nothing to follow "
+        "the policy file."
+    )
 
 
 @lru_cache(maxsize=8)
