@@ -8,7 +8,7 @@ JOBS ?= 2
 ARGS ?=
 
 # Pure code, where every branch has a test.
-PURE := shared/domain/*,shared/wire/*,shared/slack/messages*
+PURE := shared/domain/*,shared/wire/*,shared/slack/limits*,shared/slack/text*,shared/slack/blocks*,shared/slack/describe*,shared/slack/messages*
 
 # The first Python that is new enough; `make PYTHON=/path/to/python` takes another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -10,11 +10,9 @@ from shared.domain.change import Change, Modification, make_change
 from shared.domain.request import Status
 from shared.slack import limits
 from shared.slack.messages import (
-    announcement,
     as_replacement,
     outcome,
     outcome_replacement,
-    processing,
     question,
     whisper,
 )
@@ -35,8 +33,6 @@ ADD = make_change(added=[tcp(22, "0.0.0.0/0", description="office vpn")])
 REMOVE = make_change(removed=[tcp(22)])
 MODIFY = make_change(modified=[Modification(before=tcp(22), after=tcp(22, description="new"))])
 MIXED = make_change(added=[tcp(80)], removed=[tcp(22)])
-
-ORANGE, GREEN, RED = "#f98c3e", "#29a52d", "#f71818"
 
 
 def test_a_question_shows_the_whole_request() -> None:
@@ -174,99 +170,6 @@ def test_what_opens_to_the_internet_gets_a_remark(change: Change, remark: str | 
         assert shown[1] == remark
 
 
-@pytest.mark.parametrize(
-    ("status", "values", "colour", "headline", "line"),
-    [
-        ("pending", {}, ORANGE, "Security group change waits for approval", "*Pending* since "),
-        ("approved", {}, GREEN, "Security group change approved", "*Approved* by <@U061F7AUR>, <!date^1790856300^"),
-        (
-            *("applied", {}, GREEN, "Security group change approved and applied"),
-            "*Approved* by <@U061F7AUR>, <!date^1790856300^",
-        ),
-        ("denied", {}, RED, "Security group change denied", "*Denied* by <@U061F7AUR>, <!date^1790856300^"),
-        (
-            *("denied", {"decided_by": "policy"}, RED, "Security group change denied by policy"),
-            "*Denied* by policy. The change stays taken back.",
-        ),
-        ("expired", {}, RED, "Security group change request expired", "*Expired.* Nobody decided in time."),
-        (
-            *("error", {}, RED, "Approved security group change could not be applied"),
-            "*Error.* Approved by <@U061F7AUR>, <!date^1790856300^",
-        ),
-        (
-            *("unreverted", {}, RED, "Unapproved security group change could not be taken back"),
-            "*Not taken back.* Nobody approved this change",
-        ),
-        ("observed", {}, ORANGE, "Security group change observed", "*Observed.* The change is in force."),
-    ],
-)
-def test_every_status_has_headline_colour_and_line(
-    status: Status, values: dict[str, str], colour: str, headline: str, line: str
-) -> None:
-    """One attachment carries the colour bar and says where the request stands; there are no buttons."""
-    record = make_record(make_request(ADD), status, **values)
-    for payload in (*announcement(record), *outcome(record), outcome_replacement(record)):
-        (attachment,) = payload["attachments"]
-        assert attachment["color"] == colour
-        assert texts(payload)[0] == headline
-        assert texts(payload)[-1].startswith(line)
-        assert payload["text"].startswith(f"{headline}: ")
-        assert not buttons(payload)
-        assert "replace_original" not in payload
-
-
-@pytest.mark.parametrize("status", ["observed", "unreverted", "applied"])
-def test_what_is_in_force_is_told_as_a_fact(status: Status) -> None:
-    """A rule that was added is not asked for any more."""
-    (payload,) = outcome(make_record(make_request(ADD), status))
-    assert "*Added 1 inbound rule*" in texts(payload)
-    assert ": added TCP 22" in payload["text"]
-
-
-def test_an_error_says_what_happened_and_what_to_do() -> None:
-    """Code, sentence and advice stand near the top; an unknown code gets the general advice."""
-    (payload,) = outcome(make_record(make_request(REMOVE), "error"))
-    note = texts(payload)[1]
-    assert note.startswith(
-        "Error: InvalidPermission.Duplicate: the specified rule already exists\nWhat to do: Such a rule"
-    )
-    (payload,) = outcome(make_record(make_request(REMOVE), "error", error_code="Client.InvalidGroup.NotFound"))
-    assert "What to do: The group, or a group" in texts(payload)[1]
-    (payload,) = outcome(make_record(make_request(REMOVE), "error", error_code="", error_reason=""))
-    assert texts(payload)[1].startswith(
-        "Error: Unknown: no reason was given\nWhat to do: The log of applySecurityGroupChange"
-    )
-
-
-def test_an_unreverted_change_says_what_is_still_in_force_first() -> None:
-    """What is open, what is missing, why, and what to do come before what was changed."""
-    open_rule, gone = tcp(22, "0.0.0.0/0"), tcp(443)
-    change = make_change(added=[open_rule, tcp(80)], removed=[gone])
-    request = make_request(change, status="unreverted", reason="EC2 refused", remaining=(open_rule, gone))
-    (payload,) = announcement(make_record(request, "unreverted"))
-    assert texts(payload)[1:8] == [
-        "⚠️ *Open to the whole internet:* 1 rule",
-        "What to do: Somebody has to look at this group now: put the rules right by hand, or keep them knowingly. "
-        "No button can do it.",
-        "Reason: EC2 refused",
-        "*Still in force, approved by nobody: 1 inbound rule*",
-        "• TCP 22 (SSH) from 0.0.0.0/0 (the whole internet)\n    No description",
-        "*Still missing, removal approved by nobody: 1 inbound rule*",
-        "• TCP 443 (HTTPS) from 10.0.0.0/8\n    No description",
-    ]
-    assert ": still in force: TCP 22 (SSH)" in payload["text"]
-    assert "; still missing: TCP 443 (HTTPS)" in payload["text"]
-
-
-def test_the_remark_counts_a_rule_still_in_force_once() -> None:
-    """A rule that was added and remains is one open rule; one that is missing opens nothing."""
-    rule = tcp(22, "0.0.0.0/0")
-    added = make_request(make_change(added=[rule]), remaining=(rule,))
-    assert "⚠️ *Open to the whole internet:* 1 rule" in texts(announcement(make_record(added, "unreverted"))[0])
-    removed = make_request(make_change(removed=[rule]), remaining=(rule,))
-    assert not [text for text in texts(announcement(make_record(removed, "unreverted"))[0]) if "Open to" in text]
-
-
 def test_drift_says_that_nobody_knows_who_did_it() -> None:
     """A difference found by the snapshot has no requester and no call."""
     request = make_request(ADD, requester=None, origin="snapshot", event_name="", group_name="", account_name="")
@@ -291,29 +194,6 @@ def test_a_decided_request_is_never_asked_about(status: Status) -> None:
     """Whatever calls for a question then, the outcome is told instead."""
     record = make_record(make_request(ADD), status)
     assert question(record) == question(record, reminder=True) == outcome(record)
-
-
-@pytest.mark.parametrize(("approving", "verb"), [(True, "Approved"), (False, "Denied")])
-def test_processing_stands_over_the_buttons(*, approving: bool, verb: str) -> None:
-    """Who clicked and the whole request stay in view; nothing can be clicked any more."""
-    record = make_record(make_request(ADD), "approved" if approving else "denied")
-    (payload,) = processing(record, approving=approving)
-    (asked,) = question(make_record(make_request(ADD)))
-    assert texts(payload)[0] == "Security group change: processing…"
-    assert texts(payload)[-1].startswith(f"*Processing…* {verb} by <@U061F7AUR>, <!date^")
-    assert payload["attachments"][0]["color"] == ORANGE
-    assert not buttons(payload)
-    assert rule_texts(payload) == rule_texts(asked)
-    assert f"{verb} by grace." in payload["text"]
-
-
-def test_who_decided_is_always_named() -> None:
-    """A decider without a Slack id stands in plain text; one without any name is still told of."""
-    record = make_record(make_request(REMOVE), "denied", decided_by="someone *else*", decided_by_name="grace")
-    assert texts(outcome(record)[0])[1] == "Decided by: grace someone *else*"
-    nobody = make_record(make_request(REMOVE), "approved", decided_by="", decided_by_name="", decided_at=None)
-    assert texts(outcome(nobody)[0])[-1] == "*Approved* by an approver. It is being applied."
-    assert " Approved. It is being applied." in outcome(nobody)[0]["text"]
 
 
 def test_a_whisper_is_seen_by_one_person_and_replaces_nothing() -> None:
