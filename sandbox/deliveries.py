@@ -4,6 +4,7 @@ Observes the endpoint. The fault switches that concern delivering are obeyed her
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ from sandbox.wiring import Wiring
 
 #: The sandbox's own role: it looks into tables and groups, which is nobody's business on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
+
+EVENTS_KEPT = 1_000
 
 _MESSAGE_ID = re.compile(rb"<MessageId>(.*?)</MessageId>")
 _ITEM_WRITES = ("PutItem", "UpdateItem", "DeleteItem")
@@ -57,6 +60,8 @@ class Deliveries:
         self._timeline = timeline
         self._faults = faults
         self._environment_of = environment_of
+        self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS_KEPT)
+        """The newest events that CloudTrail made, lost ones included."""
 
     def on_call(self, call: ApiCall) -> None:
         """Do everything that follows from a call."""
@@ -78,11 +83,13 @@ class Deliveries:
 
     def deliver_again(self, event: dict[str, Any]) -> None:
         """Hand an event of CloudTrail to its listeners once more, as at-least-once delivery may."""
+        self._timeline.add(FaultStruck(fault="event delivered again", detail=event["detail"]["eventName"]))
         for function in self._wiring.listeners(event):
             self._invoker.invoke_later(function, event, trigger="event")
 
     def _send_event(self, call: ApiCall) -> None:
         event = cloudtrail.event_of(call)
+        self.events.append(event)
         listeners = self._wiring.listeners(event)
         lost = self._faults.loses_event()
         sent = CloudTrailSent(

@@ -4,7 +4,7 @@ import signal
 import threading
 
 from sandbox.aws.identities import Credentials
-from sandbox.narration import narrate
+from sandbox.narration import Narrator
 from sandbox.settings import APPROVAL_CHANNEL, MONITORING_CHANNEL, MemberAccount, SandboxSettings
 from sandbox.slack.text import lines_of
 from sandbox.system import Sandbox
@@ -23,7 +23,8 @@ def stay_up(terminal: Terminal, *, aws_port: int) -> int:
     with Sandbox(SandboxSettings(aws_port=aws_port)) as sandbox:
         groups = make_groups(sandbox)
         _introduce(terminal, sandbox, groups)
-        sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, entry))
+        narrator = Narrator()
+        sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, narrator, entry))
         try:
             stopping.wait()
         except KeyboardInterrupt:
@@ -89,8 +90,8 @@ def _account(member: MemberAccount, settings: SandboxSettings) -> str:
     return f"Account {member.id}, {member.name}: guarded in {regions}.{observed}"
 
 
-def _tell(terminal: Terminal, sandbox: Sandbox, entry: Entry) -> None:
-    told = narrate(entry)
+def _tell(terminal: Terminal, sandbox: Sandbox, narrator: Narrator, entry: Entry) -> None:
+    told = narrator.narrate(entry)
     if told is not None:
         terminal.event(entry.ms, *told)
     event = entry.event

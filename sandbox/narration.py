@@ -1,4 +1,4 @@
-"""Says in a few words what an entry of the timeline means; what only fills the page is left out."""
+"""Says in a few words what an entry of the timeline means; what a reader can do without is left out."""
 
 from functools import singledispatch
 
@@ -22,9 +22,20 @@ _READING = ("Describe", "Get", "List", "Query", "Scan", "BatchGet")
 _TOLD_ELSEWHERE = ("sns", "dynamodb")
 
 
-def narrate(entry: Entry) -> tuple[str, str] | None:
-    """Return who did what, ``None`` for an entry that a reader can do without."""
-    return _narrate(entry.event)
+class Narrator:
+    """Remembers what was told, so that a request's status is told when it changes and not at every write."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, str] = {}
+
+    def narrate(self, entry: Entry) -> tuple[str, str] | None:
+        """Return who did what, ``None`` for an entry that a reader can do without."""
+        event = entry.event
+        if isinstance(event, ItemWritten):
+            if self._statuses.get(event.key) == event.status:
+                return None
+            self._statuses[event.key] = event.status
+        return _narrate(event)
 
 
 @singledispatch

@@ -6,11 +6,11 @@ expected and what was seen. How lines look is in ``terminal.py``, what entries m
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from sandbox.activity import NotIdleError
-from sandbox.narration import narrate
+from sandbox.narration import Narrator
 from sandbox.settings import (
     APPROVAL_CHANNEL,
     APPROVER,
@@ -49,6 +49,7 @@ class Story:
     sandbox: Sandbox
     terminal: Terminal
     group: str = ""
+    narrator: Narrator = field(default_factory=Narrator)
     _step_began: float = 0.0
     _step_entry: int = 0
 
@@ -93,7 +94,7 @@ class Story:
         self._decide(question, "Approve Add")
         self._check_status(request, "applied")
         self._check_rules("the rule is there, exactly as asked for", {WEBSITE, OFFICE, WORLD})
-        self._check_told(question)
+        self._check_told(question, request)
 
     def _removal_denied(self) -> None:
         self._begin(2, "A removal, denied")
@@ -112,7 +113,7 @@ class Story:
         self._decide(question, "Deny")
         self._check_status(request, "denied")
         self._check_rules("the rule stays", everything)
-        self._check_told(question)
+        self._check_told(question, request)
 
     def _edit_approved(self) -> None:
         self._begin(3, "An edit, approved")
@@ -134,7 +135,7 @@ class Story:
         self._check_status(request, "applied")
         self._check_rules("the rule has its new values", {MOVED, OFFICE, WORLD})
         self._check("it kept its id", rule_id, self._rule_id(MOVED))
-        self._check_told(question)
+        self._check_told(question, request)
 
     def _duplicate_fails(self) -> None:
         self._begin(4, "An approval that comes too late")
@@ -156,7 +157,7 @@ class Story:
         self._decide(question, "Approve Add")
         self._check_status(request, "error")
         self._check_rules("the pipeline's rule is untouched", {MOVED, OFFICE, WORLD, DATABASE})
-        self._check_told(question)
+        self._check_told(question, request)
 
     def _forgery_refused(self) -> None:
         self._begin(5, "Two attempts to decide without the right to")
@@ -189,7 +190,7 @@ class Story:
         self.terminal.heading(number, text)
 
     def _tell(self, entry: Entry) -> None:
-        told = narrate(entry)
+        told = self.narrator.narrate(entry)
         if told is not None:
             self.terminal.event((entry.at - self._step_began) * 1000, *told)
 
@@ -240,19 +241,26 @@ class Story:
         seen = {_shown(rule) for rule in self.sandbox.aws.rules(SHOP, self.group)}
         self._check(text, _sorted(expected), _sorted(seen))
 
-    def _check_told(self, question: Message) -> None:
-        """Check that the question has become a result, and that the other channel has it too."""
+    def _check_told(self, question: Message, request: str) -> None:
+        """Check that the question has become a result, and that the other channel heard of both."""
         result = self.sandbox.slack.message(APPROVAL_CHANNEL, question.ts)
         self._check("the question shows the result, its buttons are gone", [], result.button_texts())
-        self.terminal.message(f"#{APPROVAL_CHANNEL}", lines_of(result, self.sandbox.slack.users))
-        monitoring = self.sandbox.slack.messages(MONITORING_CHANNEL)
-        self._check(f"#{MONITORING_CHANNEL} has heard of it", True, bool(monitoring))
+        users = self.sandbox.slack.users
+        asked = lines_of(question, users)
+        news = [line for line in lines_of(result, users) if line not in asked]
+        self.terminal.message(f"#{APPROVAL_CHANNEL}, the same message now", news)
+        heard = [
+            message
+            for message in self.sandbox.slack.messages(MONITORING_CHANNEL)
+            if request in "\n".join(lines_of(message, users))
+        ]
+        self._check(f"#{MONITORING_CHANNEL} has heard of question and result", 2, len(heard))
 
     def _rule_id(self, wanted: Shown) -> str:
-        for rule in self.sandbox.aws.rules(SHOP, self.group):
-            if _shown(rule) == wanted:
-                return str(rule["SecurityGroupRuleId"])
-        self._fail("the group has the rule", expected=wanted, seen=self.sandbox.aws.rules(SHOP, self.group))
+        ids = {_shown(rule): str(rule["SecurityGroupRuleId"]) for rule in self.sandbox.aws.rules(SHOP, self.group)}
+        if wanted not in ids:
+            self._fail("the group has the rule", expected=_sorted({wanted}), seen=_sorted(set(ids)))
+        return ids[wanted]
 
     def _check(self, text: str, expected: object, seen: object) -> None:
         if expected != seen:

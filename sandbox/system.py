@@ -219,6 +219,11 @@ class Sandbox:
         return self._slack_http.url
 
     @property
+    def events(self) -> tuple[dict[str, Any], ...]:
+        """The newest events that CloudTrail made, oldest first."""
+        return tuple(self._deliveries.events)
+
+    @property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """What is out of retries."""
         return self._invoker.dead_letters

@@ -43,7 +43,7 @@ class CloudTrailSent:
     group: str
     """Id or name of the security group, as far as the event says."""
     error: str = ""
-    fate: Literal["delivered", "matched nothing", "lost", "delivered again"] = "delivered"
+    fate: Literal["delivered", "matched nothing", "lost"] = "delivered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Shows a message as plain text, for terminals: what a reader of the channel sees, without colours or markup."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sandbox.slack.workspace import Message, SlackUser
@@ -45,13 +45,22 @@ def _block(block: Mapping[str, Any], users: Mapping[str, SlackUser]) -> Iterator
         yield "―" * 20
     if block.get("text"):
         yield from _text(block["text"], users)
-    for field in block.get("fields", ()):
-        yield ": ".join(line.rstrip(":") for line in _text(field, users))
+    yield from _fields([_text(field, users) for field in block.get("fields", ())])
     elements = block.get("elements", ())
     if block["type"] == "actions":
         yield "   ".join(f"[ {element['text']['text']} ]" for element in elements)
     elif elements:
         yield " · ".join(" ".join(_text(element, users)) for element in elements)
+
+
+def _fields(fields: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Show fields as Slack's two columns do: a label and its value side by side, however the app split them."""
+    for position in range(0, len(fields), 2):
+        pair = fields[position : position + 2]
+        if all(len(field) == 1 for field in pair):
+            yield "   ".join(f"{field[0]:<9}" for field in pair).rstrip()
+        else:
+            yield from (": ".join(line.rstrip(":") for line in field) for field in pair)
 
 
 def _text(item: Mapping[str, Any], users: Mapping[str, SlackUser]) -> list[str]:
