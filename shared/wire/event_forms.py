@@ -30,7 +30,7 @@ def anything_omitted(field: Field) -> bool:
 
 
 def items(field: Field) -> Iterator[Field]:
-    """Yield the elements of a list, of ``{"items": […]}``, or a single object in their place; none that was left out."""
+    """Yield the elements of a list, of ``{"items": […]}``, or an object in their place; none that was left out."""
     if isinstance(field.value, Mapping) and "items" in field.value:
         field = field["items"]
     is_object = isinstance(field.value, Mapping)

@@ -1,7 +1,7 @@
 """Makes documents fit: plain JSON when small, compressed when large.
 
 A request of a thousand rules with long descriptions exceeds SNS's 256 KB and DynamoDB's 400 KB as plain JSON; rules are
-alike and compress well.
+alike and compress well. What is too large all the same is split (``shared.wire.splitting``).
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (256 KB),
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html (400 KB)
@@ -67,8 +67,9 @@ def from_text(text: str, path: str = "") -> Field:
     packed = field["zlib"]
     if packed.is_missing:
         return field
+    encoded = packed.text()
     try:
-        data = base64.b85decode(packed.text())
+        data = base64.b85decode(encoded)
     except ValueError as error:
         raise packed.error(f"is no base85: {error}") from error
     return from_bytes(data, path)

@@ -1,0 +1,92 @@
+"""The SNS messages: each comes back as it was written, and anything else is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.request import FIRST_STATUSES, MOVES, Request, Status
+from shared.wire.messages import (
+    AppliedMessage,
+    ApplyMessage,
+    DenyMessage,
+    ErrorMessage,
+    Message,
+    MessageError,
+    RequestMessage,
+    read_message,
+    write_message,
+)
+from tests.support import strategies
+
+AT = datetime(2026, 3, 2, 9, 15, 27, 123000, tzinfo=UTC)
+PLACE = {"request_id": "r-1", "digest": "d" * 64, "account": "222222222222", "region": "eu-west-1"}
+SMALL: list[Message] = [
+    AppliedMessage(**PLACE, applied_at=AT),
+    ErrorMessage(**PLACE, code="InvalidPermission.Duplicate", reason="The rule is already there.", failed_at=AT),
+    ApplyMessage(request_id="r-1", digest="d" * 64, approver_id="U061F7AUR", approver_name="Ada", approved_at=AT),
+    DenyMessage(request_id="r-1", digest="d" * 64),
+]
+
+
+@pytest.mark.parametrize("message", SMALL, ids=lambda message: type(message).__name__)
+def test_a_message_comes_back_as_it_was_written(message: Message) -> None:
+    """Every attribute of every kind."""
+    assert read_message(write_message(message)) == message
+
+
+@given(strategies.requests())
+def test_a_request_comes_back_as_it_was_written(request: Request) -> None:
+    """With its digest, whatever its rules are."""
+    assert read_message(write_message(RequestMessage(request=request))) == RequestMessage(request=request)
+
+
+@pytest.mark.parametrize("message", SMALL, ids=lambda message: type(message).__name__)
+def test_every_field_of_a_message_is_needed(message: Message) -> None:
+    """Without any one of them (but a name) the message is refused, and the error names the field."""
+    document = json.loads(write_message(message))
+    for key in document.keys() - {"approverName"}:
+        damaged = {name: value for name, value in document.items() if name != key}
+        with pytest.raises(MessageError) as caught:
+            read_message(json.dumps(damaged))
+        assert caught.value.path == f"message.{key}"
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"version": 2}, "message.version"),
+        ({"version": "x"}, "message.version"),
+        ({"type": "surprise"}, "message.type"),
+        ({"approvedAt": "soon"}, "message.approvedAt"),
+        ({"requestId": ["r-1"]}, "message.requestId"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, object], path: str) -> None:
+    """Versions and types of tomorrow are refused rather than guessed at."""
+    document = {**json.loads(write_message(SMALL[2])), **change}
+    if change == {"type": "surprise"}:
+        document |= {"account": "222222222222", "region": "eu-west-1"}
+    with pytest.raises(MessageError) as caught:
+        read_message(json.dumps(document))
+    assert caught.value.path == path
+    assert str(caught.value).count(path) == 1
+
+
+@given(strategies.requests(), st.sampled_from(sorted(MOVES.keys() - FIRST_STATUSES)))
+def test_a_request_cannot_arrive_decided(request: Request, status: Status) -> None:
+    """A member account cannot say that its request was approved already."""
+    with pytest.raises(MessageError, match=rf"message\.request\.status: .*{status}"):
+        read_message(write_message(RequestMessage(request=replace(request, status=status))))
+
+
+@given(st.text() | st.dictionaries(st.text(max_size=9), st.text(max_size=9)).map(json.dumps))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """No text whatever makes another error than MessageError."""
+    with pytest.raises(MessageError):
+        read_message(text)
