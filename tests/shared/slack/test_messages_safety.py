@@ -19,6 +19,8 @@ from shared.domain.rule import Rule, group_by_name
 from shared.slack import limits
 from shared.slack.blocks import Payload
 from shared.slack.messages import outcome
+from shared.slack.messages_details import TEXT_ROOM
+from shared.slack.messages_status import NOTES_ROOM
 from tests.shared.slack.examples import (
     MARKUP,
     STATUSES,
@@ -147,3 +149,14 @@ def test_the_longest_names_ec2_takes_are_shown_in_full() -> None:
         shown = [text["text"] for text in text_objects(payload["blocks"])]
         assert payload.get("response_type") or f"{'&' * 255} (sg-0123456789abcdef0)" in shown
         assert payload.get("response_type") or f"Identity {arn}" in shown
+
+
+def test_each_piece_keeps_to_the_room_set_aside_for_it() -> None:
+    """The parts' room for rules is what the others leave, so text and notes at their longest keep to their share."""
+    request = make_request(many(60), group_name="&" * 2000, account_name="&" * 2000, request_id="&" * 512)
+    long = dict.fromkeys(("decided_by", "decided_by_name", "error_code", "error_reason"), "&" * 2000)
+    for code in (long["error_code"], "InvalidPermission.Duplicate"):
+        for payload in outcome(make_record(request, "error", **(long | {"error_code": code}))):
+            assert limits.size(payload["text"]) <= TEXT_ROOM
+            (notes,) = (block for block in payload["blocks"] if "Error: " in block.get("text", {}).get("text", ""))
+            assert limits.size(notes) <= NOTES_ROOM
