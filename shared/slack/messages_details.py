@@ -62,9 +62,9 @@ def read_aloud(request: Request, telling: Telling) -> str:
     """Return the whole request in a sentence, for notifications and screen readers; counts the rules it cannot hold."""
     head = f"{telling.headline}: "
     tail = (
-        f" in group {_group(request, 400)}, account {_account(request, 150)}, region {_short(request.region, _SMALL)},"
-        f" by {_requester(request, 200)}, {utc(request.event_time)}. {telling.plain_line}"
-        f" Request {_short(request.request_id, _SMALL)}."
+        f" in group {_spoken(_group(request, _GROUP), 350)}, account {_spoken(_account(request, _NAME), 150)},"
+        f" region {_spoken(request.region, 50)}, by {_spoken(_requester(request, _NAME), 150)},"
+        f" {utc(request.event_time)}. {telling.plain_line} Request {_spoken(request.request_id, 80)}."
     )
     room = TEXT_ROOM - limits.size(escape(head + tail)) - len("(part 1000 of 1000) ; and 1000 more rules")
     return head + _as_many_as_fit(request, room, is_fact=telling.is_fact) + tail
@@ -119,6 +119,12 @@ def _as_many_as_fit(request: Request, room: int, *, is_fact: bool) -> str:
     if left:
         kept.append(f"and {counted(left, 'more rule')}" if kept else counted(left, "rule"))
     return "; ".join(kept) or "no rule"
+
+
+def _spoken(text: str, most: int) -> str:
+    """Return a shorter text that keeps to ``most`` characters after escaping too, which turns 5 characters into up to 9."""
+    short = _short(text, most)
+    return short if limits.size(escape(short)) <= most else _short(text, most * 5 // 9)
 
 
 def _group(request: Request, most: int) -> str:

@@ -17,7 +17,7 @@ NOTES_ROOM: Final = 1500
 """Most characters the notes take up, as ``limits.size`` counts them."""
 
 _ERROR: Final = 800
-_NAME: Final = 150
+_NAME: Final = 100
 
 _RULE_GONE: Final = (
     "A rule to remove or change is no longer there. Nothing to do if that was intended; otherwise look at the group."
