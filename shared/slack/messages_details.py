@@ -122,7 +122,7 @@ def _as_many_as_fit(request: Request, room: int, *, is_fact: bool) -> str:
 
 
 def _spoken(text: str, most: int) -> str:
-    """Return a shorter text that keeps to ``most`` characters after escaping too, which turns 5 characters into up to 9."""
+    """Return a text within ``most`` characters after escaping too, which turns 5 characters into up to 9."""
     short = _short(text, most)
     return short if limits.size(escape(short)) <= most else _short(text, most * 5 // 9)
 
