@@ -1,201 +1,17 @@
-"""The central account in moto, a server in Slack's place, and the app between them, driven as Lambda and Slack drive it."""
+"""What the tests of the central app share: settings, a server in Slack's place, and the account in moto."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from chalice.test import Client
 from moto import mock_aws
-from moto.dynamodb.models import DynamoDBBackend
 
-from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.clients import client as aws_client
-from shared.aws.requests_table import INDEX, TABLE
-from shared.domain.caller import Caller
-from shared.domain.change import make_change
-from shared.domain.request import Request
-from shared.domain.rule import cidr, make_rule
-from shared.slack.signature import sign
-from shared.wire.messages import Message, RequestMessage, read_message, write_message
-from shared.wire.request_items import record_from_item
-from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Post, SlackStandIn
-
-REGION = "eu-west-1"
-ACCOUNT = "123456789012"  # moto's default account; members and central share it here
-SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-APPROVER = "U061F7AUR"
-
-ADA = Caller(
-    type="AssumedRole",
-    account=ACCOUNT,
-    arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_1a2b/ada@example.com",
-    principal_arn=f"arn:aws:iam::{ACCOUNT}:role/AWSReservedSSO_Admin_1a2b",
-    name="ada@example.com (AWSReservedSSO_Admin_1a2b)",
-)
-
-
-def make_request(request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1", **values: Any) -> Request:
-    """Return a request that opens 22/tcp to the world; each value can be set."""
-    opened = make_rule(direction="ingress", protocol="tcp", from_port=22, to_port=22, source=cidr("0.0.0.0/0"))
-    defaults: dict[str, Any] = {
-        "account": ACCOUNT,
-        "account_name": "payments",
-        "region": REGION,
-        "group_id": "sg-0123456789abcdef0",
-        "group_name": "web",
-        "requester": ADA,
-        "event_name": "AuthorizeSecurityGroupIngress",
-        "event_time": datetime.now(UTC) - timedelta(seconds=8),
-        "change": make_change(added=[opened]),
-    }
-    return Request(request_id=request_id, **(defaults | values))
-
-
-def aged(request: Request, **age: float) -> Request:
-    """Return the request as if made that long ago, e.g. ``hours=73``."""
-    return replace(request, event_time=datetime.now(UTC) - timedelta(**age))
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What the route answered."""
-
-    status: int
-    body: str
-
-
-class Central:
-    """The central app and what is around it."""
-
-    def __init__(self, slack: SlackStandIn) -> None:
-        import central.app
-
-        self.slack = slack
-        self.client = Client(central.app.app)
-        self.dynamodb = boto3.client("dynamodb", region_name=REGION)
-        self.sns = boto3.client("sns", region_name=REGION)
-        self.sqs = boto3.client("sqs", region_name=REGION)
-        self.queues: dict[str, str] = {}
-
-    # -- what Lambda delivers ------------------------------------------------------------------------------------------
-
-    def deliver(self, message: Message, to: str = "securityGroupChange") -> None:
-        """Deliver a message of a topic."""
-        self.deliver_text(write_message(message), to)
-
-    def deliver_text(self, text: str, to: str = "securityGroupChange") -> None:
-        """Deliver a message as it stands."""
-        self.client.lambda_.invoke(to, self.client.events.generate_sns_event(text, subject="s"))
-
-    def file(self, request: Request | None = None) -> Request:
-        """Have a member account file a request."""
-        request = request or make_request()
-        self.deliver(RequestMessage(request=request))
-        return request
-
-    def sweep(self, **later: float) -> None:
-        """Run the sweep now, or as if it were that much later, e.g. ``minutes=6``."""
-        moment = datetime.now(UTC) + timedelta(**later)
-        event = self.client.events.generate_cw_event(
-            source="aws.events", detail_type="Scheduled Event", detail={}, resources=[]
-        )
-        self.client.lambda_.invoke("sweepRequests", {**event, "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")})
-
-    # -- what Slack sends ----------------------------------------------------------------------------------------------
-
-    def click(self, request: Request, action: str = "approve", user: str = APPROVER, **values: Any) -> HttpAnswer:
-        """Click a button of a request."""
-        return self.post(click_body(self.slack, request, action, user, **values))
-
-    def post(self, body: bytes, **headers: str) -> HttpAnswer:
-        """Send a body, signed as Slack signs it; headers given here replace Slack's."""
-        return send(self.client, body, headers)
-
-    # -- what came of it -----------------------------------------------------------------------------------------------
-
-    def item(self, request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1") -> dict[str, Any]:
-        """Return a stored item in plain values, ``{}`` when there is none."""
-        found = self.dynamodb.get_item(TableName=TABLE, Key=to_attributes({"requestId": request_id}))
-        return from_attributes(found.get("Item", {}))
-
-    def status(self, request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1") -> str:
-        """Return the status of a stored request, and check that the item can be read."""
-        return record_from_item(self.item(request_id)).status
-
-    def sent(self, topic: str) -> list[Message]:
-        """Return what was published on a topic since the last call."""
-        messages = []
-        while found := self.sqs.receive_message(QueueUrl=self.queues[topic], MaxNumberOfMessages=10).get("Messages"):
-            for one in found:
-                self.sqs.delete_message(QueueUrl=self.queues[topic], ReceiptHandle=one["ReceiptHandle"])
-                messages.append(read_message(json.loads(one["Body"])["Message"]))
-        return messages
-
-    @property
-    def approval(self) -> list[Post]:
-        """What the approval channel's webhook accepted."""
-        return self.slack.to(APPROVAL)
-
-    @property
-    def monitoring(self) -> list[Post]:
-        """What the monitoring channel's webhook accepted."""
-        return self.slack.to(MONITORING)
-
-    @property
-    def responses(self) -> list[Post]:
-        """What was posted to the click's ``response_url``."""
-        return self.slack.to(RESPONSE)
-
-    def make_topic(self, name: str) -> None:
-        """Make a topic and a queue that hears it."""
-        arn = self.sns.create_topic(Name=name)["TopicArn"]
-        self.queues[name] = self.sqs.create_queue(QueueName=name)["QueueUrl"]
-        self.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
-
-    def break_topic(self, name: str) -> None:
-        """Remove a topic, so that publishing fails."""
-        self.sns.delete_topic(TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
-
-
-def click_body(slack: SlackStandIn, request: Request, action: str, user: str, **values: Any) -> bytes:
-    """Return the form body of a click; ``values`` replace parts of the payload."""
-    value = {"requestId": request.request_id, "digest": request.digest}
-    payload = {
-        "type": "block_actions",
-        "user": {"id": user, "username": "grace", "name": "grace", "team_id": "T0001"},
-        "team": {"id": "T0001", "domain": "example"},
-        "token": "verification-token-secret",
-        "container": {"type": "message", "message_ts": "1727740800.000100", "channel_id": "C0001"},
-        "channel": {"id": "C0001", "name": "privategroup"},
-        "message": {"text": "what the client shows"},
-        "response_url": slack.url(RESPONSE),
-        "trigger_id": "1.2.3",
-        "actions": [{"action_id": action, "type": "button", "value": json.dumps(value), "action_ts": "1727740900.1"}],
-    }
-    return urlencode({"payload": json.dumps(payload | values)}).encode()
-
-
-def send(client: Client, body: bytes, headers: dict[str, str]) -> HttpAnswer:
-    """Send a body to the route, signed as Slack signs it."""
-    timestamp = headers.get("X-Slack-Request-Timestamp", str(int(datetime.now(UTC).timestamp())))
-    signed = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "X-Slack-Request-Timestamp": timestamp,
-        "X-Slack-Signature": sign(SECRET, timestamp, body),
-    }
-    answer = client.http.post("/slack/actions", headers=signed | headers, body=body)
-    return HttpAnswer(answer.status_code, answer.body.decode())
+from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
+from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
 
 
 @pytest.fixture(autouse=True)
@@ -237,67 +53,15 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     return use
 
 
-@pytest.fixture(params=["ALL"])
-def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Central]:
+@pytest.fixture
+def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Central]:
     """The central account with its table and topics, and the app."""
     with mock_aws():
         aws_client.cache_clear()
-        _make_writes_atomic(monkeypatch)
+        make_writes_atomic(monkeypatch)
         account = Central(slack)
-        make_table(account.dynamodb, request.param)
+        make_table(account.dynamodb)
         for topic in ("applySecurityGroupChange", "denySecurityGroupChange"):
             account.make_topic(topic)
         yield account
     aws_client.cache_clear()
-
-
-def make_table(dynamodb: Any, projection: str = "ALL") -> None:
-    """Make the table of requests."""
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "requestId", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("requestId", "status", "requestedAt")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": "status", "KeyType": "HASH"},
-                    {"AttributeName": "requestedAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": projection},
-            }
-        ],
-    )
-
-
-def _make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write."""
-    lock = threading.RLock()
-    for name in ("put_item", "update_item"):
-        original = getattr(DynamoDBBackend, name)
-
-        def locked(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
-            with lock:
-                return _original(*args, **kwargs)
-
-        monkeypatch.setattr(DynamoDBBackend, name, locked)
-
-
-def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:
-    """Let the next such write of DynamoDB fail, before it has an effect or after."""
-    original = getattr(DynamoDBBackend, name)
-    left = [1]
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        if not left:
-            return original(*args, **kwargs)
-        left.clear()
-        if after:
-            original(*args, **kwargs)
-        error: dict[str, Any] = {"Error": {"Code": "InternalServerError", "Message": "injected"}}
-        raise ClientError(error, name)
-
-    monkeypatch.setattr(DynamoDBBackend, name, failing)
