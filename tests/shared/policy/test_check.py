@@ -1,0 +1,297 @@
+"""``python -m shared.policy check``: validates the file, and says what would be done with an event, and why."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.policy.__main__ import main
+from tests.support import events
+
+ROOT = Path(__file__).parents[3]
+Check = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Callable[[str], str]:
+    """Write the test's policy file and return its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "policy.toml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Run the command in this process; return exit status, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["check", *arguments])
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return run
+
+
+def example(name: str) -> str:
+    """The path of a whole event."""
+    return str(events.DATA / f"{name}.json")
+
+
+def told(out: str) -> list[str]:
+    """The lines about the events, without the summary of the policy."""
+    return out.split(":\n", 1)[1].splitlines()
+
+
+def test_the_shipped_policy_is_valid() -> None:
+    """The verb runs as a process, without any file named, and says what holds."""
+    command = [sys.executable, "-m", "shared.policy", "check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "policy.toml is valid. In general: mode enforce; guards ingress rules" in done.stdout
+
+
+def test_an_invalid_policy_fails_with_the_key_on_standard_error(policy: Callable[[str], str]) -> None:
+    """Exit status 1, as a pipeline needs it; nothing on standard output."""
+    path = policy("expire_after_hours = 0")
+    command = [sys.executable, "-m", "shared.policy", "check", path, "--event", example("authorize_flat")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Policy file {path}: expire_after_hours: expected a number above 0, at most 8760, found 0\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["chek"], ["check", "--events", "x"], ["check", "--event"], ["check", "--own-role", "member"]],
+    ids=["no verb", "wrong verb", "wrong option", "no event", "no ARN"],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The usage is shown on standard error."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m shared.policy" in capsys.readouterr().err
+
+
+def test_the_file_of_the_setting_is_checked(
+    policy: Callable[[str], str], check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file named, it is the one the apps would read."""
+    monkeypatch.setenv("policyFile", policy('mode = "observe"\ndirections = []\nguard = []'))
+    status, out, _ = check()
+    assert status == 0
+    assert "mode observe; guards no rules; takes back: nothing" in out
+
+
+def test_accounts_are_summed_up(policy: Callable[[str], str], check: Check) -> None:
+    """What holds in one account stands on a line of its own."""
+    _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"\ndirections = ["ingress", "egress"]'))
+    assert "In account 222222222222: mode observe; guards ingress and egress rules" in out
+
+
+def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check: Check) -> None:
+    """Who did what where, every rule, the decision with its reason, and who could approve."""
+    status, out, err = check(policy(""), "--event", example("authorize_several_kinds"))
+    assert (status, err) == (0, "")
+    lines = told(out)
+    assert lines[0] == (
+        "AuthorizeSecurityGroupIngress by ada@example.com (AWSReservedSSO_NetworkAdmin_0123456789abcdef) on group "
+        "sg-0a1b2c3d4e5f60718 (account 222222222222, eu-west-1) at 2026-03-02T09:15:27.000Z."
+    )
+    assert len([line for line in lines if line.startswith("- ")]) == 7
+    assert "- TCP 22 (SSH) from 0.0.0.0/0 (the whole internet), without description" in lines
+    assert '- TCP 22 (SSH) from 203.0.113.7/32, described as "office"' in lines
+    assert lines[-2:] == [
+        "It would be taken back at once: not approved yet.",
+        "It could be approved by everybody who can click in the approval channel.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "modify_one_rule",
+            "- rule sgr-0aaaaaaaaaaaaaaa1, from now on TCP 443 (HTTPS), 0.0.0.0/0 (the whole internet)",
+        ),
+        ("describe_by_rule_ids", '- rule sgr-0aaaaaaaaaaaaaaa1, from now on described as "new words"'),
+        ("describe_by_rule_ids", "- rule sgr-0aaaaaaaaaaaaaaa2, from now on without description"),
+        ("revoke_by_rule_ids", "- TCP 5432 (PostgreSQL) from group sg-0cccccccccccccccc, without description"),
+        ("authorize_omitted_request", "- and perhaps more: CloudTrail left out a part of this event"),
+        (
+            "authorize_by_group_name_old_answer",
+            "AuthorizeSecurityGroupIngress by root of account 222222222222 on group legacy-web",
+        ),
+        (
+            "authorize_refused",
+            "It would be ignored: the call failed (Client.UnauthorizedOperation), so nothing changed.",
+        ),
+        ("authorize_egress", "It would be ignored: egress rules are not guarded (policy key directions)."),
+        ("create_group", "It would stay in force and become part of what is approved"),
+    ],
+)
+def test_each_form_of_event_is_explained(name: str, line: str, policy: Callable[[str], str], check: Check) -> None:
+    """What the event does not say is not guessed."""
+    _, out, _ = check(policy(""), "--event", example(name))
+    assert any(one.startswith(line) for one in told(out))
+
+
+def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
+    """A removal by rule ids with the old answer says nothing of the rules' values."""
+    event = events.example("revoke_by_rule_ids")
+    event["detail"]["responseElements"] = {"_return": True}
+    (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
+    _, out, _ = check(policy(""), "--event", str(tmp_path / "event.json"))
+    assert "- rule sgr-0aaaaaaaaaaaaaaa1, whose values are known in the account only" in told(out)
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ('mode = "observe"', "observe mode: this would have been reverted (policy key mode)."),
+        ('guard = ["remove"]', "are allowed and reported (policy key guard)."),
+        ('exempt = { principals = ["*:user/ada"] }', "is exempt (policy key exempt.principals: *:user/ada)."),
+        ('exempt = { groups = ["*"] }', "is exempt (policy key exempt.groups: *)."),
+        ("require_description = true", "(policy key require_description): ingress/tcp/22-22/ipv4/0.0.0.0/0."),
+        ('approvers = ["U1A", "U2B"]', "It could be approved by U1A, U2B (policy key approvers)."),
+        ("allow_self_approval = false", "the requester is not listed under [people]."),
+        (
+            'allow_self_approval = false\npeople = { "*:user/ada" = "U1A" }',
+            "but not U1A, who made it (policy key allow_self_approval).",
+        ),
+        (
+            'allow_self_approval = false\napprovers = ["U1A", "U2B"]\npeople = { "*:user/ada" = "U1A" }',
+            "It could be approved by U2B (policy key approvers).",
+        ),
+        (
+            'allow_self_approval = false\napprovers = ["U1A"]\npeople = { "*:user/ada" = "U1A" }',
+            "the only approver is the requester (policy keys approvers, allow_self_approval).",
+        ),
+    ],
+)
+def test_the_reason_names_the_policy_key(text: str, last: str, policy: Callable[[str], str], check: Check) -> None:
+    """An operator sees which key to change."""
+    _, out, _ = check(policy(text), "--event", example("authorize_flat"))
+    assert told(out)[-1].endswith(last)
+
+
+def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: Check) -> None:
+    """The event's account has its own mode."""
+    _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"'), "--event", example("authorize_flat"))
+    assert "observe mode" in told(out)[-1]
+
+
+@pytest.mark.parametrize(
+    ("arn", "is_own"),
+    [
+        ("arn:aws:iam::222222222222:role/deploy", True),
+        ("arn:aws:iam::222222222222:role/some/path/deploy", True),
+        ("arn:aws:sts::222222222222:assumed-role/deploy/anything", True),
+        ("arn:aws:iam::333333333333:role/deploy", False),
+        ("arn:aws:iam::222222222222:role/deployer", False),
+    ],
+)
+def test_the_own_role_is_ignored(arn: str, is_own: bool, policy: Callable[[str], str], check: Check) -> None:
+    """With the member app's role named, its own calls are known, and no others."""
+    _, out, _ = check(policy(""), "--event", example("authorize_omitted_request"), "--own-role", arn)
+    assert ("It would be ignored: the product made this call itself." in told(out)) == is_own
+
+
+def test_a_bare_record_and_a_log_file_are_read(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
+    """As copied from CloudTrail's event history, or as CloudTrail wrote it to S3; other calls in it are left out."""
+    flat, modify = events.example("authorize_flat"), events.example("modify_one_rule")
+    record, log = tmp_path / "record.json", tmp_path / "log.json"
+    record.write_text(json.dumps(flat["detail"]), encoding="utf-8")
+    other = {**flat["detail"], "eventName": "RunInstances"}
+    log.write_text(json.dumps({"Records": [other, flat["detail"], modify]}), encoding="utf-8")
+    status, out, _ = check(policy(""), "--event", str(record), str(log))
+    assert status == 0
+    assert out.count("It would be taken back at once") == 3
+    assert out.count("AuthorizeSecurityGroupIngress by ada") == 2
+
+
+def test_a_log_file_of_other_calls_says_so(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
+    """Silence would look like approval."""
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"Records": [{"eventName": "RunInstances"}]}), encoding="utf-8")
+    status, out, _ = check(policy(""), "--event", str(path))
+    assert status == 0
+    assert "No security group call in this file." in out
+
+
+def damaged() -> dict[str, Any]:
+    """An event with a port that is none."""
+    event = events.example("authorize_several_kinds")
+    event["detail"]["requestParameters"]["ipPermissions"]["items"][1]["ipRanges"]["items"][0]["cidrIp"] = "10.0.0.0/99"
+    return event
+
+
+CIDR = "requestParameters.ipPermissions.items[1].ipRanges.items[0].cidrIp: '10.0.0.0/99' is not an IPv4 or IPv6 CIDR"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: No such file"),
+        ("[]", "is no CloudTrail event: expected a JSON object"),
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("{}", "eventName: is missing"),
+        ('{"Records": ["x"]}', "Records[0].detail: expected an object, found text"),
+        (json.dumps(damaged()), f"event.json: {CIDR}"),
+        (json.dumps({"Records": [damaged()["detail"]]}), f"event.json: Records[0].{CIDR}"),
+    ],
+    ids=["missing", "list", "no JSON", "too deep", "empty", "no record", "wrong field", "wrong field in a log file"],
+)
+def test_an_event_that_cannot_be_read_fails_with_the_field(
+    content: str | None, problem: str, policy: Callable[[str], str], check: Check, tmp_path: Path
+) -> None:
+    """Exit status 1, file and field on standard error; the other events are explained all the same."""
+    path = tmp_path / "event.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    status, out, err = check(policy(""), "--event", str(path), example("authorize_flat"))
+    assert status == 1
+    assert problem in err
+    assert str(path) in err
+    assert "It would be taken back at once" in out
+
+
+def test_json_says_the_same_for_programs(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
+    """One object, with an entry for each event, errors included."""
+    broken = tmp_path / "event.json"
+    broken.write_text(json.dumps(damaged()), encoding="utf-8")
+    path = policy("require_description = true")
+    status, out, err = check(path, "--json", "--event", example("authorize_flat"), str(broken), str(tmp_path / "none"))
+    assert (status, err) == (1, "")
+    report = json.loads(out)
+    assert report["policy"] == {"file": path}
+    flat, bad, missing = report["events"]
+    assert flat["decision"] == "revert"
+    assert flat["deniedAtOnce"].startswith("denied by policy")
+    assert flat["deciders"] == ""
+    assert flat["group"] == events.GROUP
+    assert flat["caller"]["principal"] == "arn:aws:iam::222222222222:user/ada"
+    assert flat["rules"] == ["TCP 22 (SSH) from 0.0.0.0/0 (the whole internet), without description"]
+    assert flat["sentences"][1] == f"- {flat['rules'][0]}"
+    assert CIDR in bad["error"]
+    assert "cannot be read" in missing["error"]
+
+
+def test_json_of_an_invalid_policy_has_the_error(policy: Callable[[str], str], check: Check) -> None:
+    """A program needs no second way to learn it."""
+    path = policy('modus = "enforce"')
+    status, out, err = check(path, "--json")
+    assert (status, err) == (1, "")
+    report = json.loads(out)
+    assert report["events"] == []
+    assert "modus: is not a policy key" in report["policy"]["error"]
