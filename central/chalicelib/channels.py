@@ -84,7 +84,7 @@ class Channels:
 
     def _refuse_too_many(self, parts: int) -> None:
         """Begin no message that cannot be finished: the next try would show its first parts once more."""
-        if time.monotonic() + (parts - 1) * SECONDS_BETWEEN_MESSAGES > self._until:
+        if parts > 1 and time.monotonic() + (parts - 1) * SECONDS_BETWEEN_MESSAGES > self._until:
             raise TooLittleTimeError(f"a message of {parts} parts takes more time than is left")
 
     def _wait(self, channel: Channel) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 
+from central.chalicelib.channels import Channels
 from shared.aws.clients import client as aws_client
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
@@ -16,7 +20,7 @@ from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
-    """The settings of the central app, credentials that reach nothing real, and no waiting between messages."""
+    """The settings of the central app, credentials that reach nothing real, and little waiting for Slack."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -30,7 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "expectedToken", "slackTeamId", "policyFile"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 0.0)
-    monkeypatch.setattr("central.chalicelib.runtime._LOCAL_SECONDS", 4.0)
+    monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + min(seconds, 0.3))
 
 
 @pytest.fixture
@@ -65,3 +69,17 @@ def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ce
             account.make_topic(topic)
         yield account
     aws_client.cache_clear()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every call to AWS from now on, e.g. ``dynamodb.UpdateItem``; the test empties the list when it likes."""
+    made: list[str] = []
+    original = BaseClient._make_api_call
+
+    def noting(self: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        made.append(f"{self.meta.service_model.service_name}.{operation}")
+        return original(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noting)
+    return made

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 from chalice.test import Client
+from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
 from shared.aws.attributes import from_attributes, to_attributes
@@ -229,7 +229,7 @@ def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:
-    """Let the next such write of DynamoDB fail, before it has an effect or after."""
+    """Let the next such write be answered by DynamoDB with an error of its own, before it has an effect or after."""
     original = getattr(DynamoDBBackend, name)
     left = [1]
 
@@ -239,7 +239,13 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> Non
         left.clear()
         if after:
             original(*args, **kwargs)
-        error: dict[str, Any] = {"Error": {"Code": "InternalServerError", "Message": "injected"}}
-        raise ClientError(error, name)
+        raise _InternalError
 
     monkeypatch.setattr(DynamoDBBackend, name, failing)
+
+
+class _InternalError(JsonRESTError):
+    code = 500
+
+    def __init__(self) -> None:
+        super().__init__("InternalServerError", "injected by a test")
