@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 
 class FieldError(ValueError):
@@ -99,7 +100,7 @@ class Field:
         return "" if self.value is None or self.value == "" else self.text()
 
     def integer(self) -> int:
-        """Return the value as a whole number; CloudTrail sometimes writes numbers as text.
+        """Return the value as a whole number; CloudTrail sometimes writes numbers as text, DynamoDB returns decimals.
 
         Raises:
             FieldError: when it is missing or no whole number.
@@ -107,6 +108,8 @@ class Field:
         if isinstance(self.value, int) and not isinstance(self.value, bool):
             return self.value
         if isinstance(self.value, float) and self.value.is_integer():
+            return int(self.value)
+        if isinstance(self.value, Decimal) and self.value.is_finite() and self.value == int(self.value):
             return int(self.value)
         if isinstance(self.value, str):
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from shared.domain.request import FIRST_STATUSES, Request
 from shared.wire.fields import Field, FieldError
@@ -110,6 +110,8 @@ def write_message(message: Message) -> str:
             }
         case DenyMessage():
             body = {"type": "deny", "requestId": message.request_id, "digest": message.digest}
+        case _:
+            assert_never(message)
     return to_text({"version": 1, **body})
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 
 from shared.domain.baseline import Baseline, Drift
 from shared.domain.request import Request
+from shared.domain.rule import DIRECTIONS, Direction
 from shared.wire.fields import Field
 from shared.wire.packing import from_bytes, to_bytes
 from shared.wire.rule_json import (
@@ -97,12 +98,12 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
         group_id=field["groupId"].text(),
         group_name=field["groupName"].optional_text(),
         rules=tuple(rule_from_json(one) for one in body["rules"].elements()),
-        directions=tuple(one.value for one in field["directions"].elements()),  # type: ignore[misc]  # written by us
+        directions=tuple(_direction(one) for one in field["directions"].elements()),
         stamps=tuple((rule_id, moment.time()) for rule_id, moment in body["stamps"].members()),
         drift=None
         if drift.is_missing
         else Drift(digest=drift["digest"].text(), since=drift["since"].time(), filed=drift["filed"].flag()),
-        version=int(field["version"].value),  # type: ignore[call-overload]  # a Decimal, as DynamoDB returns numbers
+        version=field["version"].integer(),
     )
 
 
@@ -135,8 +136,15 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
     return LedgerEntry(
         request=request_from_json(from_bytes(_binary(field["body"]), f"{field.path}.body")),
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
-        attempts=int(field["attempts"].value or 0),  # type: ignore[call-overload]  # a Decimal
+        attempts=field["attempts"].optional_integer() or 0,
     )
+
+
+def _direction(field: Field) -> Direction:
+    for direction in DIRECTIONS:
+        if field.value == direction:
+            return direction
+    raise field.error(f"expected one of {', '.join(DIRECTIONS)}, found {field.value!r}")
 
 
 def _binary(field: Field) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -136,3 +136,19 @@ def test_a_record_owes_what_stands_in_its_debts(record: Record) -> None:
     """Each debt is owed exactly while it is listed."""
     listed = {debt for debt, _ in record.owed}
     assert {debt for debt in get_args(Debt) if record.owes(debt)} == listed
+
+
+def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
+    """The sweep pays what has been owed for a while, and leaves alone what another function has claimed."""
+    at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    record = Record(
+        request=request(ADD),
+        status="pending",
+        requested_at=at,
+        owed=(("question", at), ("dispatch", at + timedelta(minutes=4)), ("result", at)),
+        claimed=(("question", at + timedelta(minutes=6)), ("result", at + timedelta(minutes=5))),
+    )
+    five = timedelta(minutes=5)
+    assert record.due(at + five, owed_for=five) == ("result",)
+    assert record.due(at + 2 * five, owed_for=five) == ("question", "dispatch", "result")
+    assert record.due(at + timedelta(minutes=4)) == ("dispatch",)

@@ -150,6 +150,22 @@ def test_a_group_known_by_name_is_found_in_the_answer() -> None:
     assert (head.group_id, head.group_name) == (events.GROUP, "web")
 
 
+def test_an_answer_may_leave_out_group_and_direction() -> None:
+    """Then the rules are of the direction of the action, and the group is the first that any of them names."""
+    rules = [make_rule(direction="egress", protocol="tcp", source=cidr(f"10.{n}.0.0/16"), rule_id="s") for n in (1, 2)]
+    event = events.authorized(rules, direction="Egress")
+    del event["detail"]["requestParameters"]["groupId"]
+    first, second = event["detail"]["responseElements"]["securityGroupRuleSet"]["items"]
+    for item in (first, second):
+        del item["isEgress"]
+    del first["groupId"]
+    call = read_call(event)
+    assert call.group_id == events.GROUP
+    assert identities(call.resulting) == [rule.identity for rule in rules]
+    del second["groupId"]
+    assert read_head(event).group_id == ""
+
+
 def test_ports_may_be_text_and_tags_belong_to_every_rule() -> None:
     """CloudFormation on a user's behalf: the user's identity, string ports, host bits, tags from request and answer."""
     call = read("authorize_by_cloudformation")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -51,6 +52,8 @@ def test_an_error_of_the_whole_document_says_so() -> None:
         (Field.integer, True, "found true or false"),
         (Field.integer, 1.5, "found a number"),
         (Field.integer, float("inf"), "found a number"),
+        (Field.integer, Decimal("1.5"), "found Decimal"),
+        (Field.integer, Decimal("NaN"), "found Decimal"),
         (Field.integer, "1.5", "expected a whole number, found '1.5'"),
         (Field.integer, b"1", "found bytes"),
         (Field.integer, "9" * 5000, "expected a whole number"),
@@ -82,6 +85,7 @@ def test_a_wrong_value_is_refused_in_words(read: Callable[[Field], Any], value: 
         (Field.mapping, None, {}),
         (Field.integer, 22, 22),
         (Field.integer, 22.0, 22),
+        (Field.integer, Decimal(22), 22),
         (Field.integer, "22", 22),
         (Field.integer, "-1", -1),
         (Field.optional_integer, None, None),
