@@ -21,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         from sandbox.story import play_demo
         from sandbox.terminal import Terminal
     except ModuleNotFoundError as error:
-        print(f"The package {error.name} is missing. Run “make venv”, then use .venv/bin/python.", file=sys.stderr)
+        package = str(error.name).partition(".")[0]
+        print(f"The package {package} is missing. Run “make venv”, then use .venv/bin/python.", file=sys.stderr)
         return 1
     try:
         if chosen.command == "demo":

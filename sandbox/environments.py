@@ -64,6 +64,7 @@ class Environment:
         """Where the routes answer, in mode ``http``."""
         self._folder = folder
         self._log = log
+        self._killed = False
         self._recent: deque[str] = deque(maxlen=LINES_KEPT)
         ours, theirs = socket.socketpair()
         self._channel = ours
@@ -131,10 +132,11 @@ class Environment:
     @property
     def is_alive(self) -> bool:
         """Whether the process still runs."""
-        return self._process.poll() is None
+        return not self._killed and self._process.poll() is None
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
+        self._killed = True  # others must not take it for alive while it is being waited for
         self._process.kill()
         self._process.wait()
 

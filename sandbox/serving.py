@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import socket
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
+#: Connections that may wait; sixty rule changes at once are not unusual here.
+BACKLOG = 128
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -45,6 +48,8 @@ class ServerThread:
             option: the command-line option that chooses the port, e.g. ``--aws-port``.
             handler: werkzeug's request handler.
         """
+        self.url = ""
+        """Base address, e.g. ``http://127.0.0.1:5000``; known once the server runs."""
         self._application = application
         self._port = port
         self._what = what
@@ -54,16 +59,17 @@ class ServerThread:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        try:
+        # Bound here: werkzeug would print and end the process when the port is taken.
+        with self._bound_socket() as bound:
+            self.url = f"http://{HOST}:{bound.getsockname()[1]}"
             self._server = make_server(
-                HOST, self._port, self._application, threaded=True, request_handler=self._handler
+                HOST,
+                self._port,
+                self._application,
+                threaded=True,
+                request_handler=self._handler,
+                fd=bound.fileno(),
             )
-        except SystemExit as error:  # werkzeug ends the process when the port is taken
-            raise self._port_error() from error
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise self._port_error() from error
-            raise
         self._thread = threading.Thread(target=self._server.serve_forever, name=self._what, daemon=True)
         self._thread.start()
         return self
@@ -77,15 +83,17 @@ class ServerThread:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    @property
-    def url(self) -> str:
-        """Base address, e.g. ``http://127.0.0.1:5000``; known once the server runs."""
-        if self._server is None:
-            raise SandboxError(f"{self._what} does not run yet.")
-        return f"http://{HOST}:{self._server.server_port}"
-
-    def _port_error(self) -> SandboxError:
-        return SandboxError(
-            f"Port {self._port} for {self._what} is taken or not allowed. "
-            f"Choose another one with {self._option}, or 0 for any free port."
-        )
+    def _bound_socket(self) -> socket.socket:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((HOST, self._port))
+            bound.listen(BACKLOG)
+        except OSError as error:
+            bound.close()
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise SandboxError(
+                f"Port {self._port} for {self._what} {reason}. "
+                f"Choose another one with {self._option}, or 0 for any free port."
+            ) from error
+        return bound

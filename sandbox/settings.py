@@ -107,7 +107,8 @@ def role_of(folder: Path, app: str, function: str) -> str:
     """Name the IAM role that Chalice gives a function, from the app's ``.chalice/config.json``.
 
     With ``autogen_policy: false`` each function has a role of its own, otherwise the whole app has one; with
-    ``manage_iam_role: false`` it is the role that the configuration names.
+    ``manage_iam_role: false`` it is the role that the configuration names, ``<app>-role`` where that is only filled
+    in by the deploy.
     https://aws.github.io/chalice/topics/configfile.html
     """
     file = folder / ".chalice" / "config.json"
@@ -115,7 +116,8 @@ def role_of(folder: Path, app: str, function: str) -> str:
     stage: dict[str, Any] = config.get("stages", {}).get(STAGE, {})
     scoped = {**config, **stage, **stage.get("lambda_functions", {}).get(function, {})}
     if scoped.get("manage_iam_role") is False:
-        return str(scoped["iam_role_arn"]).rpartition("/")[2]
+        arn = str(scoped.get("iam_role_arn", ""))
+        return arn.rpartition("/")[2] if arn.startswith("arn:") else f"{app}-role"
     if scoped.get("autogen_policy") is False:
         return f"{app}-{STAGE}-{function}"
     return f"{app}-{STAGE}"

@@ -159,7 +159,7 @@ def test_revoke_says_what_it_revoked(ec2: Any, group: str) -> None:
         "office",
         group,
     )
-    assert revoked["IsEgress"] is False
+    assert (revoked["IsEgress"], revoked["SecurityGroupRuleId"][:4]) == (False, "sgr-")
     assert not answer.get("UnknownIpPermissions")
 
 

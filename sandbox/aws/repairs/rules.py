@@ -103,6 +103,11 @@ class AwsRule(SecurityGroupRule):
             self._prefix_list_description = text
 
     @property
+    def security_group_rule_id(self) -> str:
+        """The rule's id by its full name, as the answer to a revoke has it."""
+        return self.id
+
+    @property
     def group_owner_id(self) -> str:
         """The account of the group, which EC2 gives with every rule it returns."""
         return self.owner_id
