@@ -26,6 +26,9 @@ APPROVER = SlackUser(id="U0APPROVER", username="grace", name="Grace", is_approve
 SECOND_APPROVER = SlackUser(id="U0APPROVE2", username="linus", name="Linus", is_approver=True)
 OUTSIDER = SlackUser(id="U0OUTSIDER", username="mallory", name="Mallory")
 
+#: Events arrive at once here, so a difference need not stand for minutes before it counts as drift.
+DRIFT_GRACE_MINUTES = 0.05
+
 EXEMPT_ROLE = "ci-deploy"
 
 
@@ -58,7 +61,8 @@ class SandboxSettings:
     member_app: Path = REPOSITORY / "member"
     concurrency: int = 2
     """How many invocations of one app, account and region run at once."""
-    function_timeout_seconds: float = 60.0
+    function_timeout_seconds: float = 20.0
+    """Functions use the time they have to wait for Slack; shorter than in AWS, so that faults play faster."""
     retry_delays_seconds: tuple[float, ...] = (0.5, 1.0)
     """Lambda waits one and two minutes before its two retries; nobody wants to wait that long here."""
     schedules_run_by_themselves: bool = True
@@ -92,6 +96,7 @@ class SandboxSettings:
         keys: dict[str, Any] = {
             "mode": "enforce",
             "approvers": [user.id for user in self.users if user.is_approver],
+            "drift_grace_minutes": DRIFT_GRACE_MINUTES,
             **self.policy,
         }
         exempt = f"arn:aws:iam::*:role/{EXEMPT_ROLE}"
