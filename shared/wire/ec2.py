@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 from shared.domain.rule import Rule, RuleError, Source, cidr, group, make_rule, prefix_list
 from shared.wire.fields import Field
@@ -107,6 +107,8 @@ def _permission_item(source: Source) -> tuple[str, Json]:
             if source.peering:
                 pair["VpcPeeringConnectionId"] = source.peering
             return "UserIdGroupPairs", pair
+        case _:
+            assert_never(source.kind)
 
 
 def rule_request(rule: Rule) -> Json:
@@ -130,6 +132,8 @@ def rule_request(rule: Rule) -> Json:
             request["PrefixListId"] = rule.source.value
         case "group":
             request["ReferencedGroupId"] = rule.source.value
+        case _:
+            assert_never(rule.source.kind)
     return request
 
 
