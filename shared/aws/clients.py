@@ -1,8 +1,8 @@
 """The AWS clients, one per service and region, made once per container.
 
 Everything about them is standard: credentials, ``AWS_ENDPOINT_URL`` and proxies come from the environment. Only the
-patience is set
-here: a Lambda function that waits sixty seconds for a socket is no use to anybody.
+patience is set here: a Lambda function that waits sixty seconds for a socket is no use to anybody. A client belongs to
+the account and endpoint it was made for, so that one process may serve several (in Lambda there is only ever one).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
 from botocore.config import Config
+
+from shared.settings import optional
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -45,7 +47,6 @@ def client(service: Literal["dynamodb"], region: str, *, hurried: bool = ...) ->
 def client(service: Literal["sts"], region: str, *, hurried: bool = ...) -> STSClient: ...
 
 
-@lru_cache(maxsize=32)
 def client(service: Any, region: str, *, hurried: bool = False) -> Any:
     """Return the container's client of a service in a region.
 
@@ -54,4 +55,15 @@ def client(service: Any, region: str, *, hurried: bool = False) -> Any:
         region: e.g. ``eu-west-1``.
         hurried: with little patience, for whoever has to answer within three seconds.
     """
-    return boto3.client(service, region_name=region, config=_HURRIED if hurried else _CONFIG)
+    return _client(service, region, hurried, optional("AWS_ACCESS_KEY_ID"), optional("AWS_ENDPOINT_URL"))
+
+
+@lru_cache(maxsize=64)
+def _client(service: str, region: str, hurried: bool, _access_key: str, _endpoint: str) -> Any:
+    session = boto3.session.Session()  # not boto3's default session, which keeps the first credentials it saw
+    return session.client(service, region_name=region, config=_HURRIED if hurried else _CONFIG)  # type: ignore[call-overload]  # any service
+
+
+def forget() -> None:
+    """Drop all clients; the next one is made from the environment as it is then."""
+    _client.cache_clear()

@@ -1,7 +1,7 @@
 """Finds and reads the policy file that both apps carry.
 
 Both apps vendor ``shared/policy.toml``; the setting ``policyFile`` names another file, for the sandbox, for tests, and
-for operators who keep theirs elsewhere. A file is read once per process.
+for operators who keep theirs elsewhere. A file is read again only when it has changed.
 
 The setting ``modeOverride`` replaces the key ``mode`` for every account: the emergency switch, which operators turn
 without a redeploy. Lambda starts new containers when a setting changes, so it holds from the next event on and costs
@@ -71,9 +71,8 @@ def with_mode(policies: Policies, mode: str) -> Policies:
     )
 
 
-@lru_cache(maxsize=8)
 def read_policy_file(path: Path) -> Policies:
-    """Return the policies of a file, read once per path and process.
+    """Return the policies of a file, which is read again only when it has changed.
 
     Args:
         path: a TOML file in UTF-8.
@@ -81,6 +80,15 @@ def read_policy_file(path: Path) -> Policies:
     Raises:
         PolicyFileError: when the file cannot be read or says something a policy cannot say.
     """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise PolicyFileError(f"Policy file {path} cannot be read: {error.strerror or error}.") from error
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _changed_ns: int, _size: int) -> Policies:
     try:
         return parse_policies(path.read_text(encoding="utf-8"))
     except OSError as error:
