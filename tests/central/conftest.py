@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 from central.chalicelib.channels import Channels
-from shared.aws.clients import client as aws_client
+from shared.aws.clients import forget as forget_clients
+from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
 
@@ -61,14 +64,14 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Central]:
     """The central account with its table and topics, and the app."""
     with mock_aws():
-        aws_client.cache_clear()
+        forget_clients()
         make_writes_atomic(monkeypatch)
         account = Central(slack)
         make_table(account.dynamodb)
         for topic in ("applySecurityGroupChange", "denySecurityGroupChange"):
             account.make_topic(topic)
         yield account
-    aws_client.cache_clear()
+    forget_clients()
 
 
 @pytest.fixture
@@ -83,3 +86,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(BaseClient, "_make_api_call", noting)
     return made
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """Every log record from now on, exactly as it is written in Lambda."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(logger.registered_formatter)
+    logger.addHandler(handler)
+    yield handler.stream
+    logger.removeHandler(handler)

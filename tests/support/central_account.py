@@ -109,9 +109,9 @@ class Central:
 
     # -- what Slack sends ----------------------------------------------------------------------------------------------
 
-    def click(self, request: Request, action: str = "approve", user: str = APPROVER, **values: Any) -> HttpAnswer:
-        """Click a button of a request."""
-        return self.post(click_body(self.slack, request, action, user, **values))
+    def click(self, request: Request, action: str = "approve", by: str = APPROVER, **values: Any) -> HttpAnswer:
+        """Click a button of a request; ``values`` replace parts of the payload."""
+        return self.post(click_body(self.slack, request, action, by, **values))
 
     def post(self, body: bytes, **headers: str) -> HttpAnswer:
         """Send a body, signed as Slack signs it; headers given here replace Slack's."""
@@ -123,6 +123,10 @@ class Central:
         """Return a stored item in plain values, ``{}`` when there is none."""
         found = self.dynamodb.get_item(TableName=TABLE, Key=to_attributes({"requestId": request_id}))
         return from_attributes(found.get("Item", {}))
+
+    def edit(self, request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1", **values: Any) -> None:
+        """Give attributes of a stored item other values, as time or an operator would."""
+        self.dynamodb.put_item(TableName=TABLE, Item=to_attributes(self.item(request_id) | values))
 
     def status(self, request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1") -> str:
         """Return the status of a stored request, and check that the item can be read."""
@@ -163,12 +167,12 @@ class Central:
         self.sns.delete_topic(TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}")
 
 
-def click_body(slack: SlackStandIn, request: Request, action: str, user: str, **values: Any) -> bytes:
+def click_body(slack: SlackStandIn, request: Request, action: str, by: str, **values: Any) -> bytes:
     """Return the form body of a click; ``values`` replace parts of the payload."""
     value = {"requestId": request.request_id, "digest": request.digest}
     payload = {
         "type": "block_actions",
-        "user": {"id": user, "username": "grace", "name": "grace", "team_id": "T0001"},
+        "user": {"id": by, "username": "grace", "name": "grace", "team_id": "T0001"},
         "team": {"id": "T0001", "domain": "example"},
         "token": "verification-token-secret",
         "container": {"type": "message", "message_ts": "1727740800.000100", "channel_id": "C0001"},
