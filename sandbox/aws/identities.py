@@ -57,6 +57,9 @@ class Identities:
         """Make an IAM user with an access key."""
         iam = iam_backends[account][PARTITION]
         user = iam.create_user("aws-global", name)
+        # The form of a user's id in AWS; moto makes up something else.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        user.id = f"AIDA{user.id.upper():.17}"
         key = iam.create_access_key(name)
         return _credentials(key, account, user.arn)
 

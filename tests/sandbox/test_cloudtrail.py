@@ -256,6 +256,7 @@ def test_who_called_is_told_as_cloudtrail_does(record: Recorder) -> None:
     assert seen["user"]["type"] == "IAMUser"
     assert seen["user"]["arn"] == f"arn:aws:iam::{SHOP.id}:user/alice"
     assert seen["user"]["userName"] == "alice"
+    assert re.fullmatch(r"AIDA[A-Z0-9]{17}", seen["user"]["principalId"])
     assert "sessionContext" not in seen["user"]
     sso = seen["sso"]
     assert sso["type"] == "AssumedRole"

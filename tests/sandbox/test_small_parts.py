@@ -1,0 +1,88 @@
+"""Parts that need no system: schedules, timeline, fault counters, terminal."""
+
+import io
+import threading
+
+import pytest
+
+from sandbox.activity import Activity
+from sandbox.faults import Faults
+from sandbox.schedules import Schedules, interval_seconds
+from sandbox.terminal import Terminal
+from sandbox.timeline import Entry, StoryTold, Timeline
+from sandbox.wiring import Function
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [("rate(1 minute)", 60), ("rate(10 minutes)", 600), ("rate(2 hours)", 7200), ("cron(0 8 * * ? *)", None)],
+)
+def test_rates_have_an_interval_and_crons_none(expression: str, seconds: int | None) -> None:
+    """The forms that Chalice writes."""
+    assert interval_seconds(expression) == seconds
+
+
+def test_a_schedule_runs_until_its_context_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs at its rate, again and again."""
+    monkeypatch.setattr("sandbox.schedules._SECONDS", {"minute": 0.01, "hour": 3600, "day": 86_400})
+    function = Function(app="central", account="1", region="r", name="sweep")
+    ran = threading.Semaphore(0)
+    with Schedules([(function, "rate(1 minute)")], lambda _: ran.release()):
+        assert ran.acquire(timeout=10)
+        assert ran.acquire(timeout=10)
+
+
+def test_listeners_hear_every_entry_in_order_until_they_stop() -> None:
+    """Numbers run from one; a listener that stopped hears nothing more."""
+    timeline, heard = Timeline(), list[Entry]()
+    timeline.add(StoryTold(text="before"))
+    stop = timeline.listen(heard.append)
+    timeline.add(StoryTold(text="one"))
+    timeline.add(StoryTold(text="two"))
+    stop()
+    timeline.add(StoryTold(text="after"))
+    assert [(entry.number, entry.event) for entry in heard] == [(2, StoryTold(text="one")), (3, StoryTold(text="two"))]
+    assert [event.text for event in timeline.of_type(StoryTold, after=3)] == ["after"]
+
+
+def test_work_counts_as_under_way_before_its_delay_is_over() -> None:
+    """Whoever waits for quiet waits for what is still to begin."""
+    activity, done = Activity(), list[str]()
+    activity.spawn("later", lambda: done.append("x"), delay_seconds=0.05)
+    activity.wait_until_idle(10)
+    assert done == ["x"]
+
+
+def test_a_function_dies_after_as_many_calls_as_told_and_once() -> None:
+    """Other functions' calls do not count."""
+    faults = Faults(kill_function="apply", kill_after_calls=2)
+    assert [faults.kills(name) for name in ("apply", "revert", "", "apply", "apply")] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+
+
+class Screen(io.StringIO):
+    """A terminal that somebody looks at."""
+
+    def isatty(self) -> bool:
+        """Say yes."""
+        return True
+
+
+def test_colour_is_for_terminals_that_have_not_refused_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR and files get plain text. https://no-color.org"""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen, file = Screen(), io.StringIO()
+    Terminal(screen).passed("fine")
+    Terminal(file).passed("fine")
+    assert "\x1b[32m" in screen.getvalue()
+    assert file.getvalue() == "   ✓ fine\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = Screen()
+    Terminal(plain).message("#channel", ["(red) Denied"])
+    assert "\x1b" not in plain.getvalue()
+    assert "(red) Denied" in plain.getvalue()
