@@ -1,0 +1,106 @@
+"""No output of the app contains a secret, whatever goes wrong: logs, metrics, errors with their causes, answers."""
+
+from __future__ import annotations
+
+import io
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from central.chalicelib.outcomes import MessageRefusedError
+from central.chalicelib.sweeping import SweepError
+from central.chalicelib.telling import UnpaidError
+from shared.slack.signature import sign
+from shared.wire.messages import AppliedMessage
+from tests.support.central_account import ACCOUNT, APPROVER, REGION, SECRET, Central, click_body, make_request
+from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Reply
+
+
+def test_no_secret_leaves_the_app_in_any_flow(
+    central: Central,
+    monkeypatch: pytest.MonkeyPatch,
+    logs: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A story with everything failing once, with and without optional settings: nothing secret in what it says."""
+    caplog.set_level(logging.DEBUG, logger="urllib3")
+    said = io.StringIO()
+
+    def attempt(step: Any, *arguments: Any, **values: Any) -> None:
+        try:
+            said.write(str(step(*arguments, **values)))
+        except (UnpaidError, SweepError, MessageRefusedError) as error:
+            said.write("".join(traceback.format_exception(error)))
+
+    monkeypatch.setenv("expectedToken", "verification-token-secret")
+    request = make_request()
+    for reply in (Reply(status=503), Reply(status=404, body="no_service"), Reply(status=400, body="invalid_blocks")):
+        central.slack.always |= dict.fromkeys((APPROVAL, MONITORING, RESPONSE), reply)
+        attempt(central.file, request)
+        attempt(central.sweep, minutes=6)
+    monkeypatch.setenv("approvalHookUrl", "http://hooks.example.com/services/approval-hook-secret")
+    attempt(central.sweep, minutes=60)
+    monkeypatch.setenv("approvalHookUrl", "http://127.0.0.1:9/services/approval-hook-secret")
+    attempt(central.sweep, minutes=120)
+    monkeypatch.setenv("approvalHookUrl", central.slack.url(APPROVAL))
+    body = click_body(central.slack, request, "approve", APPROVER)
+    timestamp = str(int(datetime.now(UTC).timestamp()))
+    attempt(central.post, body, **{"X-Slack-Signature": sign("guessed", timestamp, body)})
+    attempt(central.click, request, token="wrong")
+    attempt(central.click, request, actions=[])
+    attempt(central.click, request, response_url="https://evil.example/response-url-secret")
+    attempt(central.click, request)
+    report = AppliedMessage(
+        request_id=request.request_id,
+        digest=request.digest,
+        account=ACCOUNT,
+        region=REGION,
+        applied_at=datetime.now(UTC),
+    )
+    attempt(central.deliver, report)
+    central.slack.always.clear()
+    attempt(central.sweep, minutes=200)
+    attempt(central.click, request)
+
+    assert central.status() == "applied"
+    captured = capfd.readouterr()
+    output = said.getvalue() + logs.getvalue() + captured.out + captured.err + caplog.text
+    assert len(logs.getvalue().splitlines()) > 20
+    for secret in (
+        "approval-hook-secret",
+        "monitoring-hook-secret",
+        "response-url-secret",
+        "verification-token-secret",
+        SECRET,
+        sign("guessed", timestamp, body),
+        "what the client shows",
+    ):
+        assert secret not in output, secret
+
+
+def test_every_step_is_one_structured_record(central: Central, logs: io.StringIO) -> None:
+    """Records say which request, account and group, how a step ended and how long it took."""
+    import json
+
+    request = central.file()
+    central.click(request)
+    records = [json.loads(line) for line in logs.getvalue().splitlines()]
+    posted = next(one for one in records if one["message"] == "post question")
+    assert posted["request_id"] == request.request_id
+    assert (posted["account"], posted["group"], posted["outcome"]) == (ACCOUNT, request.group_id, "done")
+    assert isinstance(posted["ms"], int)
+    assert [one["message"] for one in records if one.get("user") == APPROVER] == ["decide", "decided"]
+
+
+def test_markup_and_line_ends_in_names_cannot_forge_log_records(central: Central, logs: io.StringIO) -> None:
+    """A record stays one line of JSON, whatever people call themselves or their groups."""
+    request = central.file(make_request(group_name='x"\n{"level":"ERROR"}', account_name="\r\nfake"))
+    central.click(request, user={"id": APPROVER, "username": "eve\n{}", "team_id": "T0001"})
+    import json
+
+    for line in logs.getvalue().splitlines():
+        assert json.loads(line)["service"] == "security-group-approval"
