@@ -24,6 +24,7 @@ from sandbox.timeline import (
     Timeline,
 )
 from sandbox.wiring import Wiring
+from shared.wire.messages import MessageError, RequestMessage, read_message
 
 #: The sandbox's own role: it looks into tables and groups, which is nobody's business on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
@@ -69,25 +70,34 @@ class Deliveries:
             return
         environment = self._environment_of(call.request.access_key_id)
         function = environment.function if environment else ""
-        self._timeline.add(_api_called(call, function), at=call.at.timestamp())
+        about = self._about(call, environment)
+        self._timeline.add(_api_called(call, function, about), at=call.at.timestamp())
         if cloudtrail.is_recorded(call):
-            self._send_event(call)
+            self._send_event(call, about)
         if not call.error_code:
             if sns.published_topic(call.request):
-                self._deliver_message(call)
-            self._note_items(call)
+                self._deliver_message(call, about)
+            self._note_items(call, about)
         if environment and self._faults.kills(function):
             detail = f"{function} after {call.request.action}"
-            self._timeline.add(FaultStruck(fault="function killed", detail=detail))
+            self._timeline.add(FaultStruck(fault="function killed", detail=detail, about=about))
             environment.kill()
 
     def deliver_again(self, event: dict[str, Any]) -> None:
         """Hand an event of CloudTrail to its listeners once more, as at-least-once delivery may."""
-        self._timeline.add(FaultStruck(fault="event delivered again", detail=event["detail"]["eventName"]))
+        about = event["detail"]["requestID"]
+        self._timeline.add(FaultStruck(fault="event delivered again", detail=event["detail"]["eventName"], about=about))
         for function in self._wiring.listeners(event):
-            self._invoker.invoke_later(function, event, trigger="event")
+            self._invoker.invoke_later(function, event, trigger="event", about=about)
 
-    def _send_event(self, call: ApiCall) -> None:
+    def _about(self, call: ApiCall, environment: Environment | None) -> str:
+        """Find the change that a call belongs to: what its function runs for, what it names, or the call itself."""
+        known = self._invoker.about(environment.invocation_id) if environment else ""
+        if known or environment:
+            return known or _named_by(call)
+        return call.request_id if cloudtrail.is_recorded(call) else ""
+
+    def _send_event(self, call: ApiCall, about: str) -> None:
         event = cloudtrail.event_of(call)
         self.events.append(event)
         listeners = self._wiring.listeners(event)
@@ -102,18 +112,19 @@ class Deliveries:
             group=cloudtrail.group_of(call),
             error=call.error_code,
             fate="lost" if lost else "delivered" if listeners else "matched nothing",
+            about=about,
         )
         self._timeline.add(sent)
         if lost:
-            self._timeline.add(FaultStruck(fault="event lost", detail=call.request.action))
+            self._timeline.add(FaultStruck(fault="event lost", detail=call.request.action, about=about))
             return
         for _ in range(self._faults.event_copies):
             for function in listeners:
                 self._invoker.invoke_later(
-                    function, event, trigger="event", delay_seconds=self._faults.event_delay_seconds
+                    function, event, trigger="event", about=about, delay_seconds=self._faults.event_delay_seconds
                 )
 
-    def _deliver_message(self, call: ApiCall) -> None:
+    def _deliver_message(self, call: ApiCall, about: str) -> None:
         topic = sns.published_topic(call.request)
         found = _MESSAGE_ID.search(call.body)
         message_id = found[1].decode() if found else ""
@@ -127,12 +138,15 @@ class Deliveries:
                 subject=call.request.parameters.get("Subject", ""),
                 size_bytes=len(call.request.parameters.get("Message", "").encode()),
                 deliveries=len(subscribers),
+                about=about,
             )
         )
         for function in subscribers:
-            self._invoker.invoke_later(function, event, trigger="topic", delay_seconds=self._faults.sns_delay_seconds)
+            self._invoker.invoke_later(
+                function, event, trigger="topic", about=about, delay_seconds=self._faults.sns_delay_seconds
+            )
 
-    def _note_items(self, call: ApiCall) -> None:
+    def _note_items(self, call: ApiCall, about: str) -> None:
         if call.request.service != "dynamodb":
             return
         document = call.request.document
@@ -140,9 +154,9 @@ class Deliveries:
         for item in document.get("TransactItems", ()):
             writes += [item[kind] for kind in ("Put", "Update", "Delete") if kind in item]
         for write in writes:
-            self._note_item(call, write)
+            self._note_item(call, write, about)
 
-    def _note_item(self, call: ApiCall, write: Mapping[str, Any]) -> None:
+    def _note_item(self, call: ApiCall, write: Mapping[str, Any], about: str) -> None:
         backend = dynamodb_backends[call.caller.account][call.request.region]
         table = backend.get_table(write["TableName"])
         source = write.get("Key") or write.get("Item") or {}
@@ -158,11 +172,26 @@ class Deliveries:
                 region=call.request.region,
                 key=" ".join(str(next(iter(value.values()))) for value in key.values()),
                 status=status,
+                about=about,
             )
         )
 
 
-def _api_called(call: ApiCall, function: str) -> ApiCalled:
+def _named_by(call: ApiCall) -> str:
+    """Return the request id that a call itself names: in the key of central's item, or in the published message."""
+    if call.request.service == "dynamodb":
+        key = call.request.document.get("Key") or call.request.document.get("Item") or {}
+        return str(key.get("requestId", {}).get("S", ""))
+    if not sns.published_topic(call.request):
+        return ""
+    try:
+        message = read_message(call.request.parameters.get("Message", ""))
+    except MessageError:
+        return ""
+    return message.request.request_id if isinstance(message, RequestMessage) else message.request_id
+
+
+def _api_called(call: ApiCall, function: str, about: str) -> ApiCalled:
     return ApiCalled(
         service=call.request.service,
         action=call.request.action,
@@ -174,4 +203,5 @@ def _api_called(call: ApiCall, function: str) -> ApiCalled:
         duration_ms=call.duration_ms,
         request_id=call.request_id,
         error=call.error_code,
+        about=about,
     )

@@ -60,6 +60,8 @@ class Environment:
         self.credentials = credentials
         self.function = ""
         """Name of the function that runs at the moment."""
+        self.invocation_id = ""
+        """Id of the invocation that runs at the moment."""
         self.url = ""
         """Where the routes answer, in mode ``http``."""
         self._folder = folder
@@ -112,7 +114,7 @@ class Environment:
             "arn": function.arn,
             "timeout_seconds": timeout_seconds,
         }
-        self.function = function.name
+        self.function, self.invocation_id = function.name, request_id
         try:
             self._channel.settimeout(timeout_seconds)
             self._channel.sendall((json.dumps(message) + "\n").encode())
@@ -123,7 +125,7 @@ class Environment:
         except OSError:
             answer = None
         finally:
-            self.function = ""
+            self.function, self.invocation_id = "", ""
         if answer is None:
             self.kill()
             return Result(error="Runtime.ExitError: Runtime exited with error: signal: killed")

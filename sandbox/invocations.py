@@ -29,6 +29,8 @@ class DeadLetter:
     trigger: str
     error: str
     trace: str
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 class Invoker:
@@ -48,6 +50,7 @@ class Invoker:
         self._activity = activity
         self._retry_delays_seconds = tuple(retry_delays_seconds)
         self._dead_letters: list[DeadLetter] = []
+        self._about: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def invoke_later(
@@ -56,12 +59,13 @@ class Invoker:
         event: Mapping[str, Any],
         *,
         trigger: str,
+        about: str = "",
         delay_seconds: float = 0.0,
     ) -> None:
-        """Hand an event to a function and return at once."""
+        """Hand an event to a function and return at once; ``about`` is the request id of the change behind it."""
         self._activity.spawn(
             f"{function.name} ({trigger})",
-            lambda: self._until_done(function, event, trigger),
+            lambda: self._until_done(function, event, trigger, about),
             delay_seconds=delay_seconds,
         )
 
@@ -69,6 +73,11 @@ class Invoker:
         """Run a function once and wait for it; no retries, no dead letter."""
         with self._activity.during(f"{function.name} ({trigger})"):
             return self._once(function, event, trigger, str(uuid.uuid4()), attempt=1)
+
+    def about(self, invocation_id: str) -> str:
+        """Return the request id of the change that a running invocation is about, empty where none is known."""
+        with self._lock:
+            return self._about.get(invocation_id, "")
 
     @property
     def dead_letters(self) -> tuple[DeadLetter, ...]:
@@ -81,11 +90,20 @@ class Invoker:
         with self._lock:
             letters, self._dead_letters = self._dead_letters, []
         for letter in letters:
-            self.invoke_later(letter.function, letter.event, trigger=letter.trigger)
+            self.invoke_later(letter.function, letter.event, trigger=letter.trigger, about=letter.about)
         return len(letters)
 
-    def _until_done(self, function: Function, event: Mapping[str, Any], trigger: str) -> None:
+    def _until_done(self, function: Function, event: Mapping[str, Any], trigger: str, about: str) -> None:
         invocation_id = str(uuid.uuid4())
+        with self._lock:
+            self._about[invocation_id] = about
+        try:
+            self._try(function, event, trigger, invocation_id)
+        finally:
+            with self._lock:
+                del self._about[invocation_id]
+
+    def _try(self, function: Function, event: Mapping[str, Any], trigger: str, invocation_id: str) -> None:
         result = self._once(function, event, trigger, invocation_id, attempt=1)
         for number, delay_seconds in enumerate(self._retry_delays_seconds, start=2):
             if not result.error:
@@ -93,7 +111,15 @@ class Invoker:
             time.sleep(delay_seconds)
             result = self._once(function, event, trigger, invocation_id, attempt=number)
         if result.error:
-            letter = DeadLetter(function=function, event=event, trigger=trigger, error=result.error, trace=result.trace)
+            about = self.about(invocation_id)
+            letter = DeadLetter(
+                function=function,
+                event=event,
+                trigger=trigger,
+                error=result.error,
+                trace=result.trace,
+                about=about,
+            )
             with self._lock:
                 self._dead_letters.append(letter)
             self._timeline.add(
@@ -102,13 +128,19 @@ class Invoker:
                     account=function.account,
                     region=function.region,
                     error=result.error,
+                    about=about,
                 )
             )
 
     def _once(
         self, function: Function, event: Mapping[str, Any], trigger: str, invocation_id: str, *, attempt: int
     ) -> Result:
-        place = {"function": function.name, "account": function.account, "region": function.region}
+        place = {
+            "function": function.name,
+            "account": function.account,
+            "region": function.region,
+            "about": self.about(invocation_id),
+        }
         self._timeline.add(InvocationStarted(invocation_id=invocation_id, trigger=trigger, attempt=attempt, **place))
         started = time.perf_counter()
         try:

@@ -28,6 +28,8 @@ class ApiCalled:
     request_id: str = ""
     error: str = ""
     """AWS error code; empty when the call succeeded."""
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class CloudTrailSent:
     """Id or name of the security group, as far as the event says."""
     error: str = ""
     fate: Literal["delivered", "matched nothing", "lost"] = "delivered"
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ class InvocationStarted:
     trigger: str
     """What caused it: ``event``, ``topic``, ``schedule`` or ``click``."""
     attempt: int = 1
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,8 @@ class InvocationEnded:
     attempt: int = 1
     duration_ms: float
     error: str = ""
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,8 @@ class DeadLettered:
     account: str
     region: str
     error: str
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +103,8 @@ class MessagePublished:
     subject: str
     size_bytes: int
     deliveries: int
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +117,8 @@ class ItemWritten:
     key: str
     status: str
     """Attribute ``status`` of the item; empty where it has none, ``deleted`` when the item is gone."""
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +160,8 @@ class FaultStruck:
 
     fault: str
     detail: str
+    about: str = ""
+    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
