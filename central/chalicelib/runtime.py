@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from shared.aws.clients import client
 from shared.aws.requests_table import RequestsTable
@@ -20,6 +20,9 @@ from shared.settings import optional, setting
 from shared.telemetry import logger
 
 from .channels import Channels
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
 
 _RESERVE_SECONDS: Final = 3.0
 """Kept back from Slack at the end of an invocation, to write down in the table what was done."""
@@ -68,7 +71,7 @@ class Run:
     def account(self) -> str:
         """The central account's id: from the function's ARN in Lambda, from STS everywhere else."""
         parts = self.context.invoked_function_arn.split(":")
-        return parts[4] if len(parts) > 4 else _own_account(self.region)
+        return parts[4] if len(parts) > 4 else _account_of(client("sts", self.region))
 
     @property
     def is_over(self) -> bool:
@@ -144,5 +147,5 @@ def facts(record: Record | None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _own_account(region: str) -> str:
-    return client("sts", region).get_caller_identity()["Account"]
+def _account_of(sts: STSClient) -> str:
+    return sts.get_caller_identity()["Account"]

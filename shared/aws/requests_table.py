@@ -201,7 +201,7 @@ class RequestsTable:
 
         Args:
             request_id: which request.
-            debts: which debts.
+            debts: which debts, at least one.
             now: the time, UTC.
             digest: nothing is claimed when the request has another digest; any will do when empty.
 
@@ -209,7 +209,7 @@ class RequestsTable:
             The claim, whose debts may be fewer than asked for or none; ``None`` when there is no such request.
         """
         wanted = frozenset(debts)
-        while wanted:
+        while True:
             update = Update()
             if digest:
                 update.require(f"{update.name('digest')} = {update.value(digest)}")
@@ -233,8 +233,6 @@ class RequestsTable:
             if not left or left == wanted or digest not in ("", record.request.digest):
                 return Claim(record=record, debts=frozenset())
             wanted = left
-        stored = self.get(request_id)
-        return None if stored is None else Claim(record=stored, debts=frozenset())
 
     def settle(self, record: Record, debt: Debt, *, values: Mapping[str, str] | None = None) -> bool:
         """Write down that a debt is paid.

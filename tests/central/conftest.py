@@ -37,6 +37,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "expectedToken", "slackTeamId", "policyFile"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 0.0)
+    # Few tries, but each with time enough for a busy machine.
+    monkeypatch.setattr("shared.slack.webhook._SHORTEST_SECONDS", 20.0)
     monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + min(seconds, 0.3))
 
 

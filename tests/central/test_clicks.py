@@ -369,6 +369,7 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The post is bounded: the decision is dispatched while Slack still thinks."""
+    monkeypatch.setattr("shared.slack.webhook._SHORTEST_SECONDS", 0.2)
     monkeypatch.setattr(clicks, "_POST_SECONDS", 0.2)
     request = central.file()
     answered = threading.Event()
@@ -462,14 +463,9 @@ def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: 
 
     def click(number: int) -> int:
         body = click_body(central.slack, request, ("approve", "deny")[number % 2], f"U{number}")
-        timestamp = str(int(datetime.now(UTC).timestamp()))
-        headers = {
-            "x-slack-request-timestamp": timestamp,
-            "x-slack-signature": sign(SECRET, timestamp, body),
-        }
         if number < 10:
             start.wait(10)
-        return clicks.answer(runtime.begin(Context(number), hurried=True), headers, body).status
+        return clicks.answer(runtime.begin(Context(number), hurried=True), signed(body), body).status
 
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(click, range(30))) == [200] * 30
@@ -479,6 +475,27 @@ def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: 
     assert len(sent) == 1
     assert isinstance(sent[0], ApplyMessage) == (item["status"] == "approved")
     assert len(whispers(central)) == 29
+
+
+def test_who_loses_between_two_looks_is_told_too(central: Central, policy: Callable[[str], None]) -> None:
+    """Somebody else decides after this click has read the request and before it writes: the write notices."""
+    policy('[accounts."222222222222"]\napprovers = ["U0HEAD"]')
+    request = central.file()
+    run = runtime.begin(Context(1), hurried=True)
+    original = run.table.get
+
+    def slowly(request_id: str) -> Any:
+        record = original(request_id)
+        assert _click_elsewhere(central, request, "U0HEAD", "deny") == 200
+        return record
+
+    run.table.get = slowly  # type: ignore[method-assign]  # the moment in between
+    central.slack.forget()
+    body = click_body(central.slack, request, "approve", APPROVER)
+    assert clicks.answer(run, signed(body), body).status == 200
+    assert central.status() == "denied"
+    assert "Already denied by grace" in whispers(central)[0]
+    assert central.sent(APPLY_TOPIC) == []
 
 
 def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: Central) -> None:
@@ -494,8 +511,12 @@ def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: 
     assert set(central.item()["owed"]) == {"dispatch"}
 
 
-def _click_elsewhere(central: Central, request: Any) -> int:
-    body = click_body(central.slack, request, "approve", APPROVER)
+def _click_elsewhere(central: Central, request: Any, by: str = APPROVER, action: str = "approve") -> int:
+    body = click_body(central.slack, request, action, by)
+    return clicks.answer(runtime.begin(Context(2), hurried=True), signed(body), body).status
+
+
+def signed(body: bytes) -> dict[str, str]:
+    """Return Slack's headers for a body."""
     timestamp = str(int(datetime.now(UTC).timestamp()))
-    headers = {"x-slack-request-timestamp": timestamp, "x-slack-signature": sign(SECRET, timestamp, body)}
-    return clicks.answer(runtime.begin(Context(1), hurried=True), headers, body).status
+    return {"x-slack-request-timestamp": timestamp, "x-slack-signature": sign(SECRET, timestamp, body)}

@@ -458,3 +458,47 @@ def test_a_message_of_one_part_gets_its_try_even_when_the_time_is_up(central: Ce
     """What is left of an invocation is enough for one post."""
     Channels(until=time.monotonic() - 10, message_seconds=1).post("approval", [{"text": "x"}])
     assert len(central.approval) == 1
+
+
+def test_a_request_that_is_gone_when_the_sweep_looks_is_no_error(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is a little behind the table; what it still lists may have been removed."""
+    slack_is_down(central)
+    file_in_vain(central)
+    central.slack.always.clear()
+    monkeypatch.setattr("shared.aws.requests_table.RequestsTable.read", lambda *_: None)
+    central.sweep(minutes=6)
+    assert central.slack.posts == []
+
+
+def test_two_expiries_at_once_are_one(central: Central) -> None:
+    """What the index still lists as pending may have been decided: the write notices, and nothing is told twice."""
+    request = central.file(aged(make_request(), hours=73))
+    run = runtime.begin(Context())
+    (row,) = run.table.by_status("pending")
+    central.click(request)
+    central.sweep(minutes=6)
+    central.slack.forget()
+    sweeping._expire(run, run.table.read(row) or pytest.fail("the listed request cannot be read"))
+    assert [entry["status"] for entry in central.item()["history"]] == ["pending", "expired"]
+    assert central.slack.posts == []
+
+
+def test_expiries_during_an_outage_all_happen(central: Central) -> None:
+    """A channel known to be down keeps no request from ending; the results are owed."""
+    for number in range(3):
+        central.file(aged(make_request(f"r-{number}"), hours=73))
+    slack_is_down(central)
+    with pytest.raises(SweepError):
+        central.sweep()
+    assert [central.status(f"r-{number}") for number in range(3)] == ["expired"] * 3
+    assert set(central.item("r-2")["owed"]) == {"result", "result_monitoring"}
+
+
+def test_a_schedule_without_a_readable_time_uses_the_clock(central: Central) -> None:
+    """An event made by hand in the console may say anything."""
+    central.file(aged(make_request(), hours=73))
+    event = central.client.events.generate_cw_event(source="x", detail_type="x", detail={}, resources=[])
+    central.client.lambda_.invoke("sweepRequests", {**event, "time": "now"})
+    assert central.status() == "expired"

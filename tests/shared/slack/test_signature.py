@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,7 +37,7 @@ def test_slacks_published_example_is_genuine() -> None:
     assert flaw() == ""
 
 
-@given(secret=st.text(st.characters(codec="utf-8"), min_size=1), body=st.text(st.characters(codec="utf-8")))
+@given(secret=st.text(string.printable, min_size=1).filter(str.strip), body=st.text(st.characters(codec="utf-8")))
 def test_slacks_own_library_agrees_on_every_body(secret: str, body: str) -> None:
     """slack_sdk computes the same signature, whatever the secret and the body."""
     assert SignatureVerifier(secret).generate_signature(timestamp=TIMESTAMP, body=body) == sign(
