@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws.requests_table import Move, Moved
+from shared.aws.request_moves import Move, Moved
 from shared.domain.policy import Policies, Policy, may_decide
 from shared.domain.record import Record
 from shared.policy.loading import load_policies

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from shared.aws.requests_table import Claim, Move, Moved
+from shared.aws.request_moves import Move, Moved
+from shared.aws.requests_table import Claim
 from shared.domain.record import Record
 from shared.telemetry import count, logger
 from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage

@@ -17,7 +17,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws.requests_table import Claim, Move, Moved, Row
+from shared.aws.request_moves import Move, Moved
+from shared.aws.requests_table import Claim, Row
 from shared.domain.policy import Policies
 from shared.domain.record import Entry, Record
 from shared.domain.request import Status

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
+from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved, update_of
 from shared.aws.updates import Refused, Update, refused
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import MOVES, Status
@@ -41,63 +42,9 @@ if TYPE_CHECKING:
 TABLE: Final = "securityGroupRequests"
 INDEX: Final = "byStatus"
 
-CLAIMED_FOR: Final = timedelta(seconds=120)
-"""How long a claim holds: longer than any function but the sweep may run, shorter than the sweep's patience."""
-
-_ALL_DEBTS: Final[tuple[Debt, ...]] = ("question", "question_monitoring", "dispatch", "result", "result_monitoring")
-
 
 class DifferentRequestError(RuntimeError):
     """Another request is stored under the same id; it was not touched. One of the two is forged or damaged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One move of a request; what is given here holds in the same write.
-
-    Attributes:
-        request_id: which request.
-        previous: the status it has to have.
-        to: the status it gets; has to be one of ``MOVES[previous]``.
-        digest: the digest it has to have.
-        at: when, UTC.
-        by: Slack user id, account id, or ``sweep``.
-        note: for the history.
-        requested_after: it has to be younger than this.
-        account: the account it has to be of; any when empty.
-        region: the region it has to be of; any when empty.
-        owes: debts that begin with the move; those of an earlier status end with it.
-        pays_itself: the mover claims these debts and pays them next.
-        values: further attributes to write, e.g. ``decidedBy``; empty ones are left alone.
-    """
-
-    request_id: str
-    previous: Status
-    to: Status
-    digest: str
-    at: datetime
-    by: str
-    note: str = ""
-    requested_after: datetime | None = None
-    account: str = ""
-    region: str = ""
-    owes: tuple[Debt, ...] = ()
-    pays_itself: bool = False
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """The move happened; the record as it stands after it."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotMoved:
-    """The move did not happen; the record as it stands, ``None`` when there is no such request."""
-
-    record: Record | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +132,7 @@ class RequestsTable:
         """
         if move.to not in MOVES[move.previous]:
             raise ValueError(f"a request cannot move from {move.previous} to {move.to}")
-        update = _update_of(move, self._invocation)
+        update = update_of(move, invocation=self._invocation)
         answer = update.run(self._client, TABLE, _key(move.request_id))
         if not isinstance(answer, Refused):
             return Moved(record=record_from_item(answer))
@@ -317,35 +264,6 @@ class RequestsTable:
     def read(self, row: Row) -> Record | None:
         """Return the record of a listed request, from the index where that has all of it, else from the table."""
         return record_from_item(row.item) if "body" in row.item and "owed" in row.item else self.get(row.request_id)
-
-
-def _update_of(move: Move, invocation: str) -> Update:
-    at = time_to_text(move.at)
-    entry = Entry(at=move.at, status=move.to, previous=move.previous, by=move.by, note=move.note)
-    update = Update()
-    update.set("status", move.to)
-    update.set("movedIn", invocation)
-    update.append("history", [entry_to_item(entry)])
-    for key, value in move.values.items():
-        if value:
-            update.set(key, value)
-    for debt in _ALL_DEBTS:
-        if debt in move.owes:
-            update.set(f"owed.{debt}", at)
-        else:
-            update.remove(f"owed.{debt}")
-        if debt in move.owes and move.pays_itself:
-            update.set(f"claims.{debt}", claim_to_item(invocation, move.at + CLAIMED_FOR))
-        else:
-            update.remove(f"claims.{debt}")
-    update.require(f"{update.name('status')} = {update.value(move.previous)}")
-    required = {"digest": move.digest, "account": move.account, "region": move.region}
-    for key, value in required.items():
-        if value:
-            update.require(f"{update.name(key)} = {update.value(value)}")
-    if move.requested_after is not None:
-        update.require(f"{update.name('requestedAt')} > {update.value(time_to_text(move.requested_after))}")
-    return update
 
 
 def _owed(record: Record) -> frozenset[Debt]:

@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from shared.aws.attributes import to_attributes
-from shared.aws.requests_table import (
-    CLAIMED_FOR,
-    TABLE,
-    DifferentRequestError,
-    Move,
-    Moved,
-    NotMoved,
-    RequestsTable,
-)
+from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved
+from shared.aws.requests_table import TABLE, DifferentRequestError, RequestsTable
 from shared.domain.change import make_change
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Status
