@@ -1,4 +1,4 @@
-"""The command line: ``python -m sandbox demo`` plays the story, ``python -m sandbox`` keeps the system up."""
+"""The command line: ``python -m sandbox`` serves the page, ``python -m sandbox demo`` tells the story in a terminal."""
 
 import argparse
 import sys
@@ -6,33 +6,58 @@ import sys
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the result is the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="The whole system on this machine: AWS, Slack and both apps."
-    )
-    parser.add_argument("command", nargs="?", choices=["up", "demo"], default="up", help="up (the default) or demo")
-    parser.add_argument(
-        "--aws-port", type=int, default=5000, metavar="PORT", help="port of the AWS endpoint; 0 takes a free one"
-    )
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     try:
         # Imported here, so that a missing package is a sentence and not a traceback.
         from sandbox.errors import SandboxError
-        from sandbox.interactive import stay_up
+        from sandbox.interactive import Options, stay_up
         from sandbox.story import play_demo
         from sandbox.terminal import Terminal
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         print(f"The package {package} is missing. Run “make venv”, then use .venv/bin/python.", file=sys.stderr)
         return 1
+    options = Options(
+        port=chosen.port,
+        aws_port=chosen.aws_port,
+        opens_browser=not chosen.no_browser,
+        seeds_demo=chosen.seed_demo,
+    )
     try:
         if chosen.command == "demo":
             return 0 if play_demo(Terminal()) else 1
-        return stay_up(Terminal(), aws_port=chosen.aws_port)
+        return stay_up(Terminal(), options)
     except SandboxError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="The whole system on this machine: AWS, Slack and both apps."
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["up", "demo"],
+        default="up",
+        help="up (the default) keeps everything up and serves the page; demo plays the story in the terminal",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="PORT", help="port of the page, 8000 unless told; 0 takes a free one"
+    )
+    parser.add_argument(
+        "--aws-port",
+        type=int,
+        default=5000,
+        metavar="PORT",
+        help="port of the AWS endpoint, 5000 unless told; 0 takes a free one",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
+    parser.add_argument("--seed-demo", action="store_true", help="play the demo's story first, so the page has content")
+    return parser
 
 
 if __name__ == "__main__":

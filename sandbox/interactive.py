@@ -1,80 +1,76 @@
-"""Keeps the system up: says how to reach it, tells what happens, and stops on Ctrl-C."""
+"""Keeps the system up with its page: says how to reach it, tells what happens, and stops on Ctrl-C."""
 
 import signal
 import threading
+import webbrowser
+from dataclasses import dataclass
 
-from sandbox.aws.identities import Credentials
 from sandbox.narration import Narrator
+from sandbox.serving import bound_socket
 from sandbox.settings import APPROVAL_CHANNEL, MONITORING_CHANNEL, MemberAccount, SandboxSettings
 from sandbox.slack.text import lines_of
 from sandbox.system import Sandbox
 from sandbox.terminal import Terminal
 from sandbox.timeline import Entry, SlackPosted
+from sandbox.web.server import PageServer
+from sandbox.web.stage import Stage, shell_lines
 
-GROUP_NAME = "web"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line chooses; a port of 0 takes a free one."""
+
+    port: int = 8000
+    aws_port: int = 5000
+    opens_browser: bool = True
+    seeds_demo: bool = False
 
 
-def stay_up(terminal: Terminal, *, aws_port: int) -> int:
+def stay_up(terminal: Terminal, options: Options) -> int:
     """Run the full sandbox until Ctrl-C or SIGTERM; the result is the exit status."""
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     terminal.title("Security group approval: sandbox")
-    terminal.say("Starting AWS accounts (moto), a Slack stand-in and both apps …")
-    with Sandbox(SandboxSettings(aws_port=aws_port)) as sandbox:
-        groups = make_groups(sandbox)
-        _introduce(terminal, sandbox, groups)
-        narrator = Narrator()
-        sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, narrator, entry))
-        try:
-            stopping.wait()
-        except KeyboardInterrupt:
-            terminal.blank()
-        terminal.say("Stopping …")
+    terminal.say("Starting AWS accounts (moto), a Slack stand-in, both apps and the page …")
+    # Bound first: a port that is taken should be known before everything else is started.
+    with (
+        bound_socket(options.port, what="the page", option="--port") as bound,
+        Sandbox(SandboxSettings(aws_port=options.aws_port)) as sandbox,
+    ):
+        stage = Stage(sandbox)
+        with PageServer(stage, bound) as server:
+            if options.seeds_demo:
+                terminal.say("Playing the demo's story, so that the page has content …")
+                stage.play_story()
+            _introduce(terminal, sandbox, stage, server.url)
+            narrator = Narrator()
+            sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, narrator, entry))
+            if options.opens_browser:
+                webbrowser.open(server.url)
+            try:
+                stopping.wait()
+            except KeyboardInterrupt:
+                terminal.blank()
+            terminal.say("Stopping …")
     return 0
 
 
-def make_groups(sandbox: Sandbox) -> dict[tuple[str, str], str]:
-    """Make a group to play with in every member account and region; ids by account and region."""
-    groups: dict[tuple[str, str], str] = {}
-    for member in sandbox.settings.members:
-        for region in sandbox.settings.regions:
-            ec2 = sandbox.aws.ec2(member, who="ci", region=region)
-            group = ec2.create_security_group(GroupName=GROUP_NAME, Description="Web servers")["GroupId"]
-            website = {"CidrIp": "0.0.0.0/0", "Description": "public website"}
-            ec2.authorize_security_group_ingress(
-                GroupId=group,
-                IpPermissions=[{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [website]}],
-            )
-            groups[member.id, region] = group
-    sandbox.wait_until_idle()
-    return groups
-
-
-def credential_lines(sandbox: Sandbox, credentials: Credentials, region: str) -> list[str]:
-    """Write the shell lines that make the ``aws`` command line speak to the sandbox as an identity."""
-    lines = [
-        f"export AWS_ENDPOINT_URL={sandbox.aws_url} AWS_DEFAULT_REGION={region}",
-        f"export AWS_ACCESS_KEY_ID={credentials.access_key_id}",
-        f"export AWS_SECRET_ACCESS_KEY={credentials.secret_access_key}",
-    ]
-    token = credentials.session_token
-    return [*lines, f"export AWS_SESSION_TOKEN={token}" if token else "unset AWS_SESSION_TOKEN"]
-
-
-def _introduce(terminal: Terminal, sandbox: Sandbox, groups: dict[tuple[str, str], str]) -> None:
+def _introduce(terminal: Terminal, sandbox: Sandbox, stage: Stage, url: str) -> None:
     region = sandbox.settings.regions[0]
     first = sandbox.settings.members[0]
+    terminal.blank()
+    terminal.title(f"   The page: {url}")
     terminal.say(f"AWS answers at {sandbox.aws_url} for every account; Ctrl-C stops everything.")
     for member in sandbox.settings.members:
-        terminal.blank()
         terminal.say(_account(member, sandbox.settings))
     for who, words in (("user", "the IAM user alice"), ("sso", "ada@example.com, by IAM Identity Center")):
         terminal.blank()
         terminal.say(f"To be {words}, in the account {first.name}, paste:")
-        terminal.code(credential_lines(sandbox, sandbox.aws.credentials(first.id, who), region))
+        lines = shell_lines(sandbox.aws_url, sandbox.aws.credentials(first.id, who))
+        terminal.code([*lines, f"export AWS_DEFAULT_REGION={region}"])
     terminal.blank()
     terminal.say("Then, for example:")
-    group = groups[first.id, region]
+    group = stage.console.groups(first.id, region)["groups"][0]["id"]
     terminal.code(
         [
             f"aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port 22 --cidr 0.0.0.0/0",

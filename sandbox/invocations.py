@@ -85,6 +85,11 @@ class Invoker:
         with self._lock:
             return tuple(self._dead_letters)
 
+    def forget_dead_letters(self) -> None:
+        """Throw the dead letters away."""
+        with self._lock:
+            self._dead_letters.clear()
+
     def redrive(self) -> int:
         """Hand every dead letter to its function again; returns how many there were."""
         with self._lock:

@@ -60,7 +60,7 @@ class ServerThread:
 
     def __enter__(self) -> Self:
         # Bound here: werkzeug would print and end the process when the port is taken.
-        with self._bound_socket() as bound:
+        with bound_socket(self._port, what=self._what, option=self._option) as bound:
             self.url = f"http://{HOST}:{bound.getsockname()[1]}"
             self._server = make_server(
                 HOST,
@@ -83,17 +83,30 @@ class ServerThread:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def _bound_socket(self) -> socket.socket:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((HOST, self._port))
-            bound.listen(BACKLOG)
-        except OSError as error:
-            bound.close()
-            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-            raise SandboxError(
-                f"Port {self._port} for {self._what} {reason}. "
-                f"Choose another one with {self._option}, or 0 for any free port."
-            ) from error
-        return bound
+
+def bound_socket(port: int, *, what: str, option: str) -> socket.socket:
+    """Return a listening socket of the loopback interface.
+
+    Args:
+        port: the port; 0 takes a free one.
+        what: what is served there, for messages.
+        option: the command-line option that chooses the port.
+
+    Raises:
+        SandboxError: when the port cannot be used, naming the option.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((HOST, port))
+        bound.listen(BACKLOG)
+    except OverflowError as error:
+        bound.close()
+        raise SandboxError(f"{port} for {what} is no port. Choose one up to 65535 with {option}, or 0.") from error
+    except OSError as error:
+        bound.close()
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise SandboxError(
+            f"Port {port} for {what} {reason}. Choose another one with {option}, or 0 for any free port."
+        ) from error
+    return bound

@@ -91,6 +91,17 @@ class SandboxSettings:
             "accountName": member.name,
         }
 
+    def publishers(self) -> dict[str, frozenset[str]]:
+        """Say which accounts may publish on which topic (by ARN), as ``deploy/`` writes it into the policies."""
+        members = frozenset(member.id for member in self.members)
+        central = frozenset({self.central_account})
+        own = f"arn:aws:sns:{self.central_region}:{self.central_account}:"
+        publishers = {own + CHANGE_TOPIC: members, own + ERROR_TOPIC: members, own + DENY_TOPIC: central}
+        for member in self.members:
+            for region in self.regions:
+                publishers[f"arn:aws:sns:{region}:{member.id}:{APPLY_TOPIC}"] = central
+        return publishers
+
     def policy_text(self) -> str:
         """Write the policy file: the sandbox's approvers, its exempt role, and the mode of each account."""
         keys: dict[str, Any] = {

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from moto.core.base_backend import BackendDict
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.models import ec2_backends
 
 from sandbox.access import AwsAccess
 from sandbox.activity import Activity
@@ -27,11 +29,7 @@ from sandbox.invocations import DeadLetter, Invoker
 from sandbox.schedules import Schedules
 from sandbox.serving import ServerThread
 from sandbox.settings import (
-    APPLY_TOPIC,
     APPROVAL_CHANNEL,
-    CHANGE_TOPIC,
-    DENY_TOPIC,
-    ERROR_TOPIC,
     MONITORING_CHANNEL,
     SandboxSettings,
     role_of,
@@ -105,13 +103,26 @@ class Sandbox:
             ServerThread(self._slack_server, port=0, what="the Slack stand-in", option="a free port")
         )
         self._stack.callback(self._slack_server.stop)
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-")))
+        folder = self._temporary_folder()
         policy_file = folder / "policy.toml"
         policy_file.write_text(self.settings.policy_text(), encoding="utf-8")
         self._create_tables()
         self._start_hosts({"policyFile": str(policy_file)})
         self._wire()
         self.run_schedule(RUN_AFTER_START)
+
+    def _temporary_folder(self) -> Path:
+        try:
+            return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-")))
+        except OSError as error:
+            raise SandboxError(
+                f"No folder for temporary files can be written ({error.strerror}). Set TMPDIR to one that can."
+            ) from error
+
+    def _places(self) -> list[tuple[str, str]]:
+        settings = self.settings
+        members = [(member.id, region) for member in settings.members for region in settings.regions]
+        return [(settings.central_account, settings.central_region), *members]
 
     def _create_tables(self) -> None:
         settings = self.settings
@@ -172,7 +183,7 @@ class Sandbox:
         for arn in wiring.topics():
             _, _, _, region, account, name = arn.split(":")
             resources.create_topic(self.aws.operator("sns", account, region), name)
-        self._endpoint.guards.append(TopicPolicies(self._publishers()).guard)
+        self._endpoint.guards.append(TopicPolicies(self.settings.publishers()).guard)
         self._deliveries = Deliveries(
             wiring=wiring,
             invoker=self._invoker,
@@ -193,18 +204,6 @@ class Sandbox:
         )
         if self.settings.schedules_run_by_themselves:
             self._stack.enter_context(Schedules(wiring.scheduled(), self._run_scheduled_later))
-
-    def _publishers(self) -> dict[str, frozenset[str]]:
-        """Say who may publish on which topic, as ``deploy/`` writes it into the topics' policies."""
-        settings = self.settings
-        members = frozenset(member.id for member in settings.members)
-        central = frozenset({settings.central_account})
-        own = f"arn:aws:sns:{settings.central_region}:{settings.central_account}:"
-        publishers = {own + CHANGE_TOPIC: members, own + ERROR_TOPIC: members, own + DENY_TOPIC: central}
-        for member in settings.members:
-            for region in settings.regions:
-                publishers[f"arn:aws:sns:{region}:{member.id}:{APPLY_TOPIC}"] = central
-        return publishers
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -258,6 +257,23 @@ class Sandbox:
                     raise SandboxError(f"{name} in {function.account} {function.region}: {result.error}")
                 results.append(result)
         return results
+
+    def start_afresh(self) -> None:
+        """Empty accounts and channels; processes and identities stay, so that pasted credentials go on working.
+
+        Raises:
+            NotIdleError: when what is under way does not end.
+        """
+        self.faults.clear()
+        self.wait_until_idle()
+        for account, region in self._places():
+            ec2_backends[account][region].reset()
+            dynamodb_backends[account][region].reset()
+        self._create_tables()
+        self.slack.clear()
+        self._invoker.forget_dead_letters()
+        self._deliveries.events.clear()
+        self.run_schedule(RUN_AFTER_START)
 
     def redrive(self) -> int:
         """Hand all dead letters to their functions again; returns how many there were."""

@@ -131,6 +131,8 @@ class SlackPosted:
     how: Literal["posted", "replaced", "whispered"]
     user: str = ""
     """Whom it was whispered to."""
+    answers: str = ""
+    """For a note, ``ts`` of the message whose click it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

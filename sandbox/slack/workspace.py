@@ -147,13 +147,23 @@ class SlackWorkspace:
         with self._lock:
             self.channels[channel].messages.remove(self._find(channel, ts))
 
-    def whisper(self, channel: str, user: str, payload: Mapping[str, Any]) -> None:
-        """Show a note to one user (by id)."""
+    def clear(self) -> None:
+        """Take every message and note away, and end every ``response_url``."""
+        with self._lock:
+            for channel in self.channels.values():
+                channel.messages.clear()
+                channel.notes.clear()
+            self._response_urls.clear()
+
+    def whisper(self, channel: str, user: str, payload: Mapping[str, Any], *, answers: str = "") -> None:
+        """Show a note to one user (by id); ``answers`` is the ``ts`` of the message that the user clicked."""
         with self._lock:
             note = self._new_message(channel, payload)
             note.whispered_to = user
             self.channels[channel].notes.append(note)
-        self._timeline.add(SlackPosted(channel=channel, ts=note.ts, text=note.text, how="whispered", user=user))
+        self._timeline.add(
+            SlackPosted(channel=channel, ts=note.ts, text=note.text, how="whispered", user=user, answers=answers)
+        )
 
     def new_response_url(self, channel: str, message_ts: str, user: str) -> str:
         """Make the token of a click's ``response_url``."""

@@ -1,0 +1,102 @@
+"""What the page hears live: the timeline's entries in words and the changes they make up, from any place on.
+
+Each start afresh begins a new epoch; whoever was listening to an earlier one is told so and gets everything anew.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.timeline import Entry, Timeline
+from sandbox.web.changes import Changes
+from sandbox.web.words import line_of
+
+Json = dict[str, Any]
+
+
+class Feed:
+    """Listens to a timeline; safe to use from any thread."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        """Prepare; nothing is heard before :meth:`begin`."""
+        self._lock = threading.Lock()
+        self._entries: list[Json] = []
+        self._changes = Changes()
+        self._epoch = 0
+        self._open = False
+        self._wakers: set[Callable[[], None]] = set()
+        self.close = timeline.listen(self._hear)
+        """Ends the listening."""
+
+    def begin(self) -> None:
+        """Forget everything and begin a new epoch."""
+        with self._lock:
+            self._entries, self._changes = [], Changes()
+            self._epoch += 1
+            self._open = True
+        self._wake()
+
+    def pause(self) -> None:
+        """Hear nothing until :meth:`begin`."""
+        with self._lock:
+            self._open = False
+
+    def subscribe(self, waker: Callable[[], None]) -> Callable[[], None]:
+        """Call ``waker`` whenever there is news; the result ends that."""
+        with self._lock:
+            self._wakers.add(waker)
+
+        def stop() -> None:
+            with self._lock:
+                self._wakers.discard(waker)
+
+        return stop
+
+    def since(self, epoch: int, place: int) -> Json | None:
+        """Return what came after a place of an epoch, ``None`` when nothing did.
+
+        The result has ``epoch``, ``place`` (to ask from next), ``afresh`` (forget what you have), ``entries``, and
+        ``changes``: those that the entries belong to.
+        """
+        with self._lock:
+            afresh = epoch != self._epoch
+            begin = 0 if afresh else min(place, len(self._entries))
+            entries = self._entries[begin:]
+            if not entries and not afresh:
+                return None
+            touched = {entry["about"] for entry in entries if entry["about"]}
+            return {
+                "epoch": self._epoch,
+                "place": len(self._entries),
+                "afresh": afresh,
+                "entries": entries,
+                "changes": [self._changes.by_id[about].shown() for about in sorted(touched)],
+            }
+
+    def _hear(self, entry: Entry) -> None:
+        with self._lock:
+            if not self._open:
+                return
+            about = self._changes.read(entry)
+            line = line_of(entry.event)
+            self._entries.append(
+                {
+                    "number": entry.number,
+                    "ms": entry.ms,
+                    "at": entry.at,
+                    "kind": type(entry.event).__name__,
+                    "about": about,
+                    "part": line.part,
+                    "who": line.who,
+                    "what": line.what,
+                    "level": line.level,
+                    "durationMs": line.duration_ms,
+                }
+            )
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            wakers = list(self._wakers)
+        for waker in wakers:
+            waker()

@@ -1,0 +1,52 @@
+"""Runs the page's application in a thread of this process."""
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from sandbox.errors import SandboxError
+from sandbox.serving import HOST
+from sandbox.web.app import make_app
+from sandbox.web.stage import Stage
+
+START_SECONDS = 10.0
+#: Browsers keep their event streams open; nobody wants to wait for them.
+STOP_SECONDS = 1
+
+
+class PageServer:
+    """The page of a stage, as a context manager."""
+
+    def __init__(self, stage: Stage, bound: socket.socket) -> None:
+        """Prepare to serve on a listening socket of the loopback interface; the caller closes it."""
+        self._stage = stage
+        self._socket = bound
+        self._port = int(bound.getsockname()[1])
+        self.url = f"http://{HOST}:{self._port}/"
+        """Address of the page."""
+
+    def __enter__(self) -> Self:
+        config = uvicorn.Config(
+            make_app(self._stage, port=self._port),
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="the page", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=START_SECONDS)
+        self._stage.feed.close()
+        if self._thread.is_alive():
+            raise SandboxError("The page's server does not stop.")
