@@ -10,7 +10,7 @@ from shared.domain.call import Call
 from shared.domain.finding import find
 from shared.domain.policy import Decision, Policy
 
-from . import filing
+from . import filing, runtime
 
 
 def allow(call: Call, decision: Decision, policy: Policy, groups: SecurityGroups, table: StateTable) -> None:
@@ -23,30 +23,41 @@ def allow(call: Call, decision: Decision, policy: Policy, groups: SecurityGroups
         groups: the account's groups.
         table: the account's state.
     """
-    live = groups.rules(call.group_id)
-    finding = find(call, table.baseline(call.group_id), live, policy.directions)
-    # A redelivered event, perhaps of a request approved since, has been absorbed already.
-    is_new = decision.verb == "allow" or table.entry(call.request_id) is None
-
-    def absorbed(known: Baseline | None) -> Baseline:
-        if known is None:
-            return learn(
-                region=call.region, group_id=call.group_id, group_name="", rules=live, directions=policy.directions
-            )
-        return absorb(known, call, find(call, known, live, policy.directions), live)
-
-    if is_new:
-        table.update(call.group_id, absorbed)
-    if decision.verb != "report":
+    reports = decision.verb == "report"
+    # A redelivered event, perhaps of a change undone by approval since, has been absorbed already.
+    entry = table.entry(call.request_id) if reports else None
+    if entry is not None:
+        filing.tell(entry, table)
         return
-    facts = filing.group_facts(groups, call.group_id)
+    known = table.baseline(call.group_id)
+    live = groups.rules(call.group_id)
+    finding = find(call, known, live, policy.directions)
+    if finding.is_unguarded:
+        return
+    read_at = runtime.now()
+
+    def absorbed(before: Baseline | None) -> Baseline:
+        baseline = before or learn(
+            region=call.region,
+            group_id=call.group_id,
+            group_name="",
+            rules=live,
+            directions=policy.directions,
+            at=read_at,
+        )
+        return absorb(baseline, call, find(call, baseline, live, policy.directions), live)
+
+    if live or groups.group(call.group_id) is not None:
+        table.update(call.group_id, absorbed, known=known)
+    if not reports:
+        return
     request = filing.request_of(
         call,
         policy,
-        group_name=facts.name if facts is not None else "",
+        group_name=filing.group_name(groups, call.group_id, known),
         change=finding.change,
         status="observed",
-        reason=decision.reason,
+        reason="; ".join(part for part in (decision.reason, finding.reason) if part),
         remaining=finding.remaining,
     )
-    filing.tell(table.add_entry(filing.new_entry(request)))
+    filing.tell(table.add_entry(filing.new_entry(request)), table)

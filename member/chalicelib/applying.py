@@ -7,7 +7,6 @@ known for what it is, and a rule that was already there is told as the error it 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,36 +92,73 @@ def _refusal(entry: LedgerEntry | None, message: ApplyMessage) -> Obstacle | Non
 
 def _apply(entry: LedgerEntry, table: StateTable, groups: SecurityGroups) -> Obstacle | None:
     """Apply what is left of the change; return what stood in the way, or ``None``."""
+    try:
+        return _try_to_apply(entry, table, groups)
+    except Ec2Error as error:
+        if error.is_transient:
+            raise
+        # EC2 refused to show the group, or to take back what was done of a change that failed.
+        return _failed(table.entry(entry.request.request_id) or entry, table, _obstacle_of(error))
+
+
+def _try_to_apply(entry: LedgerEntry, table: StateTable, groups: SecurityGroups) -> Obstacle | None:
     change, group_id = entry.request.change, entry.request.group_id
-    if groups.group(group_id) is None:
+    before = groups.rules(group_id)
+    if not before and groups.group(group_id) is None:
         gone = Obstacle(code="InvalidGroup.NotFound", reason=f"The security group {group_id} no longer exists.")
         return _failed(entry, table, gone)
-    before = groups.rules(group_id)
-    left = what_is_left(change, before) if entry.outcome == "applying" else change
+    is_begun = entry.outcome == "applying"
+    left = what_is_left(change, before) if is_begun else change
     in_the_way = obstacle(left, before)
     if in_the_way is not None:
+        if is_begun:
+            _undo_all(groups, group_id, change, before)
         return _failed(entry, table, in_the_way)
     begun = table.move_entry(entry, "applying")
     if begun is None:
         raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
+    failure = Obstacle(code="NotInForce", reason="EC2 reported success, but the group did not change.")
     try:
         carry_out(groups, group_id, make_plan(what_is_left(left, before)))
         live = _settled(groups, group_id, change)
     except Ec2Error as error:
+        failure = _obstacle_of(error)
         live = groups.rules(group_id)
-        if not is_in_force(change, live):
-            take_back(groups, group_id, make_plan(way_back(left, before, live)))
-            if error.is_transient:
-                raise
-            return _failed(begun, table, Obstacle(code=error.code, reason=error.reason))
+        if error.is_transient and not is_in_force(change, live):
+            _undo_all(groups, group_id, change, live)
+            raise
     if not is_in_force(change, live):
-        take_back(groups, group_id, make_plan(way_back(left, before, live)))
-        reason = "EC2 reported success, but the group did not change."
-        return _failed(begun, table, Obstacle(code="NotInForce", reason=reason))
-    table.update(group_id, lambda known: known and with_approved(known, change, live))
+        _undo_all(groups, group_id, change, live)
+        return _failed(begun, table, failure)
+    _bless(change, live, group_id, table)
+    if not is_in_force(change, groups.rules(group_id)):
+        # Somebody who did not see it in the baseline yet has just taken it back; the next delivery applies it again.
+        raise RaceLostError(f"Request {entry.request.request_id} was applied and taken back at the same time.")
     table.move_entry(begun, "applied")
     count("Applied", account=entry.request.account)
     return None
+
+
+def _bless(change: Change, live: tuple[Rule, ...], group_id: str, table: StateTable) -> None:
+    moment = runtime.now()
+    table.update(group_id, lambda known: known and with_approved(known, change, live, moment))
+
+
+def _undo_all(groups: SecurityGroups, group_id: str, change: Change, live: tuple[Rule, ...]) -> None:
+    """Take back whatever is in force of a change that failed: nothing is applied by halves.
+
+    Raises:
+        Ec2Error: when EC2 refuses that too; of a refusal that may pass, the next delivery tries again.
+    """
+    failures = take_back(groups, group_id, make_plan(way_back(change, live)))
+    if failures:
+        worst = min(failures, key=lambda failure: not failure.error.is_transient).error
+        reason = f"{worst.reason} (taking back what had been applied of a change that failed)"
+        raise Ec2Error(worst.code, reason, is_transient=worst.is_transient)
+
+
+def _obstacle_of(error: Ec2Error) -> Obstacle:
+    return Obstacle(code=error.code, reason=error.reason)
 
 
 def _settled(groups: SecurityGroups, group_id: str, change: Change) -> tuple[Rule, ...]:
@@ -132,7 +168,7 @@ def _settled(groups: SecurityGroups, group_id: str, change: Change) -> tuple[Rul
         left = what_is_left(change, live)
         if left.is_empty:
             break
-        time.sleep(_PAUSE_SECONDS)
+        runtime.pause(_PAUSE_SECONDS)
         live = groups.rules(group_id)
         if look > 1 and left.modified and what_is_left(change, live) == left:
             carry_out(groups, group_id, replacing(left.modified))

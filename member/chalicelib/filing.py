@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.aws.security_groups import Ec2Error, GroupFacts, SecurityGroups
+from shared.aws.security_groups import Ec2Error, SecurityGroups
 from shared.aws.state_table import StateTable
-from shared.domain.baseline import with_current_ids
+from shared.domain.baseline import Baseline
 from shared.domain.call import Call
 from shared.domain.change import Change
 from shared.domain.policy import Policy, denied_at_once
@@ -17,6 +17,7 @@ from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import logger
 from shared.wire.messages import SECURITY_GROUP_CHANGE, RequestMessage
+from shared.wire.splitting import fitting_parts
 from shared.wire.state_items import OUTCOME_OF_STATUS, LedgerEntry
 
 from . import runtime
@@ -61,35 +62,37 @@ def new_entry(request: Request) -> LedgerEntry:
     return LedgerEntry(request=request, outcome=OUTCOME_OF_STATUS[request.status])
 
 
-def tell(entry: LedgerEntry) -> None:
+def tell(entry: LedgerEntry, table: StateTable) -> None:
     """Tell the central account about a request, unless its approval is already being carried out.
+
+    A request too large for one message is asked in parts; each part is in the ledger before it is told, since nothing
+    else may be applied.
 
     Raises:
         SettingError: when the central account is not set; the request stays in the ledger.
         botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again.
     """
-    if entry.outcome not in _OPEN_OUTCOMES:
-        return
+    parts = fitting_parts(entry.request)
+    told = [entry] if len(parts) == 1 else [table.add_entry(new_entry(part)) for part in parts]
+    for one in told:
+        if one.outcome in _OPEN_OUTCOMES:
+            _tell(one.request)
+
+
+def _tell(request: Request) -> None:
     runtime.tell_central(
-        SECURITY_GROUP_CHANGE, RequestMessage(request=entry.request), f"Security group change: {entry.request.status}"
+        SECURITY_GROUP_CHANGE, RequestMessage(request=request), f"Security group change: {request.status}"
     )
-    logger.info("filed", extra={"request_id": entry.request.request_id, "status": entry.request.status})
+    logger.info("filed", extra={"request_id": request.request_id, "status": request.status})
 
 
-def file_again(entry: LedgerEntry, table: StateTable, groups: SecurityGroups) -> None:
-    """Finish what an earlier delivery of the event may have left undone: the baseline's rule ids and the telling."""
-    group_id = entry.request.group_id
-    logger.info("delivered again", extra={"request_id": entry.request.request_id, "outcome": entry.outcome})
-    if entry.outcome in _OPEN_OUTCOMES:
-        live = groups.rules(group_id)
-        table.update(group_id, lambda known: known and with_current_ids(known, live))
-    tell(entry)
-
-
-def group_facts(groups: SecurityGroups, group_id: str) -> GroupFacts | None:
-    """Return the group's name and owner, ``None`` when it is gone; a request without a name beats no request."""
+def group_name(groups: SecurityGroups, group_id: str, known: Baseline | None) -> str:
+    """Return the group's name, "" when it cannot be found out: a request without a name beats no request."""
+    if known is not None and known.group_name:
+        return known.group_name
     try:
-        return groups.group(group_id)
+        facts = groups.group(group_id)
     except Ec2Error as error:
         logger.warning("group name unknown", extra={"group": group_id, "error": str(error)})
-        return GroupFacts(group_id=group_id, name="", owner="")
+        return ""
+    return facts.name if facts is not None else ""

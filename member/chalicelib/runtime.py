@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -25,6 +26,11 @@ class OwnRoleError(RuntimeError):
 def now() -> datetime:
     """Return the time, UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the composition root reads the clock
+
+
+def pause(seconds: float) -> None:
+    """Wait between two looks at a group: what EC2 answers is eventually consistent."""
+    time.sleep(seconds)
 
 
 def account_name(account: str) -> str:

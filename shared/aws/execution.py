@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.aws.security_groups import RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
+from shared.aws.security_groups import GROUP_GONE, RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
 from shared.domain.change import Modification
 from shared.domain.plan import Authorize, Describe, Modify, Plan, Revoke, Step
 from shared.domain.rule import Direction, Rule
@@ -59,31 +59,44 @@ def run(groups: SecurityGroups, group_id: str, step: Step) -> None:
             groups.authorize(group_id, step)
 
 
-def close(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> None:
-    """Revoke rules by id at once: the shortest way from an event to a closed port.
+def close(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> Ec2Error | None:
+    """Revoke rules by id in one call: the shortest way from an event to a closed port.
 
-    Rules that are gone already are fine. What EC2 refuses for good is left to the caller's reading back.
+    Returns:
+        Why EC2 refused, or ``None``. A refused call closed nothing, since one of its rules may be gone already;
+        :func:`close_singly` does the rest.
 
     Raises:
-        Ec2Error: when EC2 could not be asked about one of the rules (throttled, unreachable); the others are closed.
+        Ec2Error: when EC2 could not be asked (throttled, unreachable).
     """
     try:
         groups.revoke_ids(group_id, direction, rule_ids)
     except Ec2Error as error:
-        failed: Ec2Error | None = error
-        if len(rule_ids) > 1:
-            pending = [_closing_error(groups, group_id, direction, rule_id) for rule_id in rule_ids]
-            failed = next((one for one in pending if one is not None and one.is_transient), None)
-        if failed is not None and failed.is_transient:
-            raise failed from error
-
-
-def _closing_error(groups: SecurityGroups, group_id: str, direction: Direction, rule_id: str) -> Ec2Error | None:
-    try:
-        groups.revoke_ids(group_id, direction, (rule_id,))
-    except Ec2Error as error:
+        if error.is_transient:
+            raise
         return error
     return None
+
+
+def close_singly(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> None:
+    """Revoke rules by id one by one, after a call for all of them was refused.
+
+    Rules that are gone already are fine. What EC2 refuses for good is left to the caller's reading back.
+
+    Raises:
+        Ec2Error: when EC2 could not be asked about one of the rules; the others are closed.
+    """
+    postponed: Ec2Error | None = None
+    for rule_id in rule_ids:
+        try:
+            groups.revoke_ids(group_id, direction, (rule_id,))
+        except Ec2Error as error:
+            if error.is_transient:
+                postponed = error
+            elif error.code in GROUP_GONE:
+                return
+    if postponed is not None:
+        raise postponed
 
 
 def _take_back_step(groups: SecurityGroups, group_id: str, step: Step) -> Iterator[Failure]:
@@ -91,7 +104,8 @@ def _take_back_step(groups: SecurityGroups, group_id: str, step: Step) -> Iterat
         run(groups, group_id, step)
     except Ec2Error as error:
         singles = tuple(_singly(step))
-        if len(singles) > 1:
+        # A throttled call says nothing about its rules, and sixty calls in its place would make matters worse.
+        if len(singles) > 1 and not error.is_transient:
             for single in singles:
                 yield from _take_back_step(groups, group_id, single)
         elif not _is_already_so(step, error):

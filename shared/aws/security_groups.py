@@ -15,6 +15,7 @@ from shared.aws.clients import client
 from shared.domain.plan import Authorize, Describe, Modify, Revoke
 from shared.domain.rule import Direction, Rule
 from shared.wire.ec2 import permissions, rule_from_api, rule_request, tag_specification
+from shared.wire.fields import FieldError
 
 GROUP_GONE: Final = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"})
 RULE_GONE: Final = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
@@ -84,10 +85,17 @@ class SecurityGroups:
         """Return all rules of a group, both directions; of a group that is gone, none."""
         return tuple(self._describe([{"Name": "group-id", "Values": [group_id]}]))
 
-    def all_rules(self) -> Iterator[tuple[str, Rule]]:
-        """Yield (group id, rule) for every rule of the region, page by page."""
+    def all_rules(self) -> Iterator[tuple[str, Rule | FieldError]]:
+        """Yield (group id, rule) for every rule of the region, page by page.
+
+        In the place of a rule that cannot be read stands its error: one odd rule must not hide all other groups.
+        """
         for item in self._pages("describe_security_group_rules", "SecurityGroupRules"):
-            yield str(item["GroupId"]), rule_from_api(item, self.account)
+            try:
+                rule: Rule | FieldError = rule_from_api(item, self.account)
+            except FieldError as error:
+                rule = error
+            yield str(item["GroupId"]), rule
 
     def all_groups(self) -> Iterator[GroupFacts]:
         """Yield every group of the region, page by page."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypedDict, TypeVar
 
 from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
 from shared.domain.baseline import Baseline
+from shared.wire.fields import FieldError
 from shared.wire.state_items import (
     LedgerEntry,
     Outcome,
@@ -27,8 +29,16 @@ from shared.wire.state_items import (
 
 TABLE: Final = "securityGroupState"
 _BATCH: Final = 100  # keys per BatchGetItem
+_LEARNED_AT_ONCE: Final = 25  # far below the 100 items and 4 MB a transaction may have
 _TRIES: Final = 8
 """Lost races before an update of a baseline gives up and lets its trigger be delivered again."""
+
+_T = TypeVar("_T")
+
+
+class _Put(TypedDict):
+    TableName: str
+    Item: dict[str, Any]
 
 
 class RaceLostError(RuntimeError):
@@ -103,11 +113,24 @@ class StateTable:
         item = self._get(group_key(self.region, group_id))
         return None if item is None else baseline_from_item(item)
 
-    def baselines(self, group_ids: Iterable[str]) -> dict[str, Baseline]:
-        """Return the baselines of many groups by group id; groups without one are left out."""
-        keys = [group_key(self.region, group_id) for group_id in dict.fromkeys(group_ids)]
-        found = (baseline_from_item(item) for item in self._get_many(keys))
-        return {baseline.group_id: baseline for baseline in found}
+    def baselines(self, group_ids: Iterable[str]) -> dict[str, Baseline | FieldError]:
+        """Return the baselines of many groups by group id; groups without one are left out.
+
+        In the place of a baseline that cannot be read stands its error: it must not hide the others.
+        """
+        keys = {group_key(self.region, group_id): group_id for group_id in group_ids}
+        return {keys[item["id"]]: _readable(item) for item in self._get_many(list(keys))}
+
+    def learn(self, baselines: Iterable[Baseline]) -> None:
+        """Write the first baselines of groups, many in one call; a group that has one by now keeps that one."""
+        for fresh in _batches(baselines, _LEARNED_AT_ONCE):
+            condition = {"ConditionExpression": "attribute_not_exists(id)"}
+            first: Any = [{"Put": {**self._put(one), **condition}} for one in fresh]
+            try:
+                self._client.transact_write_items(TransactItems=first)
+            except ClientError:  # one of them is there already, or all together are too large
+                for one in fresh:
+                    self.save(one)
 
     def save(self, baseline: Baseline) -> Baseline | None:
         """Write a baseline that was read at ``baseline.version`` (0: there was none).
@@ -116,37 +139,42 @@ class StateTable:
             The baseline with its new version, or ``None`` when somebody else wrote it in between.
         """
         saved = replace(baseline, version=baseline.version + 1)
-        condition: dict[str, Any] = (
-            {
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
+        if baseline.version:
+            condition = {
                 "ConditionExpression": "version = :seen",
                 "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
             }
-            if baseline.version
-            else {"ConditionExpression": "attribute_not_exists(id)"}
-        )
         try:
-            self._client.put_item(TableName=TABLE, Item=to_attributes(baseline_to_item(saved)), **condition)
+            self._client.put_item(**self._put(baseline), **condition)
         except ClientError as error:
             if _is_condition(error):
                 return None
             raise
         return saved
 
-    def update(self, group_id: str, change: Callable[[Baseline | None], Baseline | None]) -> Baseline | None:
+    def update(
+        self,
+        group_id: str,
+        change: Callable[[Baseline | None], Baseline | None],
+        *,
+        known: Baseline | None = None,
+    ) -> Baseline | None:
         """Read a baseline, change it and write it, again from the start when somebody else wrote in between.
 
         Args:
             group_id: ``sg-…``.
             change: gets the baseline or ``None``, returns the new one; returning its argument or ``None`` writes
                 nothing.
+            known: the baseline as it was read a moment ago, to save reading it again.
 
         Raises:
             RaceLostError: when others won eight times in a row.
         """
-        for _ in range(_TRIES):
-            before = self.baseline(group_id)
+        for attempt in range(_TRIES):
+            before = known if known is not None and attempt == 0 else self.baseline(group_id)
             after = change(before)
-            if after is None or (after == before and _same_ids(after, before)):
+            if after is None or (before is not None and after.is_same_as(before)):
                 return before
             saved = self.save(after)
             if saved is not None:
@@ -164,18 +192,30 @@ class StateTable:
         item = answer.get("Item")
         return None if item is None else from_attributes(item)
 
+    def _put(self, baseline: Baseline) -> _Put:
+        item = baseline_to_item(replace(baseline, version=baseline.version + 1))
+        return {"TableName": TABLE, "Item": to_attributes(item)}
+
     def _get_many(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(keys), _BATCH):
-            wanted: Any = {TABLE: {"Keys": [to_attributes({"id": key}) for key in keys[start : start + _BATCH]]}}
-            wanted[TABLE]["ConsistentRead"] = True
+        for some in _batches(keys, _BATCH):
+            wanted: Any = {TABLE: {"Keys": [to_attributes({"id": key}) for key in some], "ConsistentRead": True}}
             while wanted:
                 answer = self._client.batch_get_item(RequestItems=wanted)
                 yield from (from_attributes(item) for item in answer["Responses"].get(TABLE, []))
                 wanted = answer.get("UnprocessedKeys")
 
 
-def _same_ids(one: Baseline, other: Baseline | None) -> bool:
-    return other is not None and [rule.rule_id for rule in one.rules] == [rule.rule_id for rule in other.rules]
+def _readable(item: dict[str, Any]) -> Baseline | FieldError:
+    try:
+        return baseline_from_item(item)
+    except FieldError as error:
+        return error
+
+
+def _batches(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    waiting = iter(things)
+    while some := list(islice(waiting, size)):
+        yield some
 
 
 def _is_condition(error: ClientError) -> bool:

@@ -7,9 +7,10 @@ obstacle, told with EC2's own code where EC2 has one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-from shared.domain.baseline import Baseline, find_like, with_rules, without_rules
+from shared.domain.baseline import Baseline, find_like, stamped, with_rules, without_rules
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.rule import Rule
 
@@ -67,38 +68,42 @@ def obstacle(change: Change, live: tuple[Rule, ...]) -> Obstacle | None:
     return None
 
 
-def way_back(change: Change, before: tuple[Rule, ...], live: tuple[Rule, ...]) -> Change:
-    """Return what takes back the part of a failed change that did get applied.
+def way_back(change: Change, live: tuple[Rule, ...]) -> Change:
+    """Return what takes back the part of a change that did get applied.
+
+    Applying began with none of it in force (:func:`obstacle`), so whatever is in force now has been applied since.
 
     Args:
-        change: what was tried.
-        before: the rules of the group before the try.
+        change: what was approved, all of it.
         live: the rules now.
     """
-    come = [
-        now for rule in change.added if find_like(before, rule) is None and (now := find_like(live, rule)) is not None
-    ]
-    gone = [
-        was for rule in change.removed if (was := find_like(before, rule)) is not None and find_like(live, rule) is None
-    ]
+    come = [now for rule in change.added if _is_live(rule, live) and (now := find_like(live, rule)) is not None]
+    gone = [rule for rule in change.removed if find_like(live, rule) is None]
     edited = []
     for edit in change.modified:
-        now = find_like(live, edit.after)
-        was = find_like(before, edit.before)
-        if was is None:
+        before, after = find_like(live, edit.before), find_like(live, edit.after)
+        if before is not None and before.description == edit.before.description:
             continue
-        if now is not None and (now.identity != was.identity or now.description != was.description):
-            edited.append(Modification(before=now, after=was))
-        elif now is None and find_like(live, edit.before) is None:
-            gone.append(was)
+        if after is not None and after.description == edit.after.description:
+            edited.append(Modification(before=after, after=edit.before))
+        elif before is None:
+            gone.append(edit.before)
     return make_change(added=gone, removed=come, modified=edited)
 
 
-def with_approved(baseline: Baseline, change: Change, live: tuple[Rule, ...]) -> Baseline:
-    """Return the baseline after the change was applied, with the rule ids of the live group."""
+def with_approved(baseline: Baseline, change: Change, live: tuple[Rule, ...], moment: datetime) -> Baseline:
+    """Return the baseline after the change was applied.
+
+    Args:
+        baseline: the group's baseline.
+        change: what was applied.
+        live: the rules now; rule ids are taken from it.
+        moment: now; allowed calls from before have had their effect and no longer change these rules.
+    """
     gone = (*change.removed, *(edit.before for edit in change.modified))
-    come = (*change.added, *(edit.after for edit in change.modified))
-    return with_rules(without_rules(baseline, gone), (_with_id(rule, live) for rule in come))
+    come = [_with_id(rule, live) for rule in (*change.added, *(edit.after for edit in change.modified))]
+    keys = [key for rule in (*gone, *come) for key in (rule.rule_id, rule.identity)]
+    return stamped(with_rules(without_rules(baseline, gone), come), keys, moment)
 
 
 def _with_id(rule: Rule, live: tuple[Rule, ...]) -> Rule:

@@ -1,7 +1,8 @@
-"""The baseline: the rules of one security group that are approved, and how allowed calls change it.
+"""The baseline: the rules of one security group that are approved, and how it keeps up with the live group.
 
 Rules are keyed by EC2's identity; the current rule id stands beside it, because a restored rule has a new one. Events
-arrive unordered, so an allowed call that is older than what the baseline already knows of a rule id is left out.
+arrive unordered and late, so the baseline also remembers when it was learned, when a rule was last allowed or approved,
+and which ids its rules had before.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain.change import by_identity
+from shared.domain.call import Call
+from shared.domain.change import Change, Modification, by_identity, make_change
 from shared.domain.rule import Direction, Rule
 
-_STAMPS_KEPT: Final = 200
-"""Rule ids whose last allowed change is remembered per group: events are late by minutes, not hundreds of changes."""
+_STAMPS_KEPT: Final = 400
+"""Stamps and former ids remembered per group: events are late by minutes, not hundreds of changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Drift:
     """A difference between baseline and live group that no event has explained so far.
 
     Attributes:
-        digest: identifies the difference.
+        digest: identifies the difference and what policy wants done about it.
         since: when a snapshot first saw it, UTC.
         filed: a request has been filed for it.
     """
@@ -43,7 +45,10 @@ class Baseline:
         group_name: the group's name; names cannot be changed in EC2.
         rules: approved rules, sorted by identity, with their current rule ids.
         directions: directions that have been learned; rules of others are not known.
-        stamps: when an allowed call last touched a rule id.
+        learned: when each direction was learned. What was called before that may have been learned though nobody had
+            approved it.
+        stamps: when an allowed call or an approval last touched a rule, by rule id and by identity.
+        former_ids: pairs of an id that a rule had before, and its identity.
         drift: a difference the last snapshot saw.
         version: counts writes; the store refuses a write that is based on an older one.
     """
@@ -53,7 +58,9 @@ class Baseline:
     group_name: str = ""
     rules: tuple[Rule, ...] = ()
     directions: tuple[Direction, ...] = ()
+    learned: tuple[tuple[Direction, datetime], ...] = ()
     stamps: tuple[tuple[str, datetime], ...] = ()
+    former_ids: tuple[tuple[str, str], ...] = ()
     drift: Drift | None = None
     version: int = 0
 
@@ -62,11 +69,15 @@ class Baseline:
         return direction in self.directions
 
     def by_id(self, rule_id: str | None) -> Rule | None:
-        """Return the approved rule that currently has this id."""
-        return next((rule for rule in self.rules if rule_id and rule.rule_id == rule_id), None)
+        """Return the approved rule that has this id now, or else the one that had it before."""
+        if not rule_id:
+            return None
+        identity = dict(self.former_ids).get(rule_id)
+        had = next((rule for rule in self.rules if rule.identity == identity), None)
+        return next((rule for rule in self.rules if rule.rule_id == rule_id), had)
 
     def like(self, rule: Rule) -> Rule | None:
-        """Return the approved rule with the identity of ``rule``, which may lack the owner of its referenced group."""
+        """Return the approved rule with the identity of ``rule``; see :func:`find_like`."""
         return find_like(self.rules, rule)
 
     def guarded(self, directions: Iterable[Direction]) -> tuple[Rule, ...]:
@@ -74,29 +85,85 @@ class Baseline:
         wanted = frozenset(directions)
         return tuple(rule for rule in self.rules if rule.direction in wanted)
 
+    def is_older_than_learned(self, direction: Direction, moment: datetime) -> bool:
+        """True when this direction was learned after ``moment``."""
+        learned = dict(self.learned).get(direction)
+        return learned is not None and moment < learned
+
+    def last_change(self, rule: Rule) -> datetime | None:
+        """Return when an allowed call or an approval last touched a rule, by its id or its identity."""
+        stamps = dict(self.stamps)
+        found = [stamps[key] for key in (rule.rule_id, rule.identity) if key in stamps]
+        return max(found, default=None)
+
+    def is_same_as(self, other: Baseline) -> bool:
+        """True when nothing differs, rule ids and tags included, which ``==`` of rules leaves out."""
+        return self == other and [(one.rule_id, one.tags) for one in self.rules] == [
+            (one.rule_id, one.tags) for one in other.rules
+        ]
+
 
 def find_like(rules: Iterable[Rule], wanted: Rule) -> Rule | None:
-    """Return the rule with the identity of ``wanted``, which may lack the owner of its referenced group."""
+    """Return the rule with the identity of ``wanted``.
+
+    The owner of a referenced group may be missing in ``wanted``, or be wrong: an event often leaves it out, and the
+    group of a peered VPC belongs to somebody else. Ids of groups are unique among all accounts.
+    """
+    loosely = None
     for rule in rules:
         if rule.identity == wanted.identity:
             return rule
-        if wanted.source.kind == "group" and not wanted.source.account:
+        if rule.source.kind == "group" and rule.source.value == wanted.source.value:
             filled = replace(wanted, source=replace(wanted.source, account=rule.source.account))
-            if rule.identity == filled.identity:
-                return rule
-    return None
+            loosely = rule if rule.identity == filled.identity else loosely
+    return loosely
+
+
+def shortfall(approved: Iterable[Rule], live: Iterable[Rule]) -> Change:
+    """Return what is missing of these approved rules in the live group, and what is described otherwise there."""
+    present = tuple(live)
+    missing, described = [], []
+    for rule in by_identity(approved).values():
+        now = find_like(present, rule)
+        if now is None:
+            missing.append(rule)
+        elif now.description != rule.description:
+            described.append(Modification(before=now, after=rule))
+    return make_change(added=missing, modified=described)
 
 
 def learn(
-    *, region: str, group_id: str, group_name: str, rules: Iterable[Rule], directions: Iterable[Direction]
+    *,
+    region: str,
+    group_id: str,
+    group_name: str,
+    rules: Iterable[Rule],
+    directions: Iterable[Direction],
+    at: datetime,
 ) -> Baseline:
-    """Return the baseline of a group seen for the first time: its live rules of the given directions."""
+    """Return the baseline of a group seen for the first time: its live rules of the given directions.
+
+    Args:
+        region: e.g. ``eu-west-1``.
+        group_id: ``sg-…``.
+        group_name: the group's name, empty when unknown.
+        rules: the live rules.
+        directions: the guarded directions.
+        at: a time after the rules were read; of a new group, when it was made.
+    """
     known = tuple(sorted(set(directions)))
     kept = [rule for rule in rules if rule.direction in known]
-    return Baseline(region=region, group_id=group_id, group_name=group_name, rules=_sorted(kept), directions=known)
+    return Baseline(
+        region=region,
+        group_id=group_id,
+        group_name=group_name,
+        rules=_sorted(kept),
+        directions=known,
+        learned=tuple((direction, at) for direction in known),
+    )
 
 
-def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Rule]) -> Baseline:
+def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Rule], at: datetime) -> Baseline:
     """Return the baseline with one more direction learned; a direction already known is left as it is."""
     if baseline.knows(direction):
         return baseline
@@ -105,13 +172,33 @@ def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Ru
         baseline,
         rules=_sorted([*baseline.guarded(baseline.directions), *fresh]),
         directions=tuple(sorted({*baseline.directions, direction})),
+        learned=tuple(sorted({**dict(baseline.learned), direction: at}.items())),
     )
 
 
 def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
     """Return the baseline without directions that are no longer guarded: what happens there now, nobody follows."""
-    kept = tuple(direction for direction in baseline.directions if direction in frozenset(directions))
-    return replace(baseline, directions=kept, rules=baseline.guarded(kept)) if kept != baseline.directions else baseline
+    wanted = frozenset(directions)
+    kept = tuple(direction for direction in baseline.directions if direction in wanted)
+    if kept == baseline.directions:
+        return baseline
+    learned = tuple((direction, at) for direction, at in baseline.learned if direction in wanted)
+    return replace(baseline, directions=kept, learned=learned, rules=baseline.guarded(kept))
+
+
+def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
+    """Return the baseline without what an Authorize call had slipped into it before its event arrived.
+
+    A rule that was made before the baseline was learned, and that no allowed call or approval has touched since, stands
+    in it only because it happened to be live.
+    """
+    if call.kind != "add" or call.direction is None:
+        return baseline
+    if not baseline.is_older_than_learned(call.direction, call.event_time):
+        return baseline
+    made = call.resulting if call.resulting is not None else call.requested
+    learned = [baseline.by_id(rule.rule_id) or baseline.like(rule) for rule in made]
+    return without_rules(baseline, (rule for rule in learned if rule is not None and not baseline.last_change(rule)))
 
 
 def with_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:
@@ -128,36 +215,42 @@ def without_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:
     return replace(baseline, rules=tuple(rule for rule in baseline.rules if rule.identity not in gone))
 
 
-def without_ids(baseline: Baseline, rule_ids: Iterable[str]) -> Baseline:
-    """Return the baseline without the rules that currently have these ids."""
-    gone = set(rule_ids)
-    return replace(baseline, rules=tuple(rule for rule in baseline.rules if rule.rule_id not in gone))
+def stamped(baseline: Baseline, keys: Iterable[str | None], moment: datetime) -> Baseline:
+    """Return the baseline with the time of an allowed change or approval noted.
 
-
-def is_newer(baseline: Baseline, rule_id: str | None, moment: datetime) -> bool:
-    """True unless the baseline already knows a later allowed change of this rule id."""
-    last = dict(baseline.stamps).get(rule_id or "")
-    return last is None or last <= moment
-
-
-def stamped(baseline: Baseline, rule_ids: Iterable[str | None], moment: datetime) -> Baseline:
-    """Return the baseline with the time of an allowed change noted for these rule ids."""
+    Args:
+        baseline: the baseline.
+        keys: rule ids and identities.
+        moment: when the change was made.
+    """
     stamps = dict(baseline.stamps)
-    stamps.update({rule_id: max(moment, stamps.get(rule_id, moment)) for rule_id in rule_ids if rule_id})
-    newest = sorted(stamps.items(), key=lambda item: item[1])[-_STAMPS_KEPT:]
+    stamps.update({key: max(moment, stamps.get(key, moment)) for key in keys if key})
+    newest = sorted(stamps.items(), key=lambda item: (item[1], item[0]))[-_STAMPS_KEPT:]
     return replace(baseline, stamps=tuple(newest))
 
 
 def with_current_ids(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
-    """Return the baseline with the rule ids that its rules have in the live group now."""
-    ids: Mapping[str, Rule] = by_identity(live)
-    rules = (
-        replace(rule, rule_id=ids[rule.identity].rule_id, tags=ids[rule.identity].tags)
-        if rule.identity in ids
-        else rule
-        for rule in baseline.rules
-    )
-    return replace(baseline, rules=_sorted(rules))
+    """Return the baseline with the rule ids that its rules have in the live group now.
+
+    An id that belongs to another approved rule, which is missing just now, stays with that one: somebody edited it into
+    this rule, and when it is edited back the id has to be known. Tags are taken over while the id stays: they may
+    change without asking; those of a rule that was made anew by somebody may not.
+    """
+    now: Mapping[str, Rule] = by_identity(live)
+    spoken_for = {rule.rule_id for rule in baseline.rules if rule.rule_id and rule.identity not in now}
+    former = dict(baseline.former_ids)
+    rules: list[Rule] = []
+    for rule in baseline.rules:
+        found = now.get(rule.identity)
+        if found is None or found.rule_id in spoken_for:
+            rules.append(rule)
+        elif rule.rule_id is None or found.rule_id == rule.rule_id:
+            rules.append(replace(rule, rule_id=found.rule_id, tags=found.tags))
+        else:
+            former.pop(rule.rule_id, None)  # the newest comes last
+            former[rule.rule_id] = rule.identity
+            rules.append(replace(rule, rule_id=found.rule_id))
+    return replace(baseline, rules=_sorted(rules), former_ids=tuple(former.items())[-_STAMPS_KEPT:])
 
 
 def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:

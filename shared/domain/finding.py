@@ -5,6 +5,8 @@ are laid side by side: the call, the baseline (if the group's is known) and the 
 that approval would apply, and the difference between the live group and the approved state *of the rules this call
 touched*. Running the same function again after the revert says what is still left to do; an empty ``undo`` is the
 proof.
+
+What does not belong here: the edits of ``ModifySecurityGroupRules`` and of descriptions (``shared.domain.edits``).
 """
 
 from __future__ import annotations
@@ -13,14 +15,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.domain.baseline import Baseline, find_like
-from shared.domain.call import Call, RuleEdit
-from shared.domain.change import Change, Modification, make_change
+from shared.domain.baseline import Baseline, find_like, shortfall, without_in_flight
+from shared.domain.call import Call
+from shared.domain.change import Change, Modification, by_identity, make_change
+from shared.domain.edits import Edits, find_edits
 from shared.domain.rule import Direction, Rule
 
-_UNKNOWN_BEFORE: Final = "nobody knows what the rule was before: its group has no baseline yet"
+_UNKNOWN_BEFORE: Final = "nobody knows what the rule was before: it was edited before its group's baseline was learned"
 _UNKNOWN_RULES: Final = "the event does not say which rules, and the group has no baseline yet"
+_UNCONFIRMED: Final = "the group has no baseline yet, and the event does not say whether these rules were there at all"
+_LEARNED_LATER: Final = (
+    "the group's baseline was learned after the rules were removed, so nobody knows whether they were approved"
+)
 _NOT_APPROVED: Final = "the rules had not been approved, so there is nothing to restore"
+_APPROVED: Final = "the rules are approved already"
 _NO_EFFECT: Final = "the call changed nothing that is guarded"
 
 
@@ -32,9 +40,11 @@ class Finding:
         change: the change relative to the approved rules: what approval would apply.
         undo: what leads from the live group back to the approved state, for the rules this call touched; empty when
             done.
-        remaining: live rules that cannot be taken back because nobody knows what they were.
+        remaining: live rules that cannot be taken back because nobody knows what they were, or removed ones that cannot
+            be restored because nobody knows whether they may.
         reason: why something cannot be taken back, or why there is nothing to take back; else empty.
         is_unknown: part of the call cannot be taken back.
+        is_unguarded: the call touched only rules of directions that are not guarded.
     """
 
     change: Change
@@ -42,6 +52,7 @@ class Finding:
     remaining: tuple[Rule, ...] = ()
     reason: str = ""
     is_unknown: bool = False
+    is_unguarded: bool = False
 
 
 def find(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directions: Iterable[Direction]) -> Finding:
@@ -53,11 +64,12 @@ def find(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directio
         live: all rules of the group now.
         directions: the guarded directions; edits of rules of another direction are left alone.
     """
+    settled = None if baseline is None else without_in_flight(baseline, call)
     if call.kind == "add":
-        return _find_added(call, baseline, live)
+        return _find_added(call, settled, live)
     if call.kind == "remove":
-        return _find_removed(call, baseline, live)
-    return _find_edited(call, baseline, live, tuple(directions))
+        return _find_removed(call, settled, live)
+    return _find_edited(find_edits(call, settled, live, tuple(directions)))
 
 
 # -- add ---------------------------------------------------------------------------------------------------------------
@@ -65,33 +77,52 @@ def find(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directio
 
 def _find_added(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> Finding:
     known = _known(baseline, call.direction)
-    added = call.resulting
-    if added is None:
-        added = call.requested
-        if call.omitted and known is not None:
-            unexplained = [rule for rule in live if rule.direction == call.direction and known.like(rule) is None]
-            added = (*added, *(rule for rule in unexplained if find_like(added, rule) is None))
-        elif call.omitted:
-            return _unknown((), _UNKNOWN_RULES, undo=_revoke_like(added, known, live), added=added)
-    return Finding(
-        change=make_change(added=(_owned(rule, call.account) for rule in added)),
-        undo=_revoke_like(added, known, live),
-    )
+    added = [_as_found(rule, call.account, live) for rule in _made(call)]
+    if call.resulting is None and (call.omitted or any(_is_by_name(rule) for rule in added)):
+        if known is None:
+            return _unknown(_UNKNOWN_RULES, undo=_converged((), added, live), added=added)
+        added = [rule for rule in added if not _is_by_name(rule)] + _unexplained(call, known, added, live)
+    if known is None:
+        return Finding(change=make_change(added=added), undo=_converged((), added, live))
+    # A rule that an id of this call leads to, whatever it has become since, has been closed with it.
+    approved = [known.by_id(rule.rule_id) for rule in added] + [known.like(rule) for rule in added]
+    fresh = [rule for rule in added if known.like(rule) is None]
+    described = [
+        Modification(before=before, after=replace(before, description=rule.description))
+        for rule in added
+        if (before := known.like(rule)) is not None and before.description != rule.description
+    ]
+    change = make_change(added=fresh, modified=described)
+    # Of an addition older than the baseline, the same rule under another id may be one that was restored unknowingly.
+    by_values = known.is_older_than_learned(call.direction or "ingress", call.event_time)
+    opened = [rule for rule in fresh if by_values or rule.rule_id is None or _by_id(live, rule.rule_id) is not None]
+    undo = _converged([rule for rule in approved if rule is not None], opened, live)
+    return Finding(change=change, undo=undo, reason=_APPROVED if change.is_empty else "")
 
 
-def _revoke_like(added: Iterable[Rule], known: Baseline | None, live: tuple[Rule, ...]) -> Change:
-    """Return the removal of the live rules that the call added: by rule id, or by identity where not approved."""
-    open_now = []
-    for rule in added:
-        if rule.rule_id is not None:
-            match = _by_id(live, rule.rule_id)
-        else:
-            match = find_like(live, rule)
-            if match is not None and known is not None and known.like(match) is not None:
-                match = None
-        if match is not None:
-            open_now.append(match)
-    return make_change(removed=open_now)
+def _made(call: Call) -> tuple[Rule, ...]:
+    return call.resulting if call.resulting is not None else call.requested
+
+
+def _unexplained(call: Call, known: Baseline, added: list[Rule], live: tuple[Rule, ...]) -> list[Rule]:
+    """Return the live rules that nobody approved and that may be what the event does not spell out."""
+    named = [_shape(rule) for rule in added if _is_by_name(rule)]
+    return [
+        rule
+        for rule in live
+        if rule.direction == call.direction
+        and known.like(rule) is None
+        and find_like(added, rule) is None
+        and (call.omitted or (rule.source.kind == "group" and _shape(rule) in named))
+    ]
+
+
+def _shape(rule: Rule) -> tuple[object, ...]:
+    return rule.protocol, rule.from_port, rule.to_port
+
+
+def _is_by_name(rule: Rule) -> bool:
+    return rule.source.kind == "group" and not rule.source.value.startswith("sg-")
 
 
 # -- remove ------------------------------------------------------------------------------------------------------------
@@ -99,116 +130,54 @@ def _revoke_like(added: Iterable[Rule], known: Baseline | None, live: tuple[Rule
 
 def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> Finding:
     known = _known(baseline, call.direction)
+    gone = [_as_found(rule, call.account, live) for rule in _made(call)]
     if known is None:
-        gone = [_owned(rule, call.account) for rule in (call.resulting or call.requested)]
-        missing = [rule for rule in gone if find_like(live, rule) is None]
-        if call.omitted or (call.resulting is None and call.rule_ids):
-            return _unknown((), _UNKNOWN_RULES, undo=make_change(added=missing), removed=gone)
-        return Finding(change=make_change(removed=gone), undo=make_change(added=missing))
-    gone = _approved_of(call, known)
+        if call.resulting is None:
+            # A call that names rules which are not there may succeed; restoring them would open what never was.
+            reason = _UNKNOWN_RULES if call.omitted or call.rule_ids else _UNCONFIRMED
+            missing = tuple(rule for rule in gone if find_like(live, rule) is None)
+            return _unknown(reason, undo=make_change(), removed=gone, remaining=missing)
+        return Finding(change=make_change(removed=gone), undo=_converged(gone, (), live))
+    approved = _approved_of(call, known)
     if call.omitted and call.resulting is None:
-        direction = call.direction
-        gone += [
+        approved += [
             rule
             for rule in known.rules
-            if rule.direction == direction and rule not in gone and find_like(live, rule) is None
+            if rule.direction == call.direction and rule not in approved and find_like(live, rule) is None
         ]
-    missing = [rule for rule in gone if find_like(live, rule) is None]
-    return Finding(
-        change=make_change(removed=gone),
-        undo=make_change(added=missing),
-        reason="" if gone else _NOT_APPROVED,
-    )
+    change, undo = make_change(removed=approved), _converged(approved, (), live)
+    if call.resulting is not None and known.is_older_than_learned(call.direction or "ingress", call.event_time):
+        lost = tuple(
+            rule
+            for rule in gone
+            if find_like(live, rule) is None and known.like(rule) is None and known.by_id(rule.rule_id) is None
+        )
+        if lost:
+            removed = make_change(removed=[*approved, *lost])
+            return Finding(change=removed, undo=undo, remaining=lost, reason=_LEARNED_LATER, is_unknown=True)
+    return Finding(change=change, undo=undo, reason="" if approved else _NOT_APPROVED)
 
 
 def _approved_of(call: Call, known: Baseline) -> list[Rule]:
     """Return the approved rules that a revoke took away, each once; what it names by id, by values, or both."""
-    named = call.resulting if call.resulting is not None else call.requested
-    found = [known.by_id(rule.rule_id) or known.like(rule) for rule in named]
+    found = [known.by_id(rule.rule_id) or known.like(rule) for rule in _made(call)]
     if call.resulting is None:
         found += [known.by_id(rule_id) for rule_id in call.rule_ids]
     return list({rule.identity: rule for rule in found if rule is not None}.values())
 
 
-# -- modify and describe -----------------------------------------------------------------------------------------------
+# -- edits -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edit:
-    """One edited rule: what is approved, what is live, and what the caller wants."""
-
-    approved: Rule | None
-    live: Rule | None
-    after: Rule | None
-    is_known: bool
-
-
-def _find_edited(
-    call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directions: tuple[Direction, ...]
-) -> Finding:
-    edits = [_edit_by_id(edit, baseline, live) for edit in call.edits]
-    edits += [_edit_by_rule(rule, baseline, live) for rule in call.requested]
-    modified, undo_modified, added, undo_removed, remaining = [], [], [], [], []
-    unknown = call.omitted and not edits
-    for edit in edits:
-        reference = edit.approved or edit.live or edit.after
-        if reference is None or reference.direction not in directions:
-            continue
-        if edit.approved is not None:
-            if edit.after is not None and _differs(edit.approved, edit.after):
-                modified.append(Modification(before=edit.approved, after=edit.after))
-            if edit.live is not None and _differs(edit.live, edit.approved):
-                undo_modified.append(Modification(before=edit.live, after=edit.approved))
-        elif edit.is_known:
-            # Not approved in any form: an edit of it is, measured against the approved state, an addition.
-            if edit.after is not None:
-                added.append(edit.after)
-            if edit.live is not None:
-                undo_removed.append(edit.live)
-        else:
-            unknown = True
-            remaining += [edit.live] if edit.live is not None else []
-    change = make_change(added=added, modified=modified)
-    undo = make_change(removed=undo_removed, modified=undo_modified)
-    if unknown:
-        return Finding(change=change, undo=undo, remaining=tuple(remaining), reason=_UNKNOWN_BEFORE, is_unknown=True)
-    return Finding(change=change, undo=undo, reason=_NO_EFFECT if change.is_empty else "")
-
-
-def _edit_by_id(edit: RuleEdit, baseline: Baseline | None, live: tuple[Rule, ...]) -> _Edit:
-    now = _by_id(live, edit.rule_id)
-    approved = baseline.by_id(edit.rule_id) if baseline is not None else None
-    if approved is None and baseline is not None and now is not None:
-        approved = baseline.like(now)
-    reference = approved or now
-    if edit.after is None:
-        after = replace(reference, description=edit.description) if reference is not None else None
-    else:
-        after = _completed(edit.after, reference)
-    direction = reference.direction if reference is not None else "ingress"
-    return _Edit(approved=approved, live=now, after=after, is_known=_known(baseline, direction) is not None)
-
-
-def _edit_by_rule(wanted: Rule, baseline: Baseline | None, live: tuple[Rule, ...]) -> _Edit:
-    now = find_like(live, wanted)
-    approved = baseline.like(wanted) if baseline is not None else None
-    reference = approved or now
-    return _Edit(
-        approved=approved,
-        live=now,
-        after=replace(reference, description=wanted.description) if reference is not None else wanted,
-        is_known=_known(baseline, wanted.direction) is not None,
-    )
-
-
-def _completed(after: Rule, reference: Rule | None) -> Rule:
-    """Return the new values with what a modify call does not carry: direction, tags, owner of a referenced group."""
-    if reference is None:
-        return after
-    source = after.source
-    if source.kind == "group" and source.value == reference.source.value:
-        source = reference.source
-    return replace(after, direction=reference.direction, tags=reference.tags, rule_id=reference.rule_id, source=source)
+def _find_edited(edits: Edits) -> Finding:
+    if edits.is_unknown:
+        return Finding(
+            change=edits.change, undo=edits.undo, remaining=edits.remaining, reason=_UNKNOWN_BEFORE, is_unknown=True
+        )
+    reason = " ".join(f"The edited rule {gone}, so nothing of that edit is in force." for gone in edits.gone)
+    if not reason and edits.change.is_empty:
+        reason = _NO_EFFECT
+    return Finding(change=edits.change, undo=edits.undo, reason=reason, is_unguarded=edits.is_unguarded)
 
 
 # -- common ------------------------------------------------------------------------------------------------------------
@@ -218,28 +187,40 @@ def _known(baseline: Baseline | None, direction: Direction | None) -> Baseline |
     return baseline if baseline is not None and direction is not None and baseline.knows(direction) else None
 
 
-def _differs(one: Rule, other: Rule) -> bool:
-    return one.identity != other.identity or one.description != other.description
+def _converged(approved: Iterable[Rule], unapproved: Iterable[Rule], live: tuple[Rule, ...]) -> Change:
+    """Return what brings these rules, and no others, to the approved state.
+
+    Args:
+        approved: rules that have to be there, with their descriptions.
+        unapproved: rules that must not, by id where that one is live, else by identity.
+        live: the rules of the group now.
+    """
+    opened = [now for rule in unapproved if (now := _by_id(live, rule.rule_id) or find_like(live, rule)) is not None]
+    rest = shortfall(approved, live)
+    return make_change(added=rest.added, removed=by_identity(opened).values(), modified=rest.modified)
 
 
-def _by_id(rules: Iterable[Rule], rule_id: str) -> Rule | None:
-    return next((rule for rule in rules if rule.rule_id == rule_id), None)
+def _by_id(rules: Iterable[Rule], rule_id: str | None) -> Rule | None:
+    return next((rule for rule in rules if rule_id and rule.rule_id == rule_id), None)
 
 
-def _owned(rule: Rule, account: str) -> Rule:
-    """Return the rule with its referenced group owned by ``account`` where the event does not name an owner."""
-    if rule.source.kind == "group" and not rule.source.account:
-        return replace(rule, source=replace(rule.source, account=account))
-    return rule
+def _as_found(rule: Rule, account: str, live: tuple[Rule, ...]) -> Rule:
+    """Return the rule with the owner of its referenced group: as EC2 says it, else ``account`` where nobody does."""
+    if rule.source.kind != "group":
+        return rule
+    now = find_like(live, rule)
+    if now is not None:
+        return replace(rule, source=now.source)
+    return rule if rule.source.account else replace(rule, source=replace(rule.source, account=account))
 
 
 def _unknown(
-    remaining: tuple[Rule, ...],
     reason: str,
     *,
     undo: Change,
     added: Iterable[Rule] = (),
     removed: Iterable[Rule] = (),
+    remaining: tuple[Rule, ...] = (),
 ) -> Finding:
     change = make_change(added=added, removed=removed)
     return Finding(change=change, undo=undo, remaining=remaining, reason=reason, is_unknown=True)

@@ -64,7 +64,9 @@ def baseline_to_item(baseline: Baseline) -> Item:
     """Return the item of a baseline, in plain Python values."""
     body = {
         "rules": [rule_to_json(rule) for rule in baseline.rules],
-        "stamps": {rule_id: time_to_text(moment) for rule_id, moment in baseline.stamps},
+        "learned": {direction: time_to_text(moment) for direction, moment in baseline.learned},
+        "stamps": {key: time_to_text(moment) for key, moment in baseline.stamps},
+        "formerIds": dict(baseline.former_ids),
     }
     item: Item = {
         "id": group_key(baseline.region, baseline.group_id),
@@ -99,7 +101,13 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
         group_name=field["groupName"].optional_text(),
         rules=tuple(rule_from_json(one) for one in body["rules"].elements()),
         directions=tuple(_direction(one) for one in field["directions"].elements()),
-        stamps=tuple((rule_id, moment.time()) for rule_id, moment in body["stamps"].members()),
+        learned=tuple(
+            (direction, body["learned"][direction].time())
+            for direction in DIRECTIONS
+            if not body["learned"][direction].is_missing
+        ),
+        stamps=tuple((key, moment.time()) for key, moment in body["stamps"].members()),
+        former_ids=tuple((rule_id, identity.text()) for rule_id, identity in body["formerIds"].members()),
         drift=None
         if drift.is_missing
         else Drift(digest=drift["digest"].text(), since=drift["since"].time(), filed=drift["filed"].flag()),

@@ -1,0 +1,222 @@
+"""What becomes of a difference between baseline and live group that no event has explained.
+
+It is never blessed: it stays a difference until somebody approves it, an allowed call explains it, or it is taken back.
+It has to stand for the policy's grace period first, so that a late event comes before, and is looked at again right
+before anything is done about it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.aws.execution import take_back
+from shared.aws.security_groups import GroupFacts, SecurityGroups
+from shared.aws.state_table import StateTable
+from shared.domain.baseline import Baseline, Drift, learn, learn_direction, narrowed, with_current_ids
+from shared.domain.change import Change, diff, make_change, undo
+from shared.domain.plan import make_plan
+from shared.domain.policy import Decision, Policy, decide_drift, denied_at_once
+from shared.domain.request import Request, Status
+from shared.domain.rule import Rule
+from shared.telemetry import count
+from shared.wire.state_items import LedgerEntry
+
+from . import filing, runtime
+
+_FAILURES_TOLD: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One group in one snapshot.
+
+    Attributes:
+        facts: the group.
+        live: its rules.
+        read_at: a moment after they were read.
+        policy: of the group's account.
+        now: the time of the snapshot, UTC.
+        grace: how long a difference may stand.
+        note: why the snapshot was taken, if not by schedule.
+    """
+
+    facts: GroupFacts
+    live: tuple[Rule, ...]
+    read_at: datetime
+    policy: Policy
+    now: datetime
+    grace: timedelta
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """A difference and what policy wants done about it.
+
+    Attributes:
+        change: what leads from the baseline to the live group; of one that is taken back, the guarded kinds alone.
+        decision: policy's word.
+        reports: it is only shown.
+        digest: identifies all this, so that a change of policy makes it another difference.
+    """
+
+    change: Change
+    decision: Decision
+    reports: bool
+    digest: str
+
+
+def look_for_drift(look: Look, known: Baseline, table: StateTable) -> None:
+    """Compare a group with its baseline, and see to a difference that has stood for long enough."""
+    current = _current(known, look)
+    found = _difference(current, look)
+    drift = known.drift
+    if drift is not None and not drift.filed and (found is None or drift.digest != found.digest):
+        _finish(known, drift, table)
+    if found is None:
+        _save(replace(current, drift=None), known, table)
+        return
+    # A time that lies ahead of the clock would never come; the period starts anew.
+    if drift is None or drift.digest != found.digest or drift.since > look.now:
+        drift = Drift(digest=found.digest, since=look.now)
+    saved = _save(replace(current, drift=drift), known, table)
+    if saved is not None and not drift.filed and look.now - drift.since >= look.grace:
+        _see_to(saved, found, drift, look, table)
+
+
+def _current(known: Baseline, look: Look) -> Baseline:
+    """Return the baseline with the ids, name and directions of today."""
+    current = with_current_ids(narrowed(known, look.policy.directions), look.live)
+    for direction in look.policy.directions:
+        current = learn_direction(current, direction, look.live, look.read_at)
+    return replace(current, group_name=look.facts.name)
+
+
+def _difference(baseline: Baseline, look: Look) -> _Difference | None:
+    directions = look.policy.directions
+    whole = diff(baseline.guarded(directions), (rule for rule in look.live if rule.direction in directions))
+    if whole.is_empty:
+        return None
+    decision = decide_drift(look.policy, baseline.group_id)
+    guarded = _guarded(whole, look.policy)
+    reports = decision.verb == "report" or guarded.is_empty
+    verb = "report" if reports else decision.verb
+    return _Difference(
+        change=whole if reports else guarded, decision=decision, reports=reports, digest=_digest(whole, verb)
+    )
+
+
+def _save(baseline: Baseline, known: Baseline, table: StateTable) -> Baseline | None:
+    """Write a baseline if it changed; return ``None`` when an event was faster, whose word counts more than ours."""
+    return baseline if baseline.is_same_as(known) else table.save(baseline)
+
+
+def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, table: StateTable) -> None:
+    groups = SecurityGroups(table.region, look.facts.owner)
+    look = replace(look, live=groups.rules(baseline.group_id), read_at=runtime.now())
+    newest, again = table.baseline(baseline.group_id), _difference(baseline, look)
+    if newest is None or newest.version != baseline.version or again is None or again.digest != found.digest:
+        return  # somebody else is at it; the next snapshot looks again
+    if found.decision.verb == "allow":
+        _bless(baseline, look, table)
+        return
+    reason = " ".join(part for part in (f"{found.decision.reason}.", look.note) if part)
+    request = _request(baseline, found.change, drift, look, "observed" if found.reports else "pending", reason)
+    count("Drift", account=look.facts.owner, status=request.status)
+    # The ledger first: should this function die between the revert and the telling, the next snapshot finishes it.
+    entry = table.add_entry(filing.new_entry(request))
+    if not found.reports:
+        entry = _revert(entry, groups, table)
+        baseline = with_current_ids(baseline, groups.rules(baseline.group_id))
+    filing.tell(entry, table)
+    table.save(replace(baseline, drift=replace(drift, filed=True)))
+
+
+def _bless(baseline: Baseline, look: Look, table: StateTable) -> None:
+    """Take the group as it is: policy exempts it."""
+    fresh = learn(
+        region=baseline.region,
+        group_id=baseline.group_id,
+        group_name=baseline.group_name,
+        rules=look.live,
+        directions=look.policy.directions,
+        at=look.read_at,
+    )
+    table.save(replace(fresh, version=baseline.version))
+
+
+def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> LedgerEntry:
+    """Take a difference back; what EC2 refuses for good makes the request ``unreverted``."""
+    failures = take_back(groups, entry.request.group_id, make_plan(undo(entry.request.change)))
+    if not failures:
+        # An earlier try may have failed for good.
+        return entry if entry.outcome != "unreverted" else table.move_entry(entry, "reverted") or entry
+    transient = next((one.error for one in failures if one.error.is_transient), None)
+    if transient is not None:
+        raise transient
+    table.move_entry(entry, "unreverted", note=failures[0].error.code)
+    reason = "; ".join(f"{failure.rule.identity}: {failure.error}" for failure in failures[:_FAILURES_TOLD])
+    request = replace(
+        entry.request,
+        status="unreverted",
+        reason=f"{entry.request.reason} {reason}",
+        remaining=tuple(failure.rule for failure in failures),
+    )
+    return replace(entry, request=request, outcome="unreverted")
+
+
+def _finish(known: Baseline, drift: Drift, table: StateTable) -> None:
+    """Tell of a difference that was taken back by a run that did not live to tell."""
+    entry = table.entry(_request_id(known, drift))
+    if entry is not None:
+        filing.tell(entry, table)
+
+
+def _request(baseline: Baseline, change: Change, drift: Drift, look: Look, status: Status, reason: str) -> Request:
+    denied = denied_at_once(look.policy, change.added) if status == "pending" else ""
+    return Request(
+        request_id=_request_id(baseline, drift),
+        account=look.facts.owner,
+        account_name=runtime.account_name(look.facts.owner),
+        region=baseline.region,
+        group_id=baseline.group_id,
+        group_name=baseline.group_name,
+        requester=None,
+        event_name="",
+        event_time=drift.since,
+        change=change,
+        origin="snapshot",
+        status="denied" if denied else status,
+        reason=denied or reason,
+    )
+
+
+def _request_id(baseline: Baseline, drift: Drift) -> str:
+    # In the precision the table keeps, so that a later run comes to the same id.
+    since = drift.since.isoformat(timespec="milliseconds")
+    seed = f"{baseline.region}/{baseline.group_id}/{drift.digest}/{since}"
+    return f"drift-{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
+
+
+def _digest(difference: Change, verb: str) -> str:
+    parts: Mapping[str, object] = {
+        "verb": verb,
+        "added": [(rule.identity, rule.description) for rule in difference.added],
+        "removed": [rule.identity for rule in difference.removed],
+        "modified": [
+            (edit.before.identity, edit.after.identity, edit.after.description) for edit in difference.modified
+        ],
+    }
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _guarded(difference: Change, policy: Policy) -> Change:
+    return make_change(
+        added=difference.added if "add" in policy.guard else (),
+        removed=difference.removed if "remove" in policy.guard else (),
+        modified=difference.modified if "modify" in policy.guard else (),
+    )
