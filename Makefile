@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := shared central member sandbox
+CODE := shared central member sandbox deploy
 JOBS ?= 2
 ARGS ?=
 
@@ -17,11 +17,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox test lint format clean
+.PHONY: help venv demo sandbox test lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  %-10s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do printf '  %-16s %s\n' "$$verb" "$$text"; done
 
 venv: $(STAMP) ## make .venv and install requirements.txt into it (once; again when it changes)
 
@@ -49,9 +49,32 @@ format: $(STAMP) ## bring the code into the project's format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+# PROFILE, REGION and STAGE say where; the rest is the verb's own, and ARGS takes whatever `python -m deploy VERB --help` lists.
+WHERE = $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION)) $(if $(STAGE),--stage $(STAGE))
+DEPLOY := $(BIN)/python -B -m deploy
+
+deploy-central: $(STAMP) ## deploy or upgrade the central app: PROFILE= REGION= MEMBERS=id,id or ORGANIZATION=o-…
+	@$(DEPLOY) central $(WHERE) $(if $(MEMBERS),--members $(MEMBERS)) $(if $(ORGANIZATION),--organization $(ORGANIZATION)) $(ARGS)
+
+deploy-member: $(STAMP) ## deploy or upgrade the member app: PROFILE= REGION= CENTRAL=id CENTRAL_REGION= NAME= MODE=observe
+	@$(DEPLOY) member $(WHERE) $(if $(CENTRAL),--central $(CENTRAL)) $(if $(CENTRAL_REGION),--central-region $(CENTRAL_REGION)) \
+		$(if $(NAME),--account-name "$(NAME)") $(if $(MODE),--mode $(MODE)) $(ARGS)
+
+doctor: $(STAMP) ## say what is wrong in an account: APP=central or member, PROFILE= REGION=
+	@$(DEPLOY) doctor $(or $(APP),central) $(WHERE) $(ARGS)
+
+undeploy-central: $(STAMP) ## take the central app away; its table stays, unless ARGS=--purge
+	@$(DEPLOY) undeploy central $(WHERE) $(ARGS)
+
+undeploy-member: $(STAMP) ## take the member app away
+	@$(DEPLOY) undeploy member $(WHERE) $(ARGS)
+
+package: $(STAMP) ## write one CloudFormation template and zip per app, for a fleet, into build/package
+	@$(DEPLOY) package $(ARGS)
+
 clean: ## remove what the other verbs made, .venv included
 	rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf .chalice/central/deployments .chalice/member/deployments
+	rm -rf .chalice/central/deployments .chalice/member/deployments build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.txt

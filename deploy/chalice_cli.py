@@ -1,0 +1,32 @@
+"""Chalice's command line, made to give the same bytes everywhere: ``python -m deploy.chalice_cli deploy …``.
+
+Chalice adds files to a zip in the order the file system lists them, and importing the app beforehand leaves byte code
+among them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from chalice.cli import main
+from chalice.utils import OSUtils
+
+
+def _sorted_walk(_: OSUtils, path: str, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
+    for folder, folders, files in os.walk(path, followlinks=followlinks):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        yield folder, folders, sorted(files)
+
+
+def run() -> Any:
+    """Run Chalice with the arguments of this process."""
+    sys.dont_write_bytecode = True
+    OSUtils.walk = _sorted_walk  # type: ignore[assignment,method-assign]  # see above
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

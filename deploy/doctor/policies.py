@@ -1,0 +1,140 @@
+"""Checks of who may publish on the topics, and of what the functions' roles may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from botocore.exceptions import ClientError
+
+from deploy.foundation import find_stack, parameter
+from deploy.names import FUNCTIONS
+from deploy.policies import function_policy
+from deploy.settings import configuration, current
+from deploy.staging import place_scope
+from deploy.target import Target, code_of
+
+
+def from_members(target: Target) -> Iterator[str]:
+    """The topics that members publish on take messages from them and from nobody else."""
+    stack = find_stack(target)
+    organization = parameter(stack, "OrganizationId")
+    accounts = [one for one in parameter(stack, "MemberAccountIds").split(",") if one]
+    allowed = [organization] if organization else accounts
+    key = "aws:PrincipalOrgID" if organization else "aws:PrincipalAccount"
+    for topic in ("securityGroupChange", "errorHandlerSecurityGroupChange"):
+        yield from _topic(target, topic, key, allowed)
+
+
+def from_central(target: Target) -> Iterator[str]:
+    """The apply topic takes messages from the central account and from nobody else."""
+    central = current(target).get("centralAccountId", "")
+    yield from _topic(target, "applySecurityGroupChange", "aws:PrincipalAccount", [central])
+
+
+def roles(target: Target) -> Iterator[str]:
+    """Every function runs under its role, and the role has the permissions of this checkout."""
+    environment = current(target)
+    scope = place_scope(
+        target.place,
+        central_region=environment.get("centralRegion", ""),
+        central_account=environment.get("centralAccountId", ""),
+    )
+    for name in FUNCTIONS[target.place.app]:
+        found = configuration(target, name)
+        if found is None:
+            continue  # said by another check
+        role = found["Role"].rsplit("/", 1)[-1]
+        full = target.place.function(name)
+        if target.place.app == "member" and role != target.place.role:
+            yield (
+                f"{full} runs under the role {role} instead of {target.place.role}; approved changes "
+                "would be taken back as "
+                "somebody else's. Run `make deploy-member` again."
+            )
+            continue
+        needed = _grants(function_policy(target.place.app, name, scope))
+        try:
+            missing = needed - _granted(target, role)
+        except ClientError as error:
+            if code_of(error) != "NoSuchEntity":
+                raise
+            yield f"The role {role} of {full} is missing; run `make deploy-{target.place.app}` again."
+            continue
+        if missing:
+            actions = ", ".join(sorted({action for action, _ in missing}))
+            yield (
+                f"The role {role} lacks permissions that {full} needs: {actions}. Run `make "
+                f"deploy-{target.place.app}` again."
+            )
+
+
+def _topic(target: Target, topic: str, key: str, allowed: list[str]) -> Iterator[str]:
+    try:
+        attributes = target.client("sns").get_topic_attributes(TopicArn=target.place.arn("sns", topic))["Attributes"]
+    except ClientError as error:
+        if code_of(error) in ("NotFound", "NotFoundException"):
+            return  # said by another check
+        raise
+    statements = json.loads(attributes.get("Policy") or "{}").get("Statement", [])
+    publishing = [one for one in statements if _names_publish(one)]
+    who = _values(publishing, "Allow", "StringEquals", key) | _accounts(publishing)
+    absent = [one for one in allowed if one not in who]
+    again = f"Run `make deploy-{target.place.app}` again"
+    if absent:
+        yield f"The topic {topic} does not take messages from {', '.join(absent)}. {again}."
+    denied = [
+        one
+        for one in publishing
+        if one["Effect"] == "Deny" and key in one.get("Condition", {}).get("StringNotEquals", {})
+    ]
+    if not denied:
+        yield f"The topic {topic} does not deny everybody else, so others could publish on it. {again}."
+    elif allowed and _values(denied, "Deny", "StringNotEquals", key) != set(allowed):
+        others = sorted(_values(denied, "Deny", "StringNotEquals", key) ^ set(allowed))
+        yield f"The topic {topic} has another list of accounts than the deployment says ({', '.join(others)}). {again}."
+    if not any(one["Effect"] == "Deny" and "aws:SecureTransport" in str(one.get("Condition")) for one in publishing):
+        yield f"The topic {topic} takes messages without TLS. {again}."
+
+
+def _names_publish(statement: Mapping[str, Any]) -> bool:
+    return any(str(one).lower() in ("sns:publish", "sns:*") for one in _listed(statement.get("Action")))
+
+
+def _values(statements: list[Any], effect: str, operator: str, key: str) -> set[str]:
+    conditions = [one.get("Condition", {}).get(operator, {}).get(key) for one in statements if one["Effect"] == effect]
+    return {value for one in conditions for value in _listed(one)}
+
+
+def _accounts(statements: list[Any]) -> set[str]:
+    """Return the accounts that are allowed as principals; AWS turns an id into the ARN of the account's root."""
+    allowed = [one for one in statements if one["Effect"] == "Allow" and isinstance(one.get("Principal"), dict)]
+    principals = [principal for one in allowed for principal in _listed(one["Principal"].get("AWS"))]
+    return {principal.split(":")[4] if principal.startswith("arn:") else principal for principal in principals}
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _grants(document: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (action, resource)
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in _listed(statement["Action"])
+        for resource in _listed(statement["Resource"])
+    }
+
+
+def _granted(target: Target, role: str) -> set[tuple[str, str]]:
+    iam = target.client("iam")
+    found: set[tuple[str, str]] = set()
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        found |= _grants(json.loads(unquote(document)) if isinstance(document, str) else document)
+    return found

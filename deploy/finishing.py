@@ -1,0 +1,139 @@
+"""Adds what Chalice leaves out, and what each ``chalice deploy`` drops again.
+
+Chalice 1.34 sets no retries and no on-failure destination, no dead-letter queue of a subscription, and no limit of
+the API; its ``put_targets`` replaces a rule's target and its dead-letter queue with it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from deploy.errors import DeployError
+from deploy.names import FUNCTIONS, PROJECT, ROUTE, RULES, TOPICS
+from deploy.target import Target, code_of
+
+RETRIES: Final = 2
+"""After the first try: Lambda's most, about one and two minutes later."""
+EVENT_AGE_SECONDS: Final = 6 * 3600
+"""Lambda's most: through a long throttling the event waits rather than being lost."""
+DELIVERY_SECONDS: Final = 24 * 3600
+"""EventBridge's most: how long it tries to hand an event to a function."""
+REQUESTS_PER_SECOND: Final = 10
+BURST: Final = 20
+"""Of the API: far more than people click, far less than what costs money."""
+SCHEDULED: Final[dict[str, Any]] = {
+    "version": "0",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "detail": {},
+}
+
+
+def make_log_groups(target: Target, days: int) -> None:
+    """Make the functions' log groups, before the first function could write; their role may not."""
+    logs = target.client("logs")
+    for name in FUNCTIONS[target.place.app]:
+        group = target.place.log_group(name)
+        try:
+            logs.create_log_group(logGroupName=group, tags={"project": PROJECT, "stage": target.place.stage})
+        except ClientError as error:
+            if code_of(error) != "ResourceAlreadyExistsException":
+                raise
+        logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+
+
+def wire_failures(target: Target) -> None:
+    """Set retries and the queue for what is out of retries, on every function that is called asynchronously."""
+    for name in FUNCTIONS[target.place.app]:
+        if name == ROUTE:
+            continue
+        target.client("lambda").put_function_event_invoke_config(
+            FunctionName=target.place.function(name),
+            MaximumRetryAttempts=RETRIES,
+            MaximumEventAgeInSeconds=EVENT_AGE_SECONDS,
+            DestinationConfig={"OnFailure": {"Destination": target.place.arn("sqs", target.place.failures)}},
+        )
+
+
+def wire_rules(target: Target) -> None:
+    """Give the target of every rule its dead-letter queue."""
+    events = target.client("events")
+    queue = target.place.arn("sqs", target.place.undelivered)
+    for name in RULES[target.place.app]:
+        rule = target.place.rule(name)
+        targets = events.list_targets_by_rule(Rule=rule)["Targets"]
+        if not targets:
+            raise DeployError(f"The rule {rule} has no target; run the verb again.")
+        for one in targets:
+            one["DeadLetterConfig"] = {"Arn": queue}
+            one["RetryPolicy"] = {"MaximumEventAgeInSeconds": DELIVERY_SECONDS, "MaximumRetryAttempts": 185}
+        answer = events.put_targets(Rule=rule, Targets=targets)
+        if answer.get("FailedEntryCount"):
+            raise DeployError(f"The rule {rule} did not take its dead-letter queue: {answer['FailedEntries']}")
+
+
+def wire_subscriptions(target: Target) -> None:
+    """Give the subscription of every topic its dead-letter queue."""
+    sns = target.client("sns")
+    redrive = json.dumps({"deadLetterTargetArn": target.place.arn("sqs", target.place.undelivered)})
+    for topic in TOPICS[target.place.app]:
+        arn = find_subscription(target, topic)
+        if not arn:
+            raise DeployError(f"The topic {topic} has no subscription of its function; run the verb again.")
+        sns.set_subscription_attributes(SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=redrive)
+
+
+def limit_api(target: Target, api_id: str, stage: str) -> None:
+    """Limit the requests per second of every method of the API."""
+    changes = {
+        "/*/*/throttling/rateLimit": str(REQUESTS_PER_SECOND),
+        "/*/*/throttling/burstLimit": str(BURST),
+    }
+    target.client("apigateway").update_stage(
+        restApiId=api_id,
+        stageName=stage,
+        patchOperations=[{"op": "replace", "path": path, "value": value} for path, value in changes.items()],
+    )
+
+
+def start_snapshot(target: Target) -> None:
+    """Run the snapshot once now, so that the baselines exist before the schedule first fires."""
+    event = {
+        **SCHEDULED,
+        "id": str(uuid.uuid4()),
+        "account": target.place.account,
+        "region": target.place.region,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resources": [target.place.arn("events", f"rule/{target.place.rule('snapshotSecurityGroups')}")],
+    }
+    invoke(target, "snapshotSecurityGroups", event)
+
+
+def invoke(target: Target, function: str, event: dict[str, Any]) -> None:
+    """Hand a function an event, asynchronously: it has its retries and its queue for failures.
+
+    Raises:
+        DeployError: when Lambda does not take it.
+    """
+    try:
+        target.client("lambda").invoke(
+            FunctionName=target.place.function(function), InvocationType="Event", Payload=json.dumps(event).encode()
+        )
+    except ClientError as error:
+        raise DeployError(f"{target.place.function(function)} cannot be invoked: {error}") from error
+
+
+def find_subscription(target: Target, topic: str) -> str:
+    """Return the ARN of the subscription by which a topic feeds its function; ``""`` when there is none."""
+    wanted = target.place.function_arn(topic)
+    pages = target.client("sns").get_paginator("list_subscriptions_by_topic")
+    for page in pages.paginate(TopicArn=target.place.arn("sns", topic)):
+        for one in page["Subscriptions"]:
+            if one["Endpoint"] == wanted:
+                return str(one["SubscriptionArn"])
+    return ""

@@ -1,0 +1,123 @@
+"""The fixed names: what operators, templates, policies and the SCP agree on.
+
+Physical names are fixed because policies, alarms and the SCP name them; one account and region holds each app once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+App = Literal["central", "member"]
+APPS: Final[tuple[App, ...]] = get_args(App)
+
+ROOT: Final = Path(__file__).parent.parent
+"""The repository."""
+
+PROJECT: Final = "security-group-approval"
+"""Prefix of everything that is not named after an app, and value of the tag ``project``."""
+
+ROUTE: Final = "api_handler"
+"""Chalice's name for the function behind the route; its physical name ends after the stage."""
+
+FUNCTIONS: Final[Mapping[App, tuple[str, ...]]] = {
+    "central": (
+        ROUTE,
+        "securityGroupChange",
+        "denySecurityGroupChange",
+        "errorHandlerSecurityGroupChange",
+        "sweepRequests",
+    ),
+    "member": ("revertSecurityGroup", "applySecurityGroupChange", "snapshotSecurityGroups"),
+}
+TOPICS: Final[Mapping[App, tuple[str, ...]]] = {
+    "central": ("securityGroupChange", "denySecurityGroupChange", "errorHandlerSecurityGroupChange"),
+    "member": ("applySecurityGroupChange",),
+}
+"""Topics by the app that receives; each one feeds the function of its name."""
+RULES: Final[Mapping[App, tuple[str, ...]]] = {
+    "central": ("sweepRequests",),
+    "member": ("revertSecurityGroup", "snapshotSecurityGroups"),
+}
+"""Functions that an EventBridge rule feeds."""
+TABLES: Final[Mapping[App, str]] = {"central": "securityGroupRequests", "member": "securityGroupState"}
+
+_STAGE: Final = re.compile(r"[a-z][a-z0-9]{0,8}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One app in one account and region.
+
+    Attributes:
+        app: ``central`` or ``member``.
+        stage: e.g. ``prod``; up to nine characters, so that role names keep to IAM's 64.
+        partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
+        account: 12 digits.
+        region: e.g. ``eu-west-1``.
+    """
+
+    app: App
+    stage: str
+    partition: str
+    account: str
+    region: str
+
+    @property
+    def chalice_stage(self) -> str:
+        """Chalice's stage; with the region, because IAM roles are named after it and IAM is global."""
+        return f"{self.stage}-{self.region}"
+
+    @property
+    def stack(self) -> str:
+        """The CloudFormation stack of the foundation."""
+        return f"{PROJECT}-{self.app}"
+
+    @property
+    def role(self) -> str:
+        """The role that the member app's functions share."""
+        return f"{PROJECT}-member-{self.chalice_stage}"
+
+    @property
+    def failures(self) -> str:
+        """The queue of events that a function failed on three times."""
+        return f"{PROJECT}-{self.app}-failures"
+
+    @property
+    def undelivered(self) -> str:
+        """The queue of events that never reached a function."""
+        return f"{PROJECT}-{self.app}-undelivered"
+
+    @property
+    def state_parameter(self) -> str:
+        """The SSM parameter that keeps what Chalice recorded, so that any machine can deploy the next time."""
+        return f"/{PROJECT}-deployments/{self.app}/{self.chalice_stage}"
+
+    def function(self, name: str) -> str:
+        """Return the physical name of a function, e.g. ``member-prod-eu-west-1-revertSecurityGroup``."""
+        base = f"{self.app}-{self.chalice_stage}"
+        return base if name == ROUTE else f"{base}-{name}"
+
+    def function_arn(self, name: str) -> str:
+        """Return the ARN of a function."""
+        return self.arn("lambda", f"function:{self.function(name)}")
+
+    def rule(self, name: str) -> str:
+        """Return the physical name of the EventBridge rule that feeds a function."""
+        return f"{self.function(name)}-event"
+
+    def log_group(self, name: str) -> str:
+        """Return the log group of a function."""
+        return f"/aws/lambda/{self.function(name)}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return an ARN of this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def is_stage(text: str) -> bool:
+    """True for a stage name that leaves room for region and function within IAM's 64 characters."""
+    return _STAGE.fullmatch(text) is not None

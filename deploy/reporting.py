@@ -1,0 +1,41 @@
+"""The verb ``report``: what observe mode saw, so that somebody can decide to enforce."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from deploy.target import Target
+from shared.aws.requests_table import RequestsTable
+from shared.domain.record import Record
+
+
+def observed(target: Target, *, since: datetime | None = None) -> Iterator[Record]:
+    """Yield the requests in status ``observed``, oldest first.
+
+    Args:
+        target: the central app.
+        since: only those asked for since then.
+    """
+    table = RequestsTable(target.client("dynamodb"), invocation="report")
+    for row in table.by_status("observed", since=since):
+        record = table.read(row)
+        if record is not None:
+            yield record
+
+
+def lines(records: Iterable[Record]) -> Iterator[str]:
+    """Yield the report: how many changes per account, requester and reason, the most first."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for record in records:
+        request = record.request
+        who = request.requester.name if request.requester is not None else "nobody known"
+        name = f"{request.account_name} ({request.account})" if request.account_name else request.account
+        counts[name, request.region, who, request.reason] += 1
+    if not counts:
+        yield "Nothing was observed."
+        return
+    yield f"{counts.total()} changes would have been taken back, or were allowed and reported:"
+    for (account, region, who, reason), number in counts.most_common():
+        yield f"{number:6}  {account}, {region}: {who} – {reason}"
