@@ -35,9 +35,8 @@ from .runtime import Run, facts, step
 
 _POST_SECONDS: Final = 1.2
 
-_LATE_STATUSES: Final = frozenset({"applied", "denied", "expired", "error"})
-"""Statuses in which a clicked message is brought up to date. Not ``approved``: its result is on its way, and a late
-"being applied" must not come after it."""
+_LATE_STATUSES: Final = frozenset({"approved", "applied", "denied", "expired", "error"})
+"""Statuses in which a clicked message is brought up to date."""
 
 Refusal = Literal["unsigned", "token", "team", "malformed", "oversized", "unknown", "digest", "not allowed", "late"]
 
@@ -122,7 +121,7 @@ def _act(run: Run, click: Click) -> Answer:
         _post(click, whisper("Your click could not be stored; nothing is certain yet. Please click again."))
         raise
     if isinstance(decided, Told):
-        _tell(click, decided)
+        _tell(run, click, decided)
     else:
         _carry_out(run, click, decided)
     return Answer()
@@ -231,7 +230,7 @@ def _carry_out(run: Run, click: Click, record: Record) -> None:
         count("DispatchesFailed")  # logged by the step; owed on the request, and paid by the sweep
 
 
-def _tell(click: Click, told: Told) -> None:
+def _tell(run: Run, click: Click, told: Told) -> None:
     count("ClicksRefused", reason=told.why)
     logger.warning(
         "click changed nothing",
@@ -239,7 +238,21 @@ def _tell(click: Click, told: Told) -> None:
     )
     _post(click, whisper(told.text))
     if told.why == "late" and told.record is not None and told.record.status in _LATE_STATUSES:
-        _post(click, as_replacement(outcome_replacement(told.record)))
+        _refresh(run, click, told.record)
+
+
+def _refresh(run: Run, click: Click, record: Record) -> None:
+    """Bring the clicked message up to date.
+
+    The result of an approved request may arrive while it is being shown as on its way. So that the message does not
+    stay behind, the request is read once more, and shown again if it has moved on.
+    """
+    _post(click, as_replacement(outcome_replacement(record)))
+    if record.status != "approved":
+        return
+    now = run.table.get(click.request_id)
+    if now is not None and now.status != record.status:
+        _post(click, as_replacement(outcome_replacement(now)))
 
 
 def _post(click: Click, payload: Mapping[str, Any]) -> None:

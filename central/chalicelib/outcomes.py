@@ -32,7 +32,7 @@ def applied(run: Run, message: AppliedMessage) -> None:
 
     Raises:
         MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when Slack did not take the result; the sweep posts it.
+        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
     """
     move = Move(
         request_id=message.request_id,
@@ -58,7 +58,7 @@ def failed(run: Run, message: ErrorMessage) -> None:
 
     Raises:
         MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when Slack did not take the result; the sweep posts it.
+        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
     """
     move = Move(
         request_id=message.request_id,
@@ -83,7 +83,7 @@ def ended(run: Run, message: DenyMessage) -> None:
 
     Raises:
         MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when Slack did not take the result; the sweep posts it.
+        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
     """
     claim = run.table.claim(message.request_id, RESULTS, now=run.now, digest=message.digest)
     if claim is None:

@@ -38,7 +38,7 @@ def store(run: Run, request: Request) -> None:
     Raises:
         MessageError: when id, account or region could not be genuine.
         DifferentRequestError: when another request is stored under its id.
-        UnpaidError: when Slack did not take a message; the request is stored, and the sweep posts it.
+        UnpaidError: when a setting or a dead webhook kept it from Slack; it is stored, and the sweep tries again.
     """
     _check(request)
     record = _first_record(run, request)

@@ -17,8 +17,8 @@ from shared.domain.record import Debt, Record
 from shared.policy.loading import load_policies
 from shared.settings import SettingError, optional
 from shared.slack.messages import announcement, as_replacement, outcome, outcome_replacement, question
-from shared.slack.webhook import SlackError, SlackRefusedError, post
-from shared.telemetry import count
+from shared.slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, post
+from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
 from .channels import Channel
@@ -47,16 +47,20 @@ _RESPONSE_URL_SECONDS: Final = 5.0
 
 
 class UnpaidError(RuntimeError):
-    """Slack did not take what a request owes; the debt stays on the request, and the sweep tries again."""
+    """Something is wrong that time alone does not heal: a setting, a dead webhook, a message Slack refuses.
+
+    The debt stays on the request, and the sweep tries again.
+    """
 
 
 def pay(run: Run, claim: Claim) -> None:
-    """Pay the claimed debts.
+    """Pay the claimed debts; what Slack cannot take for now stays owed, and the sweep pays it.
 
     Raises:
-        UnpaidError: when some could not be paid; the others were.
+        UnpaidError: when some could not be paid for another reason than an outage of Slack; the others were.
     """
     problems = []
+    lasting = False
     for debt in CHANNELS:
         if debt not in claim.debts or not claim.record.owes(debt):  # a retry may find some of its own work done
             continue
@@ -67,10 +71,15 @@ def pay(run: Run, claim: Claim) -> None:
             count("SlackFailures", channel=CHANNELS[debt])
             run.table.release(claim.record, debt, until=_not_before(run.now, claim.record, debt, error))
             problems.append(f"{debt} (channel {_name(CHANNELS[debt])}): {error}")
+            lasting = lasting or not isinstance(error, SlackUnavailableError)
         else:
             run.table.settle(claim.record, debt, values=_values(run.now, claim.record, debt))
-    if problems:
-        raise UnpaidError(f"request {claim.record.request.request_id} still owes {'; '.join(problems)}")
+    if not problems:
+        return
+    sentence = f"request {claim.record.request.request_id} still owes {'; '.join(problems)}"
+    if lasting:
+        raise UnpaidError(sentence)
+    logger.error("left to the sweep", extra={"request_id": claim.record.request.request_id, "problem": sentence})
 
 
 def spaced(now: datetime, since: datetime) -> datetime:

@@ -14,6 +14,7 @@ import pytest
 
 from central.chalicelib import clicks, runtime
 from shared.aws.requests_table import TABLE
+from shared.domain.record import Record
 from shared.slack.signature import sign
 from shared.wire.messages import AppliedMessage, ApplyMessage, DenyMessage
 from tests.support.central_account import (
@@ -157,14 +158,34 @@ def test_a_second_click_acts_on_nothing_and_is_told_who_decided(central: Central
     assert "Already approved by grace" in whispers(central)[0]
 
 
-def test_a_click_during_the_applying_leaves_the_message_to_the_result(central: Central) -> None:
-    """While the result is on its way, a late click doesn't touch the message: it could overwrite the result."""
+def test_a_click_during_the_applying_takes_the_buttons_away(central: Central) -> None:
+    """Should the function have died before "Processing…", the second click still replaces the buttons."""
     request = central.file()
     central.click(request)
     central.slack.forget()
     central.click(request)
-    assert len(central.responses) == 1
     assert is_whisper(central.responses[0])
+    (shown,) = replacements(central)
+    assert '"actions"' not in shown
+
+
+def test_a_result_that_arrives_during_a_late_click_stands_in_the_end(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "On its way" must not be the last word when the result came while it was being shown."""
+    request = central.file()
+    central.click(request)
+    central.slack.forget()
+    shown_before = clicks.outcome_replacement
+
+    def overtaken(record: Record) -> Any:
+        if record.status == "approved":
+            central.deliver(applied(request))
+        return shown_before(record)
+
+    monkeypatch.setattr(clicks, "outcome_replacement", overtaken)
+    central.click(request)
+    assert "applied" in replacements(central)[-1]
 
 
 def test_a_click_on_a_finished_request_brings_the_message_up_to_date(central: Central) -> None:
@@ -421,7 +442,7 @@ def test_a_strange_response_url_is_not_called_and_the_click_still_counts(central
     """A click may decide; where its answer goes is not for it to choose."""
     request = central.file()
     central.slack.forget()
-    elsewhere = central.slack.url("/x").replace("127.0.0.1", "localhost")
+    elsewhere = "http://169.254.169.254/latest/meta-data/x"
     assert central.click(request, response_url=elsewhere).status == 200
     assert central.status() == "approved"
     assert "responseUrl" not in central.item()

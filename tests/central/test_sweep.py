@@ -19,7 +19,6 @@ from central.chalicelib import runtime, sweeping
 from central.chalicelib.channels import Channels
 from central.chalicelib.storing import _first_record
 from central.chalicelib.sweeping import SweepError
-from central.chalicelib.telling import UnpaidError
 from shared.aws.requests_table import TABLE
 from shared.domain.change import make_change
 from shared.domain.rule import cidr, make_rule
@@ -39,8 +38,7 @@ def slack_is_down(central: Central) -> None:
 def file_in_vain(central: Central, request: Any = None) -> Any:
     """File a request while Slack is down."""
     request = request or make_request()
-    with pytest.raises(UnpaidError):
-        central.file(request)
+    central.file(request)
     return request
 
 
@@ -84,15 +82,15 @@ def test_a_question_that_slack_refused_is_asked_later(central: Central) -> None:
     assert central.item()["owed"] == {}
 
 
-def test_an_outage_of_a_day_loses_nothing(central: Central) -> None:
-    """While Slack is down every sweep fails visibly; afterwards every request of that day is asked, once each."""
+def test_an_outage_of_a_day_loses_nothing(central: Central, logs: io.StringIO) -> None:
+    """While Slack is down every sweep says so; afterwards every request of that day is asked, once each."""
     slack_is_down(central)
     names = [f"r-{number}" for number in range(5)]
     for name in names:
         file_in_vain(central, make_request(name))
     for hours in (1, 6, 12, 23):
-        with pytest.raises(SweepError, match="Slack answered 503"):
-            central.sweep(hours=hours)
+        central.sweep(hours=hours)
+        assert "Slack answered 503" in logs.getvalue()
     central.slack.always.clear()
     central.sweep(hours=24)
     for posts in (central.approval, central.monitoring):
@@ -245,8 +243,7 @@ def test_a_result_that_nobody_told_is_told_later(central: Central) -> None:
         region=REGION,
         applied_at=datetime.now(UTC),
     )
-    with pytest.raises(UnpaidError):
-        central.deliver(report)
+    central.deliver(report)
     central.slack.always.clear()
     central.slack.forget()
     central.sweep(hours=20)
@@ -288,8 +285,7 @@ def test_a_reminder_that_slack_refuses_comes_later(central: Central) -> None:
     """The reminder is owed like the question itself."""
     central.file()
     slack_is_down(central)
-    with pytest.raises(SweepError):
-        central.sweep(hours=4)
+    central.sweep(hours=4)
     central.slack.always.clear()
     central.sweep(hours=4, minutes=10)
     assert "Reminder" in central.approval[-1].text
@@ -336,8 +332,7 @@ def test_an_expiry_that_slack_does_not_take_is_told_later(central: Central) -> N
     """The end of a request is owed to both channels like any other result."""
     central.file(aged(make_request(), hours=73))
     slack_is_down(central)
-    with pytest.raises(SweepError):
-        central.sweep()
+    central.sweep()
     assert central.status() == "expired"
     central.slack.always.clear()
     central.slack.forget()
@@ -419,9 +414,9 @@ def test_a_message_that_takes_longer_than_there_is_time_is_not_begun(
         for port in range(2000, 2200)
     ]
     monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 60.0)
-    with pytest.raises(UnpaidError, match="takes more time than is left"):
-        central.file(make_request(change=make_change(added=rules)))
+    central.file(make_request(change=make_change(added=rules)))
     assert central.slack.posts == []
+    assert set(central.item()["owed"]) == {"question", "question_monitoring"}
 
 
 def test_an_index_with_keys_alone_is_enough(central: Central) -> None:
@@ -490,8 +485,7 @@ def test_expiries_during_an_outage_all_happen(central: Central) -> None:
     for number in range(3):
         central.file(aged(make_request(f"r-{number}"), hours=73))
     slack_is_down(central)
-    with pytest.raises(SweepError):
-        central.sweep()
+    central.sweep()
     assert [central.status(f"r-{number}") for number in range(3)] == ["expired"] * 3
     assert set(central.item("r-2")["owed"]) == {"result", "result_monitoring"}
 

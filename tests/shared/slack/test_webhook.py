@@ -204,7 +204,9 @@ def test_the_server_of_the_approval_webhook_is_used_too(monkeypatch: pytest.Monk
     """Slack for governments, and the sandbox, have other hosts: the one that approvalHookUrl names, port and all."""
     monkeypatch.setenv("approvalHookUrl", "http://127.0.0.1:8080/services/T/B/x")
     assert is_response_url("http://127.0.0.1:8080/actions/1")
-    assert not is_response_url("http://127.0.0.1:8081/actions/1")
+    assert is_response_url("http://127.0.0.1:8081/actions/1")
+    assert is_response_url("http://localhost:8081/actions/1")
+    assert not is_response_url("http://169.254.169.254/actions/1")
     assert not is_response_url("https://127.0.0.1:8080/actions/1")
     monkeypatch.setenv("approvalHookUrl", "https://hooks.slack-gov.com/services/T/B/x")
     assert is_response_url("https://hooks.slack-gov.com/actions/1")
