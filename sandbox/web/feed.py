@@ -5,9 +5,10 @@ Each start afresh begins a new epoch; whoever was listening to an earlier one is
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sandbox.timeline import Entry, Timeline
+from sandbox.timeline import Entry, ItemWritten, Timeline
 from sandbox.web.changes import Changes
 from sandbox.web.words import line_of
 
@@ -22,6 +23,7 @@ class Feed:
         self._lock = threading.Lock()
         self._entries: list[Json] = []
         self._changes = Changes()
+        self._statuses: dict[str, str] = {}
         self._epoch = 0
         self._open = False
         self._wakers: set[Callable[[], None]] = set()
@@ -31,7 +33,7 @@ class Feed:
     def begin(self) -> None:
         """Forget everything and begin a new epoch."""
         with self._lock:
-            self._entries, self._changes = [], Changes()
+            self._entries, self._changes, self._statuses = [], Changes(), {}
             self._epoch += 1
             self._open = True
         self._wake()
@@ -79,6 +81,10 @@ class Feed:
                 return
             about = self._changes.read(entry)
             line = line_of(entry.event)
+            if isinstance(entry.event, ItemWritten):
+                if self._statuses.get(entry.event.key) == entry.event.status:
+                    line = replace(line, level="detail")
+                self._statuses[entry.event.key] = entry.event.status
             self._entries.append(
                 {
                     "number": entry.number,

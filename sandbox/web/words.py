@@ -52,10 +52,12 @@ def line_of(event: object) -> Line:
 def _(event: ApiCalled) -> Line:
     minor = event.action.startswith(_READING) or event.service in _TOLD_ELSEWHERE
     error = f" → {event.error}" if event.error else ""
+    # The group of a change stands above all its lines.
+    summary = "" if event.service == "ec2" and event.about else event.summary.rpartition(":")[2]
     return Line(
         part="api",
         who=event.function or short_name(event.caller),
-        what=f"{event.service}:{event.action} {event.summary.rpartition(':')[2]}".rstrip() + error,
+        what=f"{event.service}:{event.action} {summary}".rstrip() + error,
         level="bad" if event.error else "detail" if minor else "main",
         duration_ms=event.duration_ms,
     )
