@@ -17,6 +17,8 @@ from deploy.target import Target
 
 _BATCH: Final = 10
 _HIDDEN_SECONDS: Final = 120
+_SHOWN: Final = 300
+"""Characters of an event that a look shows."""
 
 
 class UnknownLetterError(ValueError):
@@ -91,26 +93,32 @@ def _function(arn: str, place: Place) -> str:
 def _redrive(target: Target, queue: str, *, only_look: bool) -> int:
     sqs = target.client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    handed = left = 0
+    handed, unknown = 0, 0
+    kept: list[str] = []
     for message in _messages(sqs, url):
+        receipt = message["ReceiptHandle"]
         try:
             letter = read_letter(message, target.place)
         except UnknownLetterError as error:
-            left += 1
+            unknown += 1
+            kept.append(receipt)
             note(f"message {message['MessageId']} stays: {error}")
             continue
         if only_look:
-            note(f"{letter.function}: {json.dumps(letter.event)[:300]}")
+            kept.append(receipt)
+            note(f"{letter.function}: {json.dumps(letter.event)[:_SHOWN]}")
             continue
         target.client("lambda").invoke(
             FunctionName=target.place.function(letter.function),
             InvocationType="Event",
             Payload=json.dumps(letter.event).encode(),
         )
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
         handed += 1
-    done(f"{handed} handed over, {left} left" if handed or left or not only_look else "that is all")
-    return left
+    for receipt in kept:  # seen by the next one who looks, not in two minutes
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+    done(f"{handed} handed over, {len(kept)} left")
+    return unknown
 
 
 def _messages(sqs: Any, url: str) -> Iterator[Mapping[str, Any]]:

@@ -34,4 +34,5 @@ def manifest(request_url: str) -> str:
 
 def link(request_url: str) -> str:
     """Return the address that opens Slack's page for a new app, all filled in."""
-    return "https://api.slack.com/apps?" + urlencode({"new_app": "1", "manifest_yaml": manifest(request_url)})
+    text = "".join(line for line in manifest(request_url).splitlines(keepends=True) if not line.startswith("#"))
+    return "https://api.slack.com/apps?" + urlencode({"new_app": "1", "manifest_yaml": text})

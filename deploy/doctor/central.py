@@ -28,6 +28,8 @@ _ALIVE: Final = ("no_text", "invalid_payload", "no_blocks", "missing_text_or_fal
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
 """
 _UNAUTHORIZED: Final = 401
+_ADDRESSES: Final = ("https://", "http://127.0.0.1:")
+"""What the product takes as a webhook: Slack's, or a stand-in on this very machine."""
 
 
 def api(target: Target) -> Iterator[str]:
@@ -52,7 +54,7 @@ def secrets(target: Target) -> Iterator[str]:
                 "digits), so clicks are refused: "
                 "copy it from the Slack app's Basic Information."
             )
-        elif name in _HOOKS and not value.startswith("https://"):
+        elif name in _HOOKS and not value.startswith(_ADDRESSES):
             yield (
                 f"The secret {name} is no https:// address, so nothing is posted there: copy it from the "
                 "app's Incoming Webhooks."
@@ -66,7 +68,7 @@ def webhooks(target: Target) -> Iterator[str]:
     settings = current(target)
     for name in _HOOKS:
         url, problem = resolve(target, settings.get(name, ""))
-        if problem or not url.startswith(("https://", "http://127.0.0.1:")):
+        if problem or not url.startswith(_ADDRESSES):
             continue  # said by another check
         try:
             answer = requests.post(url, json={}, timeout=_SECONDS, allow_redirects=False)

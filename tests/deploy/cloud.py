@@ -1,0 +1,351 @@
+"""AWS for the tests of deployment: a moto server, with what Chalice and the templates need and moto lacks.
+
+- API Gateway takes Swagger 2.0, which is what Chalice sends.
+- CloudFormation makes topic and queue policies; alarms are taken and forgotten.
+- Lambda runs the very zips that were uploaded, each invocation in a clean interpreter under the function's role. Asynchronous
+  ones wait until :meth:`Cloud.settle`; three failures send the event to the function's on-failure queue, as in Lambda.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto.apigateway.models import APIGatewayBackend
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
+from moto.core.common_models import CloudFormationModel
+from moto.iam.models import Role
+from moto.server import ThreadedMotoServer
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from sandbox.aws.repairs import repaired
+
+RUNTIME = Path(__file__).parent / "lambda_runtime.py"
+LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+"""What Lambda's Python brings along."""
+TRIES = 3
+
+
+class TopicPolicy(CloudFormationModel):
+    """``AWS::SNS::TopicPolicy``."""
+
+    def __init__(self, topics: list[str]) -> None:
+        self.topics = topics
+        self.physical_resource_id = "topic-policy"
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SNS::TopicPolicy"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> TopicPolicy:
+        properties = cloudformation_json["Properties"]
+        for arn in properties["Topics"]:
+            sns_backends[account_id][region_name].topics[arn].policy = json.dumps(properties["PolicyDocument"])
+        return cls(properties["Topics"])
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
+    ) -> TopicPolicy:
+        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        """Go with the topic."""
+
+
+class QueuePolicy(CloudFormationModel):
+    """``AWS::SQS::QueuePolicy``."""
+
+    physical_resource_id = "queue-policy"
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SQS::QueuePolicy"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> QueuePolicy:
+        properties = cloudformation_json["Properties"]
+        for url in properties["Queues"]:
+            queue = sqs_backends[account_id][region_name].get_queue(url.rsplit("/", 1)[-1])
+            queue._set_attributes({"Policy": json.dumps(properties["PolicyDocument"])})
+        return cls()
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
+    ) -> QueuePolicy:
+        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        """Go with the queue."""
+
+
+class Alarm(CloudFormationModel):
+    """``AWS::CloudWatch::Alarm``: moto's own knows no metric math, and no test asks for alarms."""
+
+    physical_resource_id = "alarm"
+
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::CloudWatch::Alarm"
+
+    @classmethod
+    def create_from_cloudformation_json(cls, *_: Any, **__: Any) -> Alarm:
+        return cls()
+
+    @classmethod
+    def update_from_cloudformation_json(cls, *_: Any, **__: Any) -> Alarm:
+        return cls()
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        """There is nothing."""
+
+
+@dataclass
+class Cloud:
+    """The running stand-in for AWS."""
+
+    folder: Path
+    url: str = ""
+    waiting: deque[tuple[LambdaFunction, Any]] = field(default_factory=deque)
+    calls: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    """AWS calls by the function that made them."""
+    outputs: list[str] = field(default_factory=list)
+
+    def session(self, account: str, region: str) -> boto3.Session:
+        """Return a session of an administrator of an account."""
+        sts = boto3.client(
+            "sts", region_name="us-east-1", endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root"
+        )
+        role = f"arn:aws:iam::{account}:role/administrator"
+        found = sts.assume_role(RoleArn=role, RoleSessionName="operator")["Credentials"]
+        return boto3.Session(
+            aws_access_key_id=found["AccessKeyId"],
+            aws_secret_access_key=found["SecretAccessKey"],
+            aws_session_token=found["SessionToken"],
+            region_name=region,
+        )
+
+    def client(self, account: str, region: str, service: str) -> Any:
+        """Return an administrator's client."""
+        make: Any = self.session(account, region).client
+        return make(service, endpoint_url=self.url)
+
+    def settle(self) -> None:
+        """Run asynchronous invocations until none is left, with Lambda's retries."""
+        while self.waiting:
+            function, event = self.waiting.popleft()
+            for _ in range(TRIES):
+                answer, failed = self.run(function, event)
+                if not failed:
+                    break
+            else:
+                self._give_up(function, event, answer)
+
+    def run(self, function: LambdaFunction, event: Any) -> tuple[str, bool]:
+        """Run a function's own zip once; return its answer and whether it failed."""
+        task = self._unpacked(function.code_bytes)
+        calls = self.folder / "calls.jsonl"
+        calls.unlink(missing_ok=True)
+        process = subprocess.run(
+            [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(task), str(self._libraries()), function.handler, str(calls)],
+            cwd=task,
+            env=self._environment(function),
+            input=json.dumps(event),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if calls.exists():
+            lines = calls.read_text(encoding="utf-8").splitlines()
+            self.calls[function.function_name] += [json.loads(line) for line in lines]
+        self.outputs.append(process.stdout + process.stderr)
+        return (process.stdout.splitlines() or [""])[-1], process.returncode != 0
+
+    def _environment(self, function: LambdaFunction) -> dict[str, str]:
+        arn = function.function_arn
+        region = arn.split(":")[3]
+        sts = boto3.client(
+            "sts", region_name=region, endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root"
+        )
+        session = sts.assume_role(RoleArn=function.role, RoleSessionName=function.function_name)["Credentials"]
+        return {
+            "PATH": os.environ["PATH"],
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"],
+            "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+            "FUNCTION_ARN": arn,
+            **{name: str(value) for name, value in function.environment_vars.items()},
+        }
+
+    def _unpacked(self, code: bytes) -> Path:
+        folder = self.folder / hashlib.sha256(code).hexdigest()[:16]
+        if not folder.exists():
+            zipfile.ZipFile(io.BytesIO(code)).extractall(folder)
+        return folder
+
+    def _libraries(self) -> Path:
+        folder = self.folder / "libraries"
+        if not folder.exists():
+            folder.mkdir()
+            packages = Path(boto3.__file__).parents[1]
+            for name in LAMBDA_HAS:
+                (folder / name).symlink_to(packages / name)
+        return folder
+
+    def _give_up(self, function: LambdaFunction, event: Any, answer: str) -> None:
+        config = function.event_invoke_config[-1].response()
+        queue = config["DestinationConfig"]["OnFailure"]["Destination"].split(":")
+        letter = {
+            "version": "1.0",
+            "requestContext": {
+                "functionArn": f"{function.function_arn}:$LATEST",
+                "condition": "RetriesExhausted",
+                "approximateInvokeCount": TRIES,
+            },
+            "requestPayload": event,
+            "responsePayload": answer,
+        }
+        self.client(queue[4], queue[3], "sqs").send_message(
+            QueueUrl=f"{self.url}/{queue[4]}/{queue[5]}", MessageBody=json.dumps(letter)
+        )
+
+
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """Run the stand-in while the context is open."""
+    cloud = Cloud(folder=folder)
+    lock = threading.Lock()
+
+    def invoke(self: LambdaFunction, body: Any, request_headers: Any, response_headers: Any) -> Any:
+        event = json.loads(body) if body else {}
+        if request_headers and request_headers.get("x-amz-invocation-type", "RequestResponse") == "RequestResponse":
+            answer, failed = cloud.run(self, event)
+            if failed:
+                response_headers["x-amz-function-error"] = "Unhandled"
+            return answer.encode()
+        with lock:
+            cloud.waiting.append((self, event))
+        return b""
+
+    models = parsing.get_model_map()
+    originals = dict(models)
+    with ExitStack() as stack:
+        stack.enter_context(repaired())
+        stack.enter_context(patch.object(LambdaFunction, "invoke", invoke))
+        stack.enter_context(patch.object(LambdaBackend, "send_sns_message", _send_sns_message))
+        for name in ("import_rest_api", "put_rest_api"):
+            original = getattr(APIGatewayBackend, name)
+            stack.enter_context(patch.object(APIGatewayBackend, name, _taking_swagger(original)))
+        stack.enter_context(patch.object(Role, "put_policy", _put_policy))
+        stack.enter_context(patch.object(Stack, "stack_parameters", property(_stack_parameters)))
+        stack.enter_context(patch.object(Stack, "parameter_list", property(_parameters)))
+        for model in (TopicPolicy, QueuePolicy, Alarm):
+            models[model.cloudformation_type()] = model
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            cloud.url = f"http://{host}:{port}"
+            boto3.client(
+                "sts", region_name="us-east-1", endpoint_url=cloud.url, aws_access_key_id="x", aws_secret_access_key="x"
+            ).get_caller_identity()
+            yield cloud
+        finally:
+            server.stop()
+            models.clear()
+            models.update(originals)
+
+
+def _taking_swagger(original: Any) -> Any:
+    def translated(self: APIGatewayBackend, *arguments: Any, **named: Any) -> Any:
+        return original(self, *map(_as_openapi, arguments), **{key: _as_openapi(one) for key, one in named.items()})
+
+    return translated
+
+
+def _as_openapi(value: Any) -> Any:
+    if not isinstance(value, dict) or "paths" not in value:
+        return value
+    document = {name: one for name, one in value.items() if name != "swagger"}
+    document["info"] = {"description": "", **document["info"]}
+    return document
+
+
+def _put_policy(self: Role, policy_name: str, policy_json: Any) -> None:
+    """CloudFormation hands over a policy as a value, which moto would show as Python writes it."""
+    self.policies[policy_name] = policy_json if isinstance(policy_json, str) else json.dumps(policy_json)
+
+
+def _stack_parameters(self: Stack) -> dict[str, Any]:
+    """Lists are told as they were given, with commas."""
+    resolved = self.resource_map.resolved_parameters
+    return {name: ",".join(value) if isinstance(value, list) else value for name, value in resolved.items()}
+
+
+def _parameters(self: Stack) -> list[dict[str, Any]]:
+    return [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in _stack_parameters(self).items()]
+
+
+def _send_sns_message(
+    self: LambdaBackend, function_name: str, message: str, subject: str | None = None, qualifier: str | None = None
+) -> None:
+    """Deliver as SNS does; moto's own event names no topic. Each of our topics feeds the function of its name."""
+    topic = function_name.rsplit("-", 1)[-1]
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": "",
+        "Sns": {
+            "Type": "Notification",
+            "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+            "TopicArn": f"arn:aws:sns:{self.region_name}:{self.account_id}:{topic}",
+            "Subject": subject,
+            "Message": message,
+            "Timestamp": "2026-01-01T00:00:00.000Z",
+            "MessageAttributes": {},
+        },
+    }
+    function = self._lambdas.get_function_by_name_or_arn_with_qualifier(function_name, qualifier)
+    function.invoke(json.dumps({"Records": [record]}), {}, {})
