@@ -80,7 +80,7 @@ def _does(act: Callable[[Body], Json]) -> Callable[[Request], Awaitable[Response
         try:
             document = json.loads(await request.body() or b"{}")
         except ValueError:
-            return _error("BadRequest", "The body is no JSON.")
+            return _refused("BadRequest", "The body is no JSON.", status=400)
         return await _answer(act, document)
 
     return endpoint
@@ -90,18 +90,19 @@ async def _answer(handle: Callable[[Body], Json], document: Any) -> Response:
     try:
         return JSONResponse(await run_in_threadpool(lambda: handle(Body(document))))
     except BadRequestError as error:
-        return _error("BadRequest", str(error))
+        return _refused("BadRequest", str(error), status=400)
     except SandboxError as error:
-        return _error("Sandbox", str(error))
+        return _refused("Sandbox", str(error))
     except ClientError as error:  # AWS's own words
         details = error.response.get("Error", {})
-        return _error(str(details.get("Code", "Unknown")), str(details.get("Message", error)))
+        return _refused(str(details.get("Code", "Unknown")), str(details.get("Message", error)))
     except BotoCoreError as error:
-        return _error(type(error).__name__, str(error))
+        return _refused(type(error).__name__, str(error))
 
 
-def _error(code: str, message: str) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=400)
+def _refused(code: str, message: str, *, status: int = 200) -> Response:
+    """Say what was refused and why. What AWS refuses is no error of the page's, hence status 200."""
+    return JSONResponse({"refused": {"code": code, "message": message}}, status_code=status)
 
 
 def _events(feed: Feed) -> Callable[[Request], Awaitable[Response]]:

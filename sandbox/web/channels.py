@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
+from sandbox.errors import SandboxError
 from sandbox.settings import APPROVAL_CHANNEL, MONITORING_CHANNEL
 from sandbox.slack.workspace import Message, SlackUser
 from sandbox.system import Sandbox
@@ -36,7 +37,7 @@ class Channels:
         with self._lock:
             message = self._seen.get(key)
         if message is None:
-            raise BadRequestError("This message is not on the page any more.")
+            raise SandboxError("This message is not on the page any more.")
         result = self._sandbox.click(self._person(body.text("user")), message, body.text("button"))
         return {"status": result.status, "ms": result.duration_ms, "inTime": result.in_time}
 

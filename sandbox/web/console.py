@@ -7,6 +7,7 @@ role, so that it does not fill the timeline.
 
 from typing import Any
 
+from sandbox.errors import SandboxError
 from sandbox.settings import MemberAccount
 from sandbox.system import Sandbox
 from sandbox.web.body import BadRequestError, Body
@@ -157,7 +158,7 @@ def _traffic(rule: Body) -> Json:
     try:
         return {"IpProtocol": protocol, "FromPort": int(start), "ToPort": int(end)}
     except ValueError as error:
-        raise BadRequestError(f"Ports must be like 443 or 8000-8100, not {ports!r}.") from error
+        raise SandboxError(f"Ports must be like 443 or 8000-8100, not {ports!r}.") from error
 
 
 def _source(text: str) -> tuple[str, str]:

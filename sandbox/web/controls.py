@@ -7,7 +7,7 @@ from sandbox.aging import let_time_pass
 from sandbox.errors import SandboxError
 from sandbox.faults import SlackFault
 from sandbox.system import Sandbox
-from sandbox.web.body import BadRequestError, Body
+from sandbox.web.body import Body
 
 SCHEDULES = ("snapshotSecurityGroups", "sweepRequests")
 #: Functions that one may want to see die half-way.
@@ -104,4 +104,4 @@ class Controls:
             if "/member-" not in str(identity.get("arn", "")) and not event["detail"].get("errorCode"):
                 self._sandbox.deliver_again(event)
                 return {"event": event["detail"]["eventName"], "requestId": event["detail"]["requestID"]}
-        raise BadRequestError("CloudTrail has sent no event yet.")
+        raise SandboxError("CloudTrail has sent no event yet.")

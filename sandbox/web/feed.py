@@ -27,8 +27,7 @@ class Feed:
         self._epoch = 0
         self._open = False
         self._wakers: set[Callable[[], None]] = set()
-        self.close = timeline.listen(self._hear)
-        """Ends the listening."""
+        timeline.listen(self._hear)
 
     def begin(self) -> None:
         """Forget everything and begin a new epoch."""

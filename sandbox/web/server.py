@@ -21,7 +21,7 @@ class PageServer:
     """The page of a stage, as a context manager."""
 
     def __init__(self, stage: Stage, bound: socket.socket) -> None:
-        """Prepare to serve on a listening socket of the loopback interface; the caller closes it."""
+        """Prepare to serve on a listening socket of the loopback interface, which the server closes in the end."""
         self._stage = stage
         self._socket = bound
         self._port = int(bound.getsockname()[1])
@@ -47,6 +47,5 @@ class PageServer:
     ) -> None:
         self._server.should_exit = True
         self._thread.join(timeout=START_SECONDS)
-        self._stage.feed.close()
         if self._thread.is_alive():
             raise SandboxError("The page's server does not stop.")

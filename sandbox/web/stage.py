@@ -12,7 +12,7 @@ from sandbox.errors import SandboxError
 from sandbox.story import Story, StoryError
 from sandbox.system import Sandbox
 from sandbox.terminal import Terminal
-from sandbox.web.body import BadRequestError, Body
+from sandbox.web.body import Body
 from sandbox.web.channels import Channels
 from sandbox.web.console import IDENTITIES, Console
 from sandbox.web.controls import MORTAL_FUNCTIONS, SCHEDULES, Controls
@@ -105,7 +105,7 @@ class Stage:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._busy.acquire(blocking=False):
-            raise BadRequestError("The sandbox is busy with the last such request.")
+            raise SandboxError("The sandbox is busy with the last such request.")
         try:
             yield
         finally:

@@ -49,7 +49,7 @@ def test_a_taken_port_ends_the_command_with_one_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-m", "sandbox", "--aws-port", str(taken.getsockname()[1])]
+        command = [sys.executable, "-m", "sandbox", "--port", "0", "--aws-port", str(taken.getsockname()[1])]
         ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
@@ -68,7 +68,7 @@ def test_a_missing_package_ends_the_command_with_one_sentence() -> None:
 @pytest.mark.slow
 def test_the_sandbox_stays_up_and_stops_cleanly() -> None:
     """It prints lines to paste, runs until it is told to stop, and leaves no process behind."""
-    command = [sys.executable, "-m", "sandbox", "--aws-port", "0"]
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--aws-port", "0", "--no-browser"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -26,7 +26,7 @@ export class Refusal extends Error {
 
 async function answer(response) {
   const document = await response.json();
-  if (document.error && !response.ok) throw new Refusal(document.error);
+  if (document.refused) throw new Refusal(document.refused);
   return document;
 }
 

@@ -1,0 +1,211 @@
+"""The page itself: keyboard, dark and narrow windows, live updates, faults, the AWS CLI's lines, hostile text."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from sandbox.serving import bound_socket
+from sandbox.settings import APPROVAL_CHANNEL, SHOP
+from sandbox.web.server import PageServer
+from sandbox.web.stage import Stage
+from tests.browser.driver import MONITORING, Driver
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def press_until(page: Driver, label: str, *, limit: int = 60) -> None:
+    """Press Tab until the focus is on an element with this accessible name."""
+    for _ in range(limit):
+        page.page.keyboard.press("Tab")
+        focused = page.page.evaluate(
+            "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText ?? '').trim()"
+        )
+        if focused == label:
+            return
+    raise AssertionError(f"Tab does not reach {label!r}")
+
+
+def test_the_whole_loop_works_by_keyboard_alone(page: Driver) -> None:
+    """Add a rule, approve it in its dialog, with nothing but Tab, Enter and typing."""
+    keyboard = page.page.keyboard
+    press_until(page, "Add rules")
+    keyboard.press("Enter")
+    expect(page.dialog).to_be_visible()
+    keyboard.type("SSH")
+    keyboard.press("Tab")
+    keyboard.type("0.0.0.0/0")
+    keyboard.press("Tab")
+    keyboard.type("by keyboard")
+    keyboard.press("Enter")
+    expect(page.question.last).to_be_visible()
+    page.stage.sandbox.wait_until_idle()
+    press_until(page, "Approve Add")
+    outline = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "the focus is visible"
+    keyboard.press("Enter")
+    expect(page.dialog.get_by_role("button", name="Approve Add")).to_be_focused()
+    keyboard.press("Enter")
+    expect(page.row("by keyboard")).to_have_count(1)
+    expect(page.question).to_have_count(0)
+    assert page.page.evaluate("document.activeElement.closest('#slack') !== null"), "the focus is not lost"
+
+
+def test_channels_are_tabs_for_the_arrow_keys(page: Driver) -> None:
+    """Left and right move between the channels and keep the focus."""
+    page.page.get_by_role("tab", name=APPROVAL_CHANNEL).focus()
+    page.page.keyboard.press("ArrowRight")
+    expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
+    expect(page.page.get_by_role("tab", name=MONITORING)).to_have_attribute("aria-selected", "true")
+
+
+def test_a_narrow_window_shows_one_part_at_a_time(open_page: Callable[..., Driver]) -> None:
+    """Buttons choose the part, nothing is wider than the window, and news are counted."""
+    page = open_page(viewport={"width": 390, "height": 800})
+    expect(page.page.locator("#console")).to_be_visible()
+    expect(page.page.locator("#slack")).to_be_hidden()
+    page.add_rule("SSH", "0.0.0.0/0", "narrow")
+    expect(page.page.locator("#slack-badge")).not_to_have_text("")
+    for part in ("Slack", "What happened", "EC2 console"):
+        page.page.locator(".parts").get_by_role("button", name=part).click()
+        assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{part} fits"
+    page.page.locator(".parts").get_by_role("button", name="Slack").click()
+    page.approve("Approve Add")
+    expect(page.question).to_have_count(0)
+
+
+def test_the_page_is_dark_where_the_reader_wants_it(open_page: Callable[..., Driver]) -> None:
+    """Dark means light text on a dark ground, light the other way round."""
+    brightness = "getComputedStyle(document.body).{}.match(/[\\d.]+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)"
+    for scheme, darker, lighter in (("dark", "backgroundColor", "color"), ("light", "color", "backgroundColor")):
+        page = open_page(color_scheme=scheme)
+        values = [page.page.evaluate(brightness.format(name)) for name in (darker, lighter)]
+        assert values[0] < 200 < 500 < values[1], scheme
+
+
+def test_a_change_through_the_real_endpoint_appears_without_reload(page: Driver) -> None:
+    """What somebody does with boto3 or the CLI shows in all three parts."""
+    group = page.stage.console.groups(SHOP.id, "us-east-1")["groups"][0]["id"]
+    page.stage.sandbox.aws.ec2(SHOP, who="sso").authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=23, ToPort=23, CidrIp="192.0.2.0/24"
+    )
+    expect(page.question.last).to_contain_text("192.0.2.0/24")
+    expect(page.changes.first).to_contain_text("ada@example.com adds rules")
+
+
+def test_the_stream_goes_on_after_it_broke(stage: Stage, open_page: Callable[..., Driver]) -> None:
+    """A page that was cut off says so, connects again, and shows what it missed, nothing twice."""
+    bound = bound_socket(0, what="the page", option="--port")
+    port = bound.getsockname()[1]
+    with PageServer(stage, bound) as server:
+        page = open_page(server.url, may_log=True)  # the browser logs that the server is gone
+        page.add_and_wait("SSH", "10.1.0.0/16")
+        steps = page.page.locator("#changes li").count()
+    expect(page.page.locator("#live")).to_have_text("connecting again …")
+    stage.sandbox.aws.ec2(SHOP, who="ci").create_security_group(GroupName="meanwhile", Description="x")
+    stage.sandbox.wait_until_idle()
+    with PageServer(stage, bound_socket(port, what="the page", option="--port")):
+        expect(page.page.locator("#live")).to_have_text("live")
+        expect(page.changes.first).to_contain_text("pipeline makes a group")
+        expect(page.changes).to_have_count(2)
+        assert page.changes.nth(1).locator("li").count() == steps
+
+
+def test_errors_are_those_of_ec2(page: Driver) -> None:
+    """A rule that is there already is refused with EC2's code, in the form and in the console."""
+    page.open_group("frontend")
+    page.add_rule("HTTPS", "0.0.0.0/0")
+    expect(page.dialog.get_by_role("alert")).to_contain_text("InvalidPermission.Duplicate")
+    page.dialog.get_by_role("button", name="Cancel").click()
+    expect(page.page.locator("#flash")).to_contain_text("InvalidPermission.Duplicate")
+    expect(page.changes.first.locator(".state")).to_have_text("InvalidPermission.Duplicate")
+
+
+def test_a_question_that_slack_refused_is_asked_later(page: Driver) -> None:
+    """Slack answers 500; the rule is gone all the same, and the sweep asks once Slack is back."""
+    controls = page.page.locator("#controls")
+    page.page.locator("#toggle-controls").click()
+    controls.get_by_label("answers").select_option("server_error")
+    expect(page.page.locator("#toggle-controls")).to_have_text("Faults & time (1 on)")
+    page.add_rule("SSH", "0.0.0.0/0", "during the outage")
+    expect(page.page.locator('[data-kind="SlackRefused"]').first).to_be_visible()
+    expect(page.row("during the outage")).to_have_count(0)
+    page.stage.sandbox.wait_until_idle(120)
+    controls.get_by_role("button", name="Everything works again").click()
+    expect(page.page.locator("#toggle-controls")).to_have_text("Faults & time")
+    controls.get_by_role("button", name="Let 5 hours pass").click()
+    expect(page.question.first).to_contain_text("during the outage")
+
+
+def test_a_function_that_is_killed_comes_through(page: Driver) -> None:
+    """The revert dies after its first call, runs again, and there is one question."""
+    page.page.locator("#toggle-controls").click()
+    page.page.locator("#controls").get_by_label("kill").select_option("revertSecurityGroup")
+    page.add_and_wait("SSH", "0.0.0.0/0", "killed")
+    expect(page.page.locator('[data-kind="FaultStruck"]')).to_contain_text("function killed")
+    expect(page.question).to_have_count(1)
+    expect(page.row("killed")).to_have_count(0)
+
+
+def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
+    """CloudTrail loses the event: the rule stays, in red, until the snapshot takes it back and asks."""
+    controls = page.page.locator("#controls")
+    page.page.locator("#toggle-controls").click()
+    controls.get_by_label("lose").select_option("1")
+    page.add_rule("SSH", "0.0.0.0/0", "lost")
+    expect(page.row("lost")).to_have_count(1)
+    expect(page.changes.first.locator(".state")).to_contain_text("unseen")
+    expect(page.changes.first.locator(".exposed")).to_contain_text("in force so far")
+    for _ in range(2):  # the first one sees the difference, the next one takes it back
+        controls.get_by_role("button", name="Run the snapshot").click()
+        expect(controls.locator(".said")).to_contain_text("It ran")
+        page.page.wait_for_timeout(4_000)  # drift_grace_minutes of the sandbox
+    expect(page.row("lost")).to_have_count(0)
+    expect(page.question.last).to_contain_text("lost")
+
+
+def test_starting_afresh_empties_everything_for_every_tab(open_page: Callable[..., Driver]) -> None:
+    """Messages, changes and groups of one's own are gone, in the other tab too."""
+    first, second = open_page(), open_page()
+    first.add_and_wait("SSH", "0.0.0.0/0")
+    expect(second.question).to_have_count(1)
+    first.page.get_by_role("button", name="Start afresh").click()
+    for page in (first, second):
+        expect(page.messages).to_have_count(0)
+        expect(page.changes).to_have_count(0)
+        expect(page.rows).to_have_count(2)
+
+
+def test_what_a_user_wrote_stays_text(page: Driver) -> None:
+    """Markup, mentions and HTML in a description are shown as they stand, everywhere on the page."""
+    page.add_and_wait("SSH", "10.0.0.0/8", "*bold* @here & :smile: _x_")
+    shown = page.question.last.locator(".plain_text")
+    expect(shown.filter(has_text="*bold* @here & :smile: _x_")).to_have_count(1)
+    assert page.question.last.locator(".mention").count() == 0
+
+
+def test_the_lines_for_the_aws_cli_are_those_of_the_sandbox(page: Driver) -> None:
+    """The dialog has the endpoint, a user's key, a session's token and a command for the open group."""
+    page.page.get_by_role("button", name="Use the AWS CLI").click()
+    text = page.dialog.text_content() or ""
+    user = page.stage.sandbox.aws.credentials(SHOP.id, "user")
+    session = page.stage.sandbox.aws.credentials(SHOP.id, "sso")
+    for line in (
+        f"export AWS_ENDPOINT_URL={page.stage.sandbox.aws_url}",
+        f"export AWS_ACCESS_KEY_ID={user.access_key_id}",
+        f"export AWS_SESSION_TOKEN={session.session_token}",
+        "export AWS_DEFAULT_REGION=us-east-1",
+        "aws ec2 authorize-security-group-ingress --group-id sg-",
+    ):
+        assert line in text
+    page.page.keyboard.press("Escape")
+    expect(page.dialog).to_have_count(0)
+
+
+def test_the_story_fills_the_page(page: Driver) -> None:
+    """The demo's story can be played from the page: questions, results, an error, a denial."""
+    page.page.get_by_role("button", name="Play the story").click()
+    expect(page.changes).not_to_have_count(0)
+    for headline in ("denied", "approved and applied", "could not be applied", "needs approval"):
+        found = page.messages.filter(has=page.page.get_by_role("heading", name=headline))
+        expect(found).not_to_have_count(0)
