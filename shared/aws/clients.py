@@ -59,11 +59,21 @@ def client(service: Any, region: str, *, hurried: bool = False) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, region: str, hurried: bool, _access_key: str, _endpoint: str) -> Any:
-    session = boto3.session.Session()  # not boto3's default session, which keeps the first credentials it saw
+def _client(service: str, region: str, hurried: bool, access_key: str, _endpoint: str) -> Any:
+    session = _session(access_key)
     return session.client(service, region_name=region, config=_HURRIED if hurried else _CONFIG)  # type: ignore[call-overload]  # any service
+
+
+@lru_cache(maxsize=8)
+def _session(_access_key: str) -> boto3.session.Session:
+    """Return one session for all clients of an account, which then read botocore's data once.
+
+    Not boto3's default session, which keeps the first credentials it saw.
+    """
+    return boto3.session.Session()
 
 
 def forget() -> None:
     """Drop all clients; the next one is made from the environment as it is then."""
     _client.cache_clear()
+    _session.cache_clear()
