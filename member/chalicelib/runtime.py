@@ -76,7 +76,8 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
     false: what ``applySecurityGroupChange`` does reaches ``revertSecurityGroup`` under another role than its own.
     Where all functions share one role, it is that one. https://aws.github.io/chalice/topics/configfile.html
     """
-    start, role, session = own_session_arn.split("/", 2)
+    start, _, rest = own_session_arn.partition("/")  # of a user, on somebody's own machine, there is no session
+    role, _, session = rest.partition("/")
     for function in OWN_FUNCTIONS:
         if role.endswith(f"-{function}"):
             stem = role.removesuffix(function)

@@ -137,7 +137,7 @@ def decide(policy: Policy, call: Call, *, is_own: bool) -> Decision:
 
 
 def _decide_guarded(policy: Policy, call: Call) -> Decision:
-    if is_service_linked_role(call.caller):
+    if is_service_linked_role(call.caller) and call.caller.account == call.account:
         return Decision(verb="allow", reason="AWS service-linked roles are always exempt")
     principal = call.caller.principal_arn
     pattern = _matching(policy.exempt_principals, principal)
