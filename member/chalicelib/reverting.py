@@ -31,6 +31,7 @@ from .allowing import allow
 from .snapshots import reconcile_after
 from .taking_back import Reverted, take_back_call
 
+_MAY_BE_OPEN: Final = frozenset({"observed", "unreverted"})
 _REASONS_TOLD: Final = 5
 _GONE: Final = "The group has been deleted since, so nothing of this is in force."
 _NOT_CHANGED: Final = "EC2 reported success, but the group did not change."
@@ -117,13 +118,12 @@ def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: Securi
     entry: LedgerEntry | None = None
     if ids and head.direction is not None:
         entry = _close(head, head.direction, ids, groups, table)
-    call = read_rules(event, head)
+    call = _with_ids_of_named_groups(read_rules(event, head), groups)
     entry = entry or table.entry(call.request_id)
     if entry is not None:
-        logger.info("delivered again", extra={"request_id": entry.request.request_id, "outcome": entry.outcome})
-        filing.tell(entry, table)
+        _deliver_again(call, entry, policy, groups, table)
         return
-    reverted = take_back_call(_with_ids_of_named_groups(call, groups), policy, groups, table)
+    reverted = take_back_call(call, policy, groups, table)
     if reverted.finding.is_unguarded:
         logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
         return
@@ -142,12 +142,26 @@ def _close(
     """
     if close(groups, head.group_id, direction, ids) is not None:
         entry = table.entry(head.request_id)
-        if entry is not None and entry.outcome != "unreverted":
+        if entry is not None and entry.outcome not in _MAY_BE_OPEN:
             return entry
         if len(ids) > 1:
             close_singly(groups, head.group_id, direction, ids)
     _measure_exposure(head)
     return None
+
+
+def _deliver_again(call: Call, entry: LedgerEntry, policy: Policy, groups: SecurityGroups, table: StateTable) -> None:
+    """Tell again what an earlier delivery filed.
+
+    Where that one found the change allowed (policy was another one) or could not take it back, closing by id may just
+    have closed approved rules: they are opened again.
+    """
+    logger.info("delivered again", extra={"request_id": entry.request.request_id, "outcome": entry.outcome})
+    if call.kind == "add" and entry.outcome in _MAY_BE_OPEN:
+        reverted = take_back_call(call, policy, groups, table)
+        if reverted.is_readable and reverted.live:
+            _keep_baseline(call, policy, table, reverted, entry.request.group_name)
+    filing.tell(entry, table)
 
 
 def _with_ids_of_named_groups(call: Call, groups: SecurityGroups) -> Call:
