@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox test lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -28,8 +28,11 @@ venv: $(STAMP) ## make .venv and install requirements.txt into it (once; again w
 demo: $(STAMP) ## play the whole story on this machine: change, revert, Slack, decision, apply
 	@$(BIN)/python -m sandbox demo $(ARGS)
 
-sandbox: $(STAMP) ## keep the whole system up on this machine, to try it by hand
+sandbox: $(STAMP) ## keep the whole system up on this machine and open its page; ARGS="--help" lists options
 	@$(BIN)/python -m sandbox $(ARGS)
+
+screenshots: $(STAMP) ## make the pictures of the documentation from the running sandbox (needs Chromium)
+	@$(BIN)/python -m sandbox.web.screenshots
 
 test: $(STAMP) ## run every test, with coverage; ARGS="-k slack" goes to pytest, JOBS is the number of processes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= $(ARGS)

@@ -184,6 +184,33 @@ def test_what_a_user_wrote_stays_text(page: Driver) -> None:
     assert page.question.last.locator(".mention").count() == 0
 
 
+def test_slacks_markup_is_drawn_as_slack_draws_it(page: Driver) -> None:
+    """Bold, code, links, mentions and dates are markup in mrkdwn; HTML, script addresses and plain_text never are."""
+    markup = (
+        "*bold* _slanted_ ~gone~ `a*b*c` <https://example.com/x?a=1&amp;b=2|a link> <@U0APPROVER> <!here> "
+        "<!date^0^{date_num} {nonsense}|long ago> 2*3*4 snake_case_name &lt;img src=x onerror=alert(1)&gt; "
+        "<javascript:alert(1)|no link>"
+    )
+    blocks = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": markup}},
+        {"type": "section", "text": {"type": "plain_text", "text": "*plain* <b>text</b> <@U0APPROVER>"}},
+    ]
+    page.stage.sandbox.slack.post(APPROVAL_CHANNEL, {"text": "x", "blocks": blocks})
+    drawn, inert = page.messages.last.locator(".mrkdwn"), page.messages.last.locator(".plain_text")
+    expect(drawn.locator("strong")).to_have_text("bold")
+    expect(drawn.locator("em")).to_have_text("slanted")
+    expect(drawn.locator("s")).to_have_text("gone")
+    expect(drawn.locator("code")).to_have_text("a*b*c")
+    expect(drawn.locator("a")).to_have_text("a link")
+    expect(drawn.locator("a")).to_have_attribute("href", "https://example.com/x?a=1&b=2")
+    expect(drawn.locator(".mention")).to_have_text(["@Grace", "@here"])
+    expect(drawn.locator("time")).to_have_text("1970-01-01 {nonsense}")
+    expect(drawn).to_contain_text("2*3*4 snake_case_name <img src=x onerror=alert(1)> no link")
+    assert drawn.locator("img").count() == 0
+    expect(inert).to_have_text("*plain* <b>text</b> <@U0APPROVER>")
+    assert inert.locator("*").count() == 0
+
+
 def test_the_lines_for_the_aws_cli_are_those_of_the_sandbox(page: Driver) -> None:
     """The dialog has the endpoint, a user's key, a session's token and a command for the open group."""
     page.page.get_by_role("button", name="Use the AWS CLI").click()

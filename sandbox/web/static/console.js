@@ -123,7 +123,7 @@ function frame() {
     none: h("p", { class: "empty" }, "No inbound rules."),
   };
   body.replaceChildren(
-    h("div", { class: "groups-bar" }, parts.list, h("button", { type: "button", onclick: createGroup }, "Create group")),
+    h("div", { class: "groups-bar" }, parts.list, h("button", { type: "button", onclick: createGroup }, "New group")),
     h("div", { class: "group-head" }, h("div", {}, h("h3", {}, parts.title, parts.id), parts.about), verbs()),
     h(
       "table",

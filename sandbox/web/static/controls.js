@@ -25,7 +25,7 @@ export function startControls(overview) {
       choice("snsDelaySeconds", "after", { 0: "no time", 2: "2 s", 5: "5 s", 15: "15 s" }),
     ]),
     group("CloudTrail and EventBridge", [
-      choice("eventCopies", "deliver each event", { 1: "once", 2: "twice", 3: "three times" }),
+      choice("eventCopies", "deliver", { 1: "each event once", 2: "each event twice", 3: "each event three times" }),
       choice("eventDelaySeconds", "after", { 0: "no time", 2: "2 s", 5: "5 s", 15: "15 s" }),
       choice("eventsToLose", "lose", { 0: "nothing", 1: "the next event", 2: "the next two" }),
       act("Deliver the last event again", "api/controls/deliver-again", {}, (answer) => `${answer.event} is delivered once more.`),
@@ -37,11 +37,10 @@ export function startControls(overview) {
       act("Redrive", "api/controls/redrive", {}, (answer) => `${answer.redriven} handed out again.`),
     ]),
     group("Time", [
-      act("Run the snapshot", "api/controls/run", { name: "snapshotSecurityGroups" }, ran),
-      act("Run the sweep", "api/controls/run", { name: "sweepRequests" }, ran),
-      act("Let 5 minutes pass", "api/controls/pass-time", { hours: 5 / 60 }, passed),
+      h("div", { class: "row" }, act("Run the snapshot", "api/controls/run", { name: "snapshotSecurityGroups" }, ran), act("Run the sweep", "api/controls/run", { name: "sweepRequests" }, ran)),
+      h("div", { class: "row" }, act("Let 5 minutes pass", "api/controls/pass-time", { hours: 5 / 60 }, passed),
       act("Let 5 hours pass", "api/controls/pass-time", { hours: 5 }, passed),
-      act("Let 3 days pass", "api/controls/pass-time", { hours: 72 }, passed),
+      act("Let 3 days pass", "api/controls/pass-time", { hours: 72 }, passed)),
     ]),
     h("div", { class: "last" }, act("Everything works again", "api/controls/repair", {}, () => "All switches are as they should be."), said),
   );
