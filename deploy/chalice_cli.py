@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from chalice.cli import main
 from chalice.utils import OSUtils
 
+_LEFT_OUT: Final = ("__pycache__", "tests")
+"""Byte code, and the tests that some libraries bring along."""
+
 
 def _sorted_walk(_: OSUtils, path: str, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
     for folder, folders, files in os.walk(path, followlinks=followlinks):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT)
         yield folder, folders, sorted(files)
 
 

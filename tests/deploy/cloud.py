@@ -2,7 +2,8 @@
 
 - API Gateway takes Swagger 2.0, which is what Chalice sends.
 - CloudFormation makes topic and queue policies; alarms are taken and forgotten.
-- Lambda runs the very zips that were uploaded, each invocation in a clean interpreter under the function's role. Asynchronous
+- Lambda runs the very zips that were uploaded, each invocation in a clean interpreter under the function's role.
+Asynchronous
   ones wait until :meth:`Cloud.settle`; three failures send the event to the function's on-failure queue, as in Lambda.
 """
 
@@ -151,9 +152,7 @@ class Cloud:
 
     def session(self, account: str, region: str) -> boto3.Session:
         """Return a session of an administrator of an account."""
-        sts = boto3.client(
-            "sts", region_name="us-east-1", endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root"
-        )
+        sts = self._sts()
         role = f"arn:aws:iam::{account}:role/administrator"
         found = sts.assume_role(RoleArn=role, RoleSessionName="operator")["Credentials"]
         return boto3.Session(
@@ -167,6 +166,10 @@ class Cloud:
         """Return an administrator's client."""
         make: Any = self.session(account, region).client
         return make(service, endpoint_url=self.url)
+
+    def _sts(self) -> Any:
+        make: Any = boto3.client
+        return make("sts", "us-east-1", endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root")
 
     def settle(self) -> None:
         """Run asynchronous invocations until none is left, with Lambda's retries."""
@@ -184,8 +187,9 @@ class Cloud:
         task = self._unpacked(function.code_bytes)
         calls = self.folder / "calls.jsonl"
         calls.unlink(missing_ok=True)
+        arguments = [str(RUNTIME), str(task), str(self._libraries()), function.handler, str(calls)]
         process = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(task), str(self._libraries()), function.handler, str(calls)],
+            [sys.executable, "-I", "-S", "-B", *arguments],
             cwd=task,
             env=self._environment(function),
             input=json.dumps(event),
@@ -202,10 +206,7 @@ class Cloud:
     def _environment(self, function: LambdaFunction) -> dict[str, str]:
         arn = function.function_arn
         region = arn.split(":")[3]
-        sts = boto3.client(
-            "sts", region_name=region, endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root"
-        )
-        session = sts.assume_role(RoleArn=function.role, RoleSessionName=function.function_name)["Credentials"]
+        session = self._sts().assume_role(RoleArn=function.role, RoleSessionName=function.function_name)["Credentials"]
         return {
             "PATH": os.environ["PATH"],
             "AWS_REGION": region,
@@ -288,9 +289,6 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
         try:
             host, port = server.get_host_and_port()
             cloud.url = f"http://{host}:{port}"
-            boto3.client(
-                "sts", region_name="us-east-1", endpoint_url=cloud.url, aws_access_key_id="x", aws_secret_access_key="x"
-            ).get_caller_identity()
             yield cloud
         finally:
             server.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -39,7 +40,19 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("*", "ec2:ModifySecurityGroupRules"): _RESTORES,
     ("*", "ec2:UpdateSecurityGroupRuleDescriptionsIngress"): _RESTORES,
     ("*", "ec2:UpdateSecurityGroupRuleDescriptionsEgress"): _EGRESS,
-    ("*", "ec2:CreateTags"): "a rule that had tags is restored with them; EC2 asks for this when authorize carries tags",
+    (
+        "revertSecurityGroup",
+        "dynamodb:BatchGetItem",
+    ): "a call whose event leaves the group out: all groups are looked at",
+    ("revertSecurityGroup", "dynamodb:UpdateItem"): "the same, where a difference cannot be taken back",
+    ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "a difference that cannot be taken back",
+    ("api_handler", "dynamodb:GetItem"): "who may decide depends on the request; a late click on an approved one",
+    ("sweepRequests", "dynamodb:GetItem"): "an index that does not have all of a request",
+    ("sweepRequests", "sns:Publish"): "a decision whose message could not be sent at the click",
+    (
+        "*",
+        "ec2:CreateTags",
+    ): "a rule that had tags is restored with them; EC2 asks for this when authorize carries tags",
 }
 
 
@@ -54,9 +67,7 @@ def used_grants(operator: Operator) -> list[tuple[str, str, str]]:
     for place in (CENTRAL, MEMBER):
         for name in FUNCTIONS[place.app]:
             for call in operator.cloud.calls[place.function(name)]:
-                action = f"{call['service']}:{call['operation']}"
-                if action != "sts:GetCallerIdentity":  # allowed to everybody
-                    found.add((name, action, _resource(place, call)))
+                found |= {(name, action, resource) for action, resource in _needs(place, call)}
     return sorted(found)
 
 
@@ -69,18 +80,28 @@ def is_allowed(function: str, action: str, resource: str) -> bool:
     return False
 
 
-def _resource(place: Place, call: dict[str, Any]) -> str:
-    params = call["params"]
-    match call["service"]:
-        case "dynamodb":
+def _needs(place: Place, call: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the permissions that a call needs: (action, resource)."""
+    action, params = f"{call['service']}:{call['operation']}", call["params"]
+    match call["service"], call["operation"]:
+        case "sts", "GetCallerIdentity":
+            return  # allowed to everybody
+        case "dynamodb", "TransactWriteItems":
+            # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+            for item in params["TransactItems"]:
+                for kind, one in item.items():
+                    name = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
+                    yield f"dynamodb:{name}", place.arn("dynamodb", f"table/{one['TableName']}")
+        case "dynamodb", _:
             tables = [params["TableName"]] if "TableName" in params else list(params["RequestItems"])
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-            return place.arn("dynamodb", f"table/{tables[0]}{index}")
-        case "sns":
-            return str(params["TopicArn"])
-        case "ssm":
-            return place.arn("ssm", f"parameter{params['Name']}")
-        case "ec2" if "GroupId" in params:
-            return place.arn("ec2", f"security-group/{params['GroupId']}")
+            for table in tables:
+                yield action, place.arn("dynamodb", f"table/{table}{index}")
+        case "sns", _:
+            yield action, params["TopicArn"]
+        case "ssm", _:
+            yield action, place.arn("ssm", f"parameter{params['Name']}")
+        case "ec2", _ if "GroupId" in params:
+            yield action, place.arn("ec2", f"security-group/{params['GroupId']}")
         case _:
-            return "*"
+            yield action, "*"

@@ -1,7 +1,8 @@
-"""Lambda's part of one invocation, in a clean interpreter: run with ``python -I -S``, it sees the zip, boto3 and nothing else.
+"""Lambda's part of one invocation, in a clean interpreter: run with ``python -I -S``, it sees the zip, boto3 and
+nothing else.
 
-Arguments: the unpacked zip, a folder with Lambda's own libraries, the handler, a file for the AWS calls made. The event comes
-on standard input; the answer is the last line on standard output.
+Arguments: the unpacked zip, a folder with Lambda's own libraries, the handler, a file for the AWS calls made. The
+event comes on standard input; the answer is the last line on standard output.
 """
 
 import json
@@ -48,7 +49,7 @@ def main() -> None:
     foreign = [path for path in sys.path if path not in (task, libraries) and not path.startswith(sys.base_prefix)]
     if foreign:
         raise RuntimeError(f"not clean: {foreign}")
-    print("\n" + json.dumps(answer))
+    sys.stdout.write("\n" + json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":

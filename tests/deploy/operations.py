@@ -17,6 +17,7 @@ import pytest
 
 from deploy.__main__ import main
 from deploy.names import Place
+from deploy.round_trip import make_event
 from deploy.target import Target, find_target
 from shared.slack.messages import APPROVE, DENY
 from shared.slack.signature import sign
@@ -26,6 +27,7 @@ from tests.deploy.slack_server import Slack, running_slack
 CENTRAL = Place(app="central", stage="prod", partition="aws", account="111111111111", region="us-east-1")
 MEMBER = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
 OTHER_REGION = Place(app="member", stage="prod", partition="aws", account="222222222222", region="us-east-1")
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION")
 SECRET = "0123456789abcdef0123456789abcdef"
 MEMBER_ARGUMENTS = ["--central", CENTRAL.account, "--central-region", CENTRAL.region]
 
@@ -154,8 +156,6 @@ APPROVE_ACTION, DENY_ACTION = APPROVE, DENY
 
 def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str, Any]:
     """Return CloudTrail's event of one opened port."""
-    from deploy.round_trip import make_event
-
     event = make_event(MEMBER.account, MEMBER.region, request_id, datetime.now(UTC))
     detail = event["detail"]
     detail["userIdentity"]["userName"] = "ada"
@@ -176,6 +176,17 @@ def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str,
         "description": "office",
     }
     detail["responseElements"]["securityGroupRuleSet"] = {"items": [rule]}
+    return event
+
+
+def deleted(group_id: str) -> dict[str, Any]:
+    """Return CloudTrail's event of a deleted group."""
+    event = make_event(MEMBER.account, MEMBER.region, str(uuid.uuid4()), datetime.now(UTC))
+    event["detail"] |= {
+        "eventName": "DeleteSecurityGroup",
+        "requestParameters": {"groupId": group_id},
+        "responseElements": {"_return": True},
+    }
     return event
 
 
@@ -211,7 +222,13 @@ def _proxied(body: str, stamp: str, signature: str) -> dict[str, Any]:
 def operating(folder: Path) -> Iterator[Operator]:
     """Give an operator both accounts, as profiles, and an empty Slack workspace."""
     with running_slack() as slack, running_cloud(folder) as cloud, pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_PROFILE",
+            "AWS_DEFAULT_REGION",
+        ):
             patch.delenv(name, raising=False)
         credentials = folder / "credentials"
         lines = []
@@ -227,5 +244,7 @@ def operating(folder: Path) -> Iterator[Operator]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
         patch.setenv("AWS_CONFIG_FILE", str(folder / "none"))
         patch.setenv("AWS_ENDPOINT_URL", cloud.url)
-        patch.setattr("deploy.staging.build_folder", lambda place: folder / "build" / f"{place.app}-{place.chalice_stage}")
+        patch.setattr(
+            "deploy.staging.build_folder", lambda place: folder / "build" / f"{place.app}-{place.chalice_stage}"
+        )
         yield Operator(cloud=cloud, slack=slack)

@@ -1,9 +1,11 @@
-"""Both apps in two accounts and two regions: deployed by the real Chalice, run from the zips that were uploaded, taken away."""
+"""Both apps in two accounts and two regions: deployed by the real Chalice, run from the zips that "
+"were uploaded, taken away."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.deploy.operations import (
     MEMBER,
     OTHER_REGION,
     Operator,
+    deleted,
     operating,
 )
 
@@ -41,7 +44,8 @@ def test_every_function_runs_under_its_own_role_or_the_shared_one(operator: Oper
     """The central app's functions have a role each; the member app's share the one the product knows itself by."""
     client = operator.client(place, "lambda")
     roles = {
-        name: client.get_function_configuration(FunctionName=place.function(name))["Role"] for name in FUNCTIONS[place.app]
+        name: client.get_function_configuration(FunctionName=place.function(name))["Role"]
+        for name in FUNCTIONS[place.app]
     }
     if place.app == "central":
         names = {name: f"central-prod-us-east-1-{name}" for name in roles}
@@ -56,7 +60,9 @@ def test_a_function_is_configured_as_shipped(operator: Operator) -> None:
     assert (found["Architectures"], found["TracingConfig"]["Mode"]) == (["arm64"], "Active")
     variables = found["Environment"]["Variables"]
     assert variables["slackSigningSecret"] == "ssm:/security-group-approval/slackSigningSecret"
-    member = operator.client(MEMBER, "lambda").get_function_configuration(FunctionName=MEMBER.function("revertSecurityGroup"))
+    member = operator.client(MEMBER, "lambda").get_function_configuration(
+        FunctionName=MEMBER.function("revertSecurityGroup")
+    )
     settings = member["Environment"]["Variables"]
     assert (settings["centralAccountId"], settings["centralRegion"], settings["accountName"]) == (
         CENTRAL.account,
@@ -66,7 +72,8 @@ def test_a_function_is_configured_as_shipped(operator: Operator) -> None:
 
 
 def test_a_deployed_policy_names_its_own_account_and_region(operator: Operator) -> None:
-    """The shipped files hold for every account; what is deployed for this one, except where others' topics are meant."""
+    """The shipped files hold for every account; what is deployed for this one, except where others' "
+    "topics are meant."""
     iam = operator.client(CENTRAL, "iam")
     role = "central-prod-us-east-1-api_handler"
     document = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
@@ -150,10 +157,6 @@ def test_logs_end_some_day(operator: Operator, place: Place) -> None:
 def test_approved_from_the_zips(operator: Operator) -> None:
     """A port is opened, closed, asked for, approved, opened again and told, by nothing but the uploaded zips."""
     group = operator.make_group("approved")
-    operator.client(MEMBER, "lambda").invoke(
-        FunctionName=MEMBER.function("snapshotSecurityGroups"), InvocationType="Event", Payload=json.dumps(_scheduled(MEMBER))
-    )
-    operator.cloud.settle()
     request = operator.open_port(group, 443)
     assert operator.ports(group) == set()
     assert operator.status(request) == "pending"
@@ -184,13 +187,48 @@ def test_failed_from_the_zips(operator: Operator) -> None:
     assert "no longer exists" in json.dumps(operator.slack.messages("/monitor")[-1])
 
 
-def test_the_schedules_run_from_the_zips(operator: Operator) -> None:
-    """Sweep and snapshot run on the event that their rule sends."""
-    for place, name in ((CENTRAL, "sweepRequests"), (MEMBER, "snapshotSecurityGroups")):
-        operator.client(place, "lambda").invoke(
-            FunctionName=place.function(name), InvocationType="Event", Payload=json.dumps(_scheduled(place))
-        )
-    operator.cloud.settle()
+def test_a_late_click_is_told_who_was_faster(operator: Operator) -> None:
+    """The second click changes nothing."""
+    group = operator.make_group("twice")
+    request = operator.open_port(group, 7443)
+    for action, status in ((DENY_ACTION, "denied"), (APPROVE_ACTION, "denied")):
+        assert operator.click(action)["statusCode"] == 200
+        assert operator.status(request) == status
+    assert operator.ports(group) == set()
+
+
+def test_a_deleted_group_is_forgotten(operator: Operator) -> None:
+    """Its baseline goes with it."""
+    group = operator.make_group("gone")
+    _snapshot(operator)
+    table = operator.client(MEMBER, "dynamodb")
+    key = {"id": {"S": f"group#{MEMBER.region}#{group}"}}
+    assert "Item" in table.get_item(TableName="securityGroupState", Key=key)
+    operator.client(MEMBER, "ec2").delete_security_group(GroupId=group)
+    operator.deliver(deleted(group))
+    assert "Item" not in table.get_item(TableName="securityGroupState", Key=key)
+
+
+def test_a_change_without_an_event_is_found_by_the_schedule(operator: Operator) -> None:
+    """The snapshot takes it back when the time for a late event is over, and asks."""
+    group = operator.make_group("drifted")
+    _snapshot(operator)
+    permission = {"IpProtocol": "tcp", "FromPort": 25, "ToPort": 25, "IpRanges": [{"CidrIp": "198.51.100.0/24"}]}
+    operator.client(MEMBER, "ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    _snapshot(operator)
+    assert operator.ports(group) == {25}
+    _snapshot(operator, minutes=20)
+    assert operator.ports(group) == set()
+    operator.click(DENY_ACTION)
+
+
+def test_the_sweep_runs_from_the_zip(operator: Operator) -> None:
+    """Five hours later it reminds of a request that nobody decided."""
+    operator.open_port(operator.make_group("undecided"), 6443)
+    before = len(operator.slack.messages("/approve"))
+    _run(operator, CENTRAL, "sweepRequests", minutes=300)
+    assert len(operator.slack.messages("/approve")) > before
+    operator.click(DENY_ACTION)
     assert [_waiting(operator, place, place.failures) for place in (CENTRAL, MEMBER)] == [0, 0]
 
 
@@ -200,7 +238,9 @@ def test_an_event_that_failed_three_times_is_redriven_and_ends_right(operator: O
     client = operator.client(MEMBER, "lambda")
     full = MEMBER.function("revertSecurityGroup")
     before = client.get_function_configuration(FunctionName=full)["Environment"]["Variables"]
-    client.update_function_configuration(FunctionName=full, Environment={"Variables": {**before, "policyFile": "/gone"}})
+    client.update_function_configuration(
+        FunctionName=full, Environment={"Variables": {**before, "policyFile": "/gone"}}
+    )
     request = operator.open_port(group, 22)
     assert (operator.ports(group), operator.status(request)) == ({22}, "")
     assert _waiting(operator, MEMBER, MEMBER.failures) == 1
@@ -300,18 +340,27 @@ def test_undeploying_leaves_nothing_but_what_it_says(operator: Operator, capsys:
     assert _left(operator, CENTRAL) == []
 
 
-def _scheduled(place: Place) -> dict[str, Any]:
-    return {
+def _snapshot(operator: Operator, *, minutes: int = 0) -> None:
+    _run(operator, MEMBER, "snapshotSecurityGroups", minutes=minutes)
+
+
+def _run(operator: Operator, place: Place, function: str, *, minutes: int) -> None:
+    """Run a scheduled function as its rule does, some minutes from now."""
+    event = {
         "version": "0",
         "id": "1",
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": place.account,
-        "time": "2026-01-01T00:00:00Z",
+        "time": (datetime.now(UTC) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": place.region,
         "resources": [],
         "detail": {},
     }
+    operator.client(place, "lambda").invoke(
+        FunctionName=place.function(function), InvocationType="Event", Payload=json.dumps(event).encode()
+    )
+    operator.cloud.settle()
 
 
 def _waiting(operator: Operator, place: Place, queue: str) -> int:

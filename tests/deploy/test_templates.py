@@ -1,0 +1,234 @@
+"""The foundation's templates, the SCP and the policies, as documents."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, RULES, TABLES, TOPICS, App, Place, is_stage
+from deploy.policies import Scope, narrow
+from deploy.templates import LARGEST_BODY, as_body, foundation
+
+SCP_LIMIT = 5120
+ROLE_POLICIES_LIMIT = 10_240
+"""Characters, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_template_passes_cfn_lint(app: App, tmp_path: Path) -> None:
+    """No finding, and no rule is switched off, in the file people read and in what is sent to CloudFormation."""
+    rendered = tmp_path / f"{app}.json"
+    rendered.write_text(as_body(foundation(app)), encoding="utf-8")
+    source = ROOT / "deploy" / "templates" / f"{app}.yaml"
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), str(source), str(rendered)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.stdout, found.returncode) == ("", 0)
+    assert "cfn-lint" not in source.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_template_needs_no_bucket(app: App) -> None:
+    """CloudFormation takes it in the call itself."""
+    assert len(as_body(foundation(app)).encode()) <= LARGEST_BODY
+
+
+def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
+    """One inline policy per function, and all of them within IAM's limit."""
+    policies = foundation("member")["Resources"]["Role"]["Properties"]["Policies"]
+    assert [one["PolicyName"] for one in policies] == list(FUNCTIONS["member"])
+    assert sum(len(as_body(one["PolicyDocument"])) for one in policies) <= ROLE_POLICIES_LIMIT
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_names_are_those_of_the_app(app: App) -> None:
+    """Functions, topics and rules are listed once more, for operators; the app itself says what there is."""
+    declared = importlib.import_module(f"{app}.app").app
+    kinds = {type(source).__name__: set() for source in declared.event_sources}
+    for source in declared.event_sources:
+        kinds[type(source).__name__].add(source.name)
+    assert {source.name for source in declared.event_sources} | {ROUTE for _ in declared.routes} == set(FUNCTIONS[app])
+    assert kinds["SNSEventConfig"] == set(TOPICS[app])
+    assert kinds.get("CloudWatchEventConfig", set()) | kinds["ScheduledEventConfig"] == set(RULES[app])
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_table_is_hard_to_lose(app: App) -> None:
+    """On demand, recoverable to any second, encrypted, and nobody deletes it by a slip."""
+    tables = [one for one in foundation(app)["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
+    (properties,) = (one["Properties"] for one in tables)
+    assert properties["TableName"] == TABLES[app]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["DeletionProtectionEnabled"]
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_topic_and_queue_has_a_policy_that_wants_tls(app: App) -> None:
+    """Nothing travels in the clear, and no topic is left with AWS's default policy."""
+    resources = foundation(app)["Resources"]
+    wanted = {name for name, one in resources.items() if one["Type"] in ("AWS::SNS::Topic", "AWS::SQS::Queue")}
+    guarded = {
+        reference["Ref"]
+        for one in resources.values()
+        if one["Type"] in ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy")
+        for reference in one["Properties"].get("Topics", one["Properties"].get("Queues"))
+        if any(
+            statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            for statement in one["Properties"]["PolicyDocument"]["Statement"]
+        )
+    }
+    assert guarded == wanted
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_alarm_tells_where_the_parameter_says(app: App) -> None:
+    """An alarm that nobody hears is no alarm."""
+    alarms = [one for one in foundation(app)["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    tell = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    assert len(alarms) >= 8
+    assert all(one["Properties"]["AlarmActions"] == tell for one in alarms)
+
+
+def test_the_dashboard_is_json() -> None:
+    """CloudWatch refuses one that is not; what CloudFormation puts in are names."""
+    body = foundation("central")["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
+    assert [one["properties"]["title"].split(" (")[0] for one in widgets] == [
+        "Exposure",
+        "Requests by status",
+        "Decisions",
+        "Failures",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        ("OrganizationId", ["", "o-a1b2c3d4e5"], ["o-", "a1b2c3d4e5", "o-A1B2C3D4E5"]),
+        ("MemberAccountIds", ["", "222222222222"], ["22222222222", "shop"]),
+        ("AlarmTopicArn", ["", "arn:aws:sns:eu-west-1:111111111111:alarms"], ["alarms", "arn:aws:sqs:eu-west-1:1:x"]),
+        ("Stage", ["prod", "p2"], ["production1", "Prod", "2nd", "a-b"]),
+    ],
+)
+def test_parameters_are_checked_by_the_template(parameter: str, good: list[str], bad: list[str]) -> None:
+    """A slip is refused before anything is made."""
+    pattern = re.compile(foundation("central")["Parameters"][parameter]["AllowedPattern"])
+    assert all(pattern.search(one) for one in good)
+    assert not any(pattern.search(one) for one in bad)
+
+
+def test_the_longest_role_name_keeps_to_iams_limit() -> None:
+    """Nine characters of stage are what IAM's 64 leave, in the region with the longest name."""
+    place = Place(app="central", stage="a" * 9, partition="aws", account="1" * 12, region="ap-southeast-2")
+    assert max(len(f"central-{place.chalice_stage}-{name}") for name in FUNCTIONS["central"]) == 64
+    assert is_stage("a" * 9)
+    assert not is_stage("a" * 10)
+
+
+MEMBER_SCOPE = Scope(
+    app="member",
+    partition="aws",
+    region="eu-west-1",
+    account="222222222222",
+    chalice_stage="prod-eu-west-1",
+    central_region="us-east-1",
+    central_account="111111111111",
+)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "narrowed"),
+    [
+        ("*", "*"),
+        ("arn:*:dynamodb:*:*:table/t", "arn:aws:dynamodb:eu-west-1:222222222222:table/t"),
+        ("arn:*:sns:*:*:securityGroupChange", "arn:aws:sns:us-east-1:111111111111:securityGroupChange"),
+        ("arn:*:ec2:*:*:prefix-list/*", "arn:aws:ec2:eu-west-1:*:prefix-list/*"),
+        (
+            "arn:*:logs:*:*:log-group:/aws/lambda/member-*-revertSecurityGroup:*",
+            "arn:aws:logs:eu-west-1:222222222222:log-group:/aws/lambda/member-prod-eu-west-1-revertSecurityGroup:*",
+        ),
+    ],
+)
+def test_a_policy_is_narrowed_to_its_place(shipped: str, narrowed: str) -> None:
+    """Own resources get the own account and region, the central account's its own, and shared lists stay reachable."""
+    assert narrow(shipped, MEMBER_SCOPE) == narrowed
+
+
+def scp() -> list[dict[str, Any]]:
+    """Return the statements of the SCP."""
+    statements: list[dict[str, Any]] = json.loads((ROOT / "deploy" / "scp.json").read_text(encoding="utf-8"))[
+        "Statement"
+    ]
+    return statements
+
+
+def test_the_scp_fits_and_only_denies() -> None:
+    """Organizations takes 5,120 characters; an SCP that allows would take everything else away."""
+    assert len(json.dumps({"Version": "2012-10-17", "Statement": scp()}, separators=(",", ":"))) <= SCP_LIMIT
+    assert {one["Effect"] for one in scp()} == {"Deny"}
+    assert all("aws:PrincipalArn" in one["Condition"]["ArnNotLike"] for one in scp())
+
+
+@pytest.mark.parametrize(
+    ("action", "arn"),
+    [
+        (
+            "lambda:DeleteFunction",
+            "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-revertSecurityGroup",
+        ),
+        (
+            "lambda:PutFunctionConcurrency",
+            "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-applySecurityGroupChange",
+        ),
+        (
+            "events:DisableRule",
+            "arn:aws:events:eu-west-1:222222222222:rule/member-prod-eu-west-1-revertSecurityGroup-event",
+        ),
+        ("sns:SetTopicAttributes", "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange"),
+        ("sns:Unsubscribe", "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange:0a1b"),
+        ("dynamodb:UpdateItem", "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"),
+        ("dynamodb:DeleteTable", "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"),
+        ("iam:PassRole", "arn:aws:iam::222222222222:role/security-group-approval-member-prod-eu-west-1"),
+        ("sqs:PurgeQueue", "arn:aws:sqs:eu-west-1:222222222222:security-group-approval-member-failures"),
+    ],
+)
+def test_the_scp_protects_what_the_product_needs(action: str, arn: str) -> None:
+    """Functions, rules, topic, subscription, table, role and queues."""
+    from fnmatch import fnmatchcase
+
+    def listed(value: Any) -> list[str]:
+        return value if isinstance(value, list) else [value]
+
+    assert any(
+        any(fnmatchcase(action, one) for one in listed(statement["Action"]))
+        and any(fnmatchcase(arn, one) for one in listed(statement["Resource"]))
+        for statement in scp()
+    )
+
+
+@pytest.mark.parametrize("statement", scp(), ids=lambda one: str(one["Sid"]))
+def test_the_scp_leaves_other_resources_alone(statement: dict[str, Any]) -> None:
+    """What an account does otherwise is none of the product's business."""
+    from fnmatch import fnmatchcase
+
+    others = [
+        "arn:aws:lambda:eu-west-1:222222222222:function:membership",
+        "arn:aws:events:eu-west-1:222222222222:rule/nightly",
+        "arn:aws:sns:eu-west-1:222222222222:alerts",
+        "arn:aws:iam::222222222222:role/developer",
+        "arn:aws:dynamodb:eu-west-1:222222222222:table/orders",
+    ]
+    patterns = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    assert not [one for one in others if any(fnmatchcase(one, pattern) for pattern in patterns)]
