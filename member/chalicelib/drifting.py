@@ -16,7 +16,15 @@ from typing import Final
 from shared.aws.execution import take_back
 from shared.aws.security_groups import GroupFacts, SecurityGroups
 from shared.aws.state_table import StateTable
-from shared.domain.baseline import Baseline, Drift, learn, learn_direction, narrowed, with_current_ids
+from shared.domain.baseline import (
+    Baseline,
+    Drift,
+    learn,
+    learn_direction,
+    narrowed,
+    with_current_ids,
+    with_current_tags,
+)
 from shared.domain.change import Change, diff, make_change, undo
 from shared.domain.plan import make_plan
 from shared.domain.policy import Decision, Policy, decide_drift, denied_at_once
@@ -89,8 +97,9 @@ def look_for_drift(look: Look, known: Baseline, table: StateTable) -> None:
 
 
 def _current(known: Baseline, look: Look) -> Baseline:
-    """Return the baseline with the ids, name and directions of today."""
-    current = with_current_ids(narrowed(known, look.policy.directions), look.live)
+    """Return the baseline with the tags, ids, name and directions of today."""
+    current = with_current_tags(narrowed(known, look.policy.directions), look.live)
+    current = with_current_ids(current, look.live)
     for direction in look.policy.directions:
         current = learn_direction(current, direction, look.live, look.read_at)
     return replace(current, group_name=look.facts.name)

@@ -233,8 +233,7 @@ def with_current_ids(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
     """Return the baseline with the rule ids that its rules have in the live group now.
 
     An id that belongs to another approved rule, which is missing just now, stays with that one: somebody edited it into
-    this rule, and when it is edited back the id has to be known. Tags are taken over while the id stays: they may
-    change without asking; those of a rule that was made anew by somebody may not.
+    this rule, and when it is edited back the id has to be known.
     """
     now: Mapping[str, Rule] = by_identity(live)
     spoken_for = {rule.rule_id for rule in baseline.rules if rule.rule_id and rule.identity not in now}
@@ -244,13 +243,20 @@ def with_current_ids(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
         found = now.get(rule.identity)
         if found is None or found.rule_id in spoken_for:
             rules.append(rule)
-        elif rule.rule_id is None or found.rule_id == rule.rule_id:
-            rules.append(replace(rule, rule_id=found.rule_id, tags=found.tags))
         else:
-            former.pop(rule.rule_id, None)  # the newest comes last
-            former[rule.rule_id] = rule.identity
+            if rule.rule_id is not None and rule.rule_id != found.rule_id:
+                former.pop(rule.rule_id, None)  # the newest comes last
+                former[rule.rule_id] = rule.identity
             rules.append(replace(rule, rule_id=found.rule_id))
     return replace(baseline, rules=_sorted(rules), former_ids=tuple(former.items())[-_STAMPS_KEPT:])
+
+
+def with_current_tags(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
+    """Return the baseline with the tags that its rules have in the live group: they may change without asking."""
+    tags = {rule.rule_id: rule.tags for rule in live}
+    return replace(
+        baseline, rules=tuple(replace(rule, tags=tags.get(rule.rule_id, rule.tags)) for rule in baseline.rules)
+    )
 
 
 def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:
