@@ -28,9 +28,12 @@ class Faults:
     events_to_lose: int = 0
     """How many of the next events CloudTrail loses; counts down."""
     kill_function: str = ""
-    """Name of a function whose process dies in the middle of its next run; cleared when it struck."""
+    """Name of a function whose process dies in the middle of its next run; cleared when it struck often enough."""
+    kill_runs: int = 1
+    """How many runs die; with 3 the first one and both retries do, and the event becomes a dead letter."""
     kill_after_calls: int = 1
     """The process dies when this many of its AWS calls have taken effect, before it hears the last answer."""
+    _calls: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def loses_event(self) -> bool:
@@ -46,10 +49,13 @@ class Faults:
         with self._lock:
             if not function or function != self.kill_function:
                 return False
-            self.kill_after_calls -= 1
-            if self.kill_after_calls > 0:
+            self._calls += 1
+            if self._calls < self.kill_after_calls:
                 return False
-            self.kill_function, self.kill_after_calls = "", 1
+            self._calls = 0
+            self.kill_runs -= 1
+            if self.kill_runs <= 0:
+                self.kill_function, self.kill_runs, self.kill_after_calls = "", 1, 1
             return True
 
     def clear(self) -> None:
@@ -58,4 +64,4 @@ class Faults:
             self.slack, self.slack_one_message_per_second = "", False
             self.sns_copies, self.sns_delay_seconds = 1, 0.0
             self.event_copies, self.event_delay_seconds, self.events_to_lose = 1, 0.0, 0
-            self.kill_function, self.kill_after_calls = "", 1
+            self.kill_function, self.kill_runs, self.kill_after_calls, self._calls = "", 1, 1, 0

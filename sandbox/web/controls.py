@@ -23,6 +23,7 @@ LONGEST_DELAY_SECONDS = 30
 MOST_COPIES = 3
 MOST_EVENTS_LOST = 10
 MOST_CALLS = 20
+MOST_RUNS = 3
 MOST_HOURS = 24 * 365
 
 Json = dict[str, Any]
@@ -47,6 +48,7 @@ class Controls:
             "eventDelaySeconds": faults.event_delay_seconds,
             "eventsToLose": faults.events_to_lose,
             "killFunction": faults.kill_function,
+            "killRuns": faults.kill_runs,
             "killAfterCalls": faults.kill_after_calls,
             "deadLetters": [
                 {"function": letter.function.name, "account": letter.function.account, "error": letter.error}
@@ -65,13 +67,14 @@ class Controls:
         ]
         lost = int(body.number("eventsToLose", least=0, most=MOST_EVENTS_LOST))
         calls = int(body.number("killAfterCalls", least=1, most=MOST_CALLS))
+        runs = int(body.number("killRuns", least=1, most=MOST_RUNS))
         one_per_second = body.flag("slackOneMessagePerSecond")
         faults.slack = slack  # type: ignore[assignment]  # one of the literal's values, as just checked
         faults.slack_one_message_per_second = one_per_second
         faults.sns_copies, faults.event_copies = copies
         faults.sns_delay_seconds, faults.event_delay_seconds = delays
         faults.events_to_lose = lost
-        faults.kill_after_calls, faults.kill_function = calls, kill
+        faults.kill_runs, faults.kill_after_calls, faults.kill_function = runs, calls, kill
         return self.view()
 
     def repair(self, _body: Body) -> Json:

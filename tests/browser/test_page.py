@@ -147,6 +147,22 @@ def test_a_function_that_is_killed_comes_through(page: Driver) -> None:
     expect(page.row("killed")).to_have_count(0)
 
 
+def test_a_dead_letter_is_redriven(page: Driver) -> None:
+    """The function that asks dies in all three tries; redriven, it asks."""
+    controls = page.page.locator("#controls")
+    page.page.locator("#toggle-controls").click()
+    controls.locator("[name=killRuns]").select_option("3")
+    controls.get_by_label("kill").select_option("securityGroupChange")
+    page.add_rule("SSH", "0.0.0.0/0", "after all")
+    expect(controls.locator(".letters")).to_have_text("1 dead letter: securityGroupChange")
+    expect(page.row("after all")).to_have_count(0)
+    controls.get_by_role("button", name="Redrive").click()
+    expect(controls.locator(".letters")).to_have_text("No dead letters.")
+    page.stage.sandbox.wait_until_idle()
+    controls.get_by_role("button", name="Let 5 minutes pass").click()
+    expect(page.question).to_have_count(1)
+
+
 def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
     """CloudTrail loses the event: the rule stays, in red, until the snapshot takes it back and asks."""
     controls = page.page.locator("#controls")

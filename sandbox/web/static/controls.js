@@ -33,6 +33,7 @@ export function startControls(overview) {
     group("Lambda", [
       choice("killFunction", "kill", { "": "nothing", ...Object.fromEntries(overview.functions.map((name) => [name, name])) }),
       choice("killAfterCalls", "after", { 1: "its first AWS call", 2: "two calls", 3: "three calls", 4: "four calls", 5: "five calls" }),
+      choice("killRuns", "in", { 1: "its next run", 2: "its next two runs", 3: "all three tries" }),
       h("p", { class: "letters" }, (fields.letters = h("span", {}, "No dead letters."))),
       act("Redrive", "api/controls/redrive", {}, (answer) => `${answer.redriven} handed out again.`),
     ]),
@@ -55,7 +56,7 @@ function group(title, children) {
 }
 
 function choice(name, words, options) {
-  const select = h("select", { onchange: change }, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
+  const select = h("select", { name, onchange: change }, Object.entries(options).map(([value, text]) => h("option", { value }, text)));
   fields[name] = select;
   return h("label", {}, `${words} `, select);
 }
@@ -86,7 +87,7 @@ function act(words, path, body, told) {
 }
 
 async function change() {
-  const numbers = ["snsCopies", "snsDelaySeconds", "eventCopies", "eventDelaySeconds", "eventsToLose", "killAfterCalls"];
+  const numbers = ["snsCopies", "snsDelaySeconds", "eventCopies", "eventDelaySeconds", "eventsToLose", "killAfterCalls", "killRuns"];
   const body = Object.fromEntries(numbers.map((name) => [name, Number(fields[name].value)]));
   for (const name of ["slack", "killFunction"]) body[name] = fields[name].value;
   body.slackOneMessagePerSecond = fields.slackOneMessagePerSecond.checked;

@@ -206,7 +206,8 @@ async function click(button, message, element) {
   const asked = { user: picker.value, channel: open, ts: message.ts, version: message.version, button: button.text.text };
   try {
     const result = await send("api/click", asked);
-    if (!result.inTime) fail(actions, `This app responded with status code ${result.status}, or too late.`);
+    if (!result.status) fail(actions, "This app did not respond.");
+    else if (!result.inTime) fail(actions, `This app responded with status code ${result.status} after ${Math.round(result.ms)} ms.`);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     fail(actions, error.message);
