@@ -18,7 +18,7 @@ import sys
 import threading
 import zipfile
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,99 +44,45 @@ LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib
 TRIES = 3
 
 
-class TopicPolicy(CloudFormationModel):
-    """``AWS::SNS::TopicPolicy``."""
-
-    def __init__(self, topics: list[str]) -> None:
-        self.topics = topics
-        self.physical_resource_id = "topic-policy"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SNS::TopicPolicy"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
-    ) -> TopicPolicy:
-        properties = cloudformation_json["Properties"]
-        for arn in properties["Topics"]:
-            sns_backends[account_id][region_name].topics[arn].policy = json.dumps(properties["PolicyDocument"])
-        return cls(properties["Topics"])
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-    ) -> TopicPolicy:
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
-        """Go with the topic."""
+def _apply_topic_policy(properties: Any, account: str, region: str) -> None:
+    for arn in properties["Topics"]:
+        sns_backends[account][region].topics[arn].policy = json.dumps(properties["PolicyDocument"])
 
 
-class QueuePolicy(CloudFormationModel):
-    """``AWS::SQS::QueuePolicy``."""
-
-    physical_resource_id = "queue-policy"
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::SQS::QueuePolicy"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
-    ) -> QueuePolicy:
-        properties = cloudformation_json["Properties"]
-        for url in properties["Queues"]:
-            queue = sqs_backends[account_id][region_name].get_queue(url.rsplit("/", 1)[-1])
-            queue._set_attributes({"Policy": json.dumps(properties["PolicyDocument"])})
-        return cls()
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-    ) -> QueuePolicy:
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
-        """Go with the queue."""
+def _apply_queue_policy(properties: Any, account: str, region: str) -> None:
+    for url in properties["Queues"]:
+        queue = sqs_backends[account][region].get_queue(url.rsplit("/", 1)[-1])
+        queue._set_attributes({"Policy": json.dumps(properties["PolicyDocument"])})
 
 
-class Alarm(CloudFormationModel):
-    """``AWS::CloudWatch::Alarm``: moto's own knows no metric math, and no test asks for alarms."""
+def _model(kind: str, apply: Callable[[Any, str, str], None]) -> type[CloudFormationModel]:
+    """Return a resource type for moto's CloudFormation that belongs to another resource, and goes with it."""
 
-    physical_resource_id = "alarm"
+    def make(_: type, _name: str, document: Any, account_id: str, region_name: str, **__: Any) -> Any:
+        apply(document["Properties"], account_id, region_name)
+        return found()
 
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return ""
+    def update(cls: type, _resource: Any, name: str, document: Any, account_id: str, region_name: str) -> Any:
+        return make(cls, name, document, account_id, region_name)
 
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::CloudWatch::Alarm"
+    members: dict[str, Any] = {
+        "physical_resource_id": kind,
+        "cloudformation_name_type": staticmethod(lambda: ""),
+        "cloudformation_type": staticmethod(lambda: kind),
+        "create_from_cloudformation_json": classmethod(make),
+        "update_from_cloudformation_json": classmethod(update),
+        "delete_from_cloudformation_json": classmethod(lambda *_, **__: None),
+    }
+    found = type("Model", (CloudFormationModel,), members)
+    return found
 
-    @classmethod
-    def create_from_cloudformation_json(cls, *_: Any, **__: Any) -> Alarm:
-        return cls()
 
-    @classmethod
-    def update_from_cloudformation_json(cls, *_: Any, **__: Any) -> Alarm:
-        return cls()
-
-    @classmethod
-    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
-        """There is nothing."""
+# moto's own alarms know no metric math, and no test asks for alarms: they are taken and forgotten.
+MODELS: tuple[tuple[str, Callable[[Any, str, str], None]], ...] = (
+    ("AWS::SNS::TopicPolicy", _apply_topic_policy),
+    ("AWS::SQS::QueuePolicy", _apply_queue_policy),
+    ("AWS::CloudWatch::Alarm", lambda *_: None),
+)
 
 
 @dataclass
@@ -282,8 +228,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
         stack.enter_context(patch.object(Role, "put_policy", _put_policy))
         stack.enter_context(patch.object(Stack, "stack_parameters", property(_stack_parameters)))
         stack.enter_context(patch.object(Stack, "parameter_list", property(_parameters)))
-        for model in (TopicPolicy, QueuePolicy, Alarm):
-            models[model.cloudformation_type()] = model
+        models.update({kind: _model(kind, apply) for kind, apply in MODELS})
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         try:

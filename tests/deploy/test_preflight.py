@@ -1,0 +1,158 @@
+"""What is checked before anything is changed, and what the verbs refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.__main__ import main
+from deploy.errors import DeployError
+from deploy.names import Place
+from deploy.preflight import RUNTIMES, check, problems
+from deploy.redriving import UnknownLetterError, read_letter
+from deploy.settings import merged
+
+POLICY = "mode = 'enforce'\n"
+PLACE = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with its symlinks."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/policy.toml").write_text(POLICY, encoding="utf-8")
+    for app in ("central", "member"):
+        (tmp_path / ".chalice" / app).mkdir(parents=True)
+        (tmp_path / app / "vendor").mkdir(parents=True)
+        (tmp_path / app / "vendor/shared").symlink_to("../../shared")
+        (tmp_path / app / ".chalice").symlink_to(f"../.chalice/{app}")
+    return tmp_path
+
+
+def found(checkout: Path, version: tuple[int, int] = RUNTIMES[0]) -> list[str]:
+    """Return what preflight says."""
+    return list(problems(root=checkout, version=version, policy=checkout / "shared/policy.toml"))
+
+
+def test_a_good_checkout_passes(checkout: Path) -> None:
+    """Nothing is said, of this one and of the repository itself."""
+    assert found(checkout) == []
+    check(version=RUNTIMES[0])
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 15)])
+def test_a_python_that_lambda_lacks_is_refused(checkout: Path, version: tuple[int, int]) -> None:
+    """Chalice would deploy for it, and Lambda would refuse or fail."""
+    (said,) = found(checkout, version)
+    assert said.startswith(f"This is Python {version[0]}.{version[1]}")
+
+
+def test_a_symlink_that_became_a_file_is_refused(checkout: Path) -> None:
+    """What a checkout without symlinks looks like; the zip would lack `shared`."""
+    link = checkout / "member/vendor/shared"
+    link.unlink()
+    link.write_text("../../shared", encoding="utf-8")
+    (said,) = found(checkout)
+    assert said.startswith("member/vendor/shared is no symlink to shared")
+
+
+def test_a_broken_policy_is_refused(checkout: Path) -> None:
+    """Before it reaches an account, where it would stop every revert."""
+    (checkout / "shared/policy.toml").write_text("mood = 'bad'", encoding="utf-8")
+    (said,) = found(checkout)
+    assert "mood: is not a policy key" in said
+
+
+def test_preflight_says_everything_at_once(checkout: Path) -> None:
+    """One run, all problems."""
+    (checkout / "shared/policy.toml").unlink()
+    with pytest.raises(DeployError, match=r"This is Python 3\.9.*cannot be read"):
+        check(root=checkout, version=(3, 9), policy=checkout / "shared/policy.toml")
+
+
+@pytest.mark.parametrize("stage", ["production1", "Prod", "a_b", ""])
+def test_a_stage_that_would_not_fit_is_refused(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """IAM's names have 64 characters, and the region and the function need most of them."""
+    assert main(["central", "--stage", stage]) == 1
+    assert "does not do" in capsys.readouterr().out
+
+
+def test_a_setting_that_nobody_reads_is_refused() -> None:
+    """A slip of the keyboard would have no effect and no message."""
+    with pytest.raises(DeployError, match="slackTeamID is no setting of this app"):
+        merged({"slackTeamId": ""}, {}, {"slackTeamID": "T1"})
+
+
+@pytest.mark.parametrize(
+    ("shipped", "current", "given", "result"),
+    [
+        ("", "", {}, ""),
+        ("", "old", {}, "old"),
+        ("file", "old", {}, "file"),
+        ("file", "old", {"name": "now"}, "now"),
+        ("", "old", {"name": ""}, ""),
+    ],
+)
+def test_what_is_said_now_counts_before_the_file_and_the_file_before_the_past(
+    shipped: str, current: str, given: dict[str, str], result: str
+) -> None:
+    """So a redeployment loses nothing, and everything can be changed."""
+    assert merged({"name": shipped}, {"name": current}, given) == {"name": result}
+
+
+def message(body: Any, **attributes: str) -> dict[str, Any]:
+    """Return a message as SQS hands it over."""
+    return {
+        "MessageId": "1",
+        "Body": body if isinstance(body, str) else json.dumps(body),
+        "MessageAttributes": {name: {"StringValue": value} for name, value in attributes.items()},
+    }
+
+
+def test_a_letter_of_lambda_is_the_event_inside() -> None:
+    """The on-failure destination wraps it."""
+    arn = PLACE.function_arn("revertSecurityGroup")
+    letter = read_letter(
+        message({"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": {"detail": 1}}), PLACE
+    )
+    assert (letter.function, letter.event) == ("revertSecurityGroup", {"detail": 1})
+
+
+def test_a_letter_of_eventbridge_is_the_event_itself() -> None:
+    """Its target stands in an attribute."""
+    letter = read_letter(message({"detail": 1}, TARGET_ARN=PLACE.function_arn("snapshotSecurityGroups")), PLACE)
+    assert (letter.function, letter.event) == ("snapshotSecurityGroups", {"detail": 1})
+
+
+def test_a_letter_of_sns_becomes_a_record() -> None:
+    """Lambda gets notifications as records."""
+    body = {"Type": "Notification", "TopicArn": PLACE.arn("sns", "applySecurityGroupChange"), "Message": "text"}
+    letter = read_letter(message(body), PLACE)
+    assert letter.function == "applySecurityGroupChange"
+    assert letter.event["Records"][0]["Sns"]["Message"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes"),
+    [
+        ("no JSON", {}),
+        ("[]", {}),
+        ({}, {}),
+        (
+            {
+                "requestContext": {"functionArn": "arn:aws:lambda:eu-west-1:222222222222:function:other"},
+                "requestPayload": {},
+            },
+            {},
+        ),
+        ({"TopicArn": "arn:aws:sns:eu-west-1:222222222222:other", "Message": ""}, {}),
+        ({"detail": 1}, {"TARGET_ARN": "arn:aws:lambda:eu-west-1:222222222222:function:other"}),
+    ],
+)
+def test_a_letter_for_nobody_here_is_left(body: Any, attributes: dict[str, str]) -> None:
+    """It is no event of ours, and no function of somebody else's is called with it."""
+    with pytest.raises(UnknownLetterError):
+        read_letter(message(body, **attributes), PLACE)
