@@ -23,7 +23,6 @@ from shared.domain.rule import Direction, Rule
 
 _UNKNOWN_BEFORE: Final = "nobody knows what the rule was before: it was edited before its group's baseline was learned"
 _UNKNOWN_RULES: Final = "the event does not say which rules, and the group has no baseline yet"
-_UNCONFIRMED: Final = "the group has no baseline yet, and the event does not say whether these rules were there at all"
 _LEARNED_LATER: Final = (
     "the group's baseline was learned after the rules were removed, so nobody knows whether they were approved"
 )
@@ -77,7 +76,7 @@ def find(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directio
 
 def _find_added(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> Finding:
     known = _known(baseline, call.direction)
-    added = [_as_found(rule, call.account, live) for rule in _made(call)]
+    added = [_as_found(rule, call.account, live) for rule in (*_made(call), *_unanswered(call, live))]
     if call.resulting is None and (call.omitted or any(_is_by_name(rule) for rule in added)):
         if known is None:
             return _unknown(_UNKNOWN_RULES, undo=_converged((), added, live), added=added)
@@ -102,6 +101,13 @@ def _find_added(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -
 
 def _made(call: Call) -> tuple[Rule, ...]:
     return call.resulting if call.resulting is not None else call.requested
+
+
+def _unanswered(call: Call, live: tuple[Rule, ...]) -> list[Rule]:
+    """Return the live rules that the call asked for and that are missing in an answer that is not whole."""
+    answered = call.resulting if call.resulting is not None else call.requested
+    asked = [now for rule in call.requested if find_like(answered, rule) is None and (now := find_like(live, rule))]
+    return list(by_identity(asked).values())
 
 
 def _unexplained(call: Call, known: Baseline, added: list[Rule], live: tuple[Rule, ...]) -> list[Rule]:
@@ -132,11 +138,10 @@ def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...])
     known = _known(baseline, call.direction)
     gone = [_as_found(rule, call.account, live) for rule in _made(call)]
     if known is None:
-        if call.resulting is None:
-            # A call that names rules which are not there may succeed; restoring them would open what never was.
-            reason = _UNKNOWN_RULES if call.omitted or call.rule_ids else _UNCONFIRMED
+        if call.resulting is None and (call.omitted or call.rule_ids or not gone):
             missing = tuple(rule for rule in gone if find_like(live, rule) is None)
-            return _unknown(reason, undo=make_change(), removed=gone, remaining=missing)
+            return _unknown(_UNKNOWN_RULES, undo=make_change(), removed=gone, remaining=missing)
+        # Events without EC2's answer are old ones; what such a call names is taken for what it took away.
         return Finding(change=make_change(removed=gone), undo=_converged(gone, (), live))
     approved = _approved_of(call, known)
     if call.omitted and call.resulting is None:

@@ -199,6 +199,17 @@ def test_several_kinds_and_sources_in_one_permission(member: Member, ada: Person
     assert member.state() == exact(rules)
 
 
+def test_an_answer_that_is_not_whole_hides_nothing(member: Member, ada: Person) -> None:
+    """A rule that was asked for and is there, but is missing in EC2's answer, is closed and shown with the others."""
+    member.snapshot()
+    rules = [OPEN, rule(443, "0.0.0.0/0", "web")]
+    event = ada.opens(*rules)
+    event["detail"]["responseElements"]["securityGroupRuleSet"]["items"].pop()
+    member.deliver(event)
+    assert member.state() == []
+    assert exact(member.told_request().change.added) == exact(rules)
+
+
 @pytest.mark.parametrize("with_answer", [True, False])
 def test_sixty_rules_in_one_call(member: Member, ada: Person, with_answer: bool) -> None:
     """The most a group holds, opened in one call, is closed in one and filed as one request."""
