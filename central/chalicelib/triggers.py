@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import CloudWatchEvent, Request, Response, SNSEvent
@@ -27,13 +27,18 @@ from shared.wire.messages import (
 
 from . import runtime
 
+_PROBLEM: Final = "The approval service has a problem; its log says which."
+
 
 class WrongTopicError(RuntimeError):
     """A message arrived on a topic where messages of its type have no place."""
 
 
 def button_click(request: Request | None, context: Any) -> Response:
-    """Answer Slack's POST; what cannot be stored is answered with 503, which shows the clicker a warning sign."""
+    """Answer Slack's POST; what cannot be stored is answered with 503, which shows the clicker a warning sign.
+
+    Chalice would answer an error with 500, and neither Lambda's count of errors nor an alarm would show it.
+    """
     from . import clicks
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
@@ -44,7 +49,11 @@ def button_click(request: Request | None, context: Any) -> Response:
     except (SettingError, PolicyFileError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")
         logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
-        answer = clicks.Answer(status=503, body="The approval service has a problem; its log says which.")
+        answer = clicks.Answer(status=503, body=_PROBLEM)
+    except Exception as error:  # noqa: BLE001 - whatever it is: operators hear of it, and the caller learns nothing
+        count("ClicksFailed")
+        logger.exception("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
+        answer = clicks.Answer(status=503, body=_PROBLEM)
     return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": "text/plain"})
 
 
