@@ -162,7 +162,9 @@ def answered_rules(
         return None
     answered = response["securityGroupRuleSet" if kind == "add" else "revokedSecurityGroupRuleSet"]
     if answered.is_missing:
-        return None
+        # In a default VPC EC2 takes the removal of absent rules for a success, and lists them here.
+        nothing_went = kind == "remove" and any(True for _ in items(response["unknownIpPermissionSet"]))
+        return () if nothing_went else None
     owners = {rule.source.value: rule.source for rule in requested if rule.source.kind == "group"}
     return tuple(_answered_rule(item, direction, account, owners) for item in items(answered))
 

@@ -179,8 +179,17 @@ def test_a_revoke_of_a_rule_that_never_was_opens_nothing(member: Member) -> None
     member.deliver(event)
     assert member.state(named) == []
     request = member.told_request()
-    assert request.status == "unreverted"
-    assert "whether these rules were there" in request.reason
+    assert request.status == "observed"
+
+
+def test_a_removal_without_ec2s_answer_from_a_group_never_seen_is_restored(member: Member, ada: Person) -> None:
+    """Events of old say only that the call succeeded: what it named is what it took away."""
+    member.holds(R)
+    event = ada.closes(R, by_id=False)
+    event["detail"]["responseElements"] = {"_return": True}
+    member.deliver(event)
+    assert [one[:2] for one in member.state()] == [(R.identity, R.description)]
+    assert member.told_request().status == "pending"
 
 
 def test_a_removal_from_a_group_never_seen_is_restored_when_ec2_confirms_it(member: Member, ada: Person) -> None:
