@@ -95,6 +95,7 @@ class Cloud:
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """AWS calls by the function that made them."""
     outputs: list[str] = field(default_factory=list)
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def session(self, account: str, region: str) -> boto3.Session:
         """Return a session of an administrator of an account."""
@@ -110,8 +111,11 @@ class Cloud:
 
     def client(self, account: str, region: str, service: str) -> Any:
         """Return an administrator's client."""
-        make: Any = self.session(account, region).client
-        return make(service, endpoint_url=self.url)
+        key = (account, region, service)
+        if key not in self._clients:
+            make: Any = self.session(account, region).client
+            self._clients[key] = make(service, endpoint_url=self.url)
+        return self._clients[key]
 
     def _sts(self) -> Any:
         make: Any = boto3.client

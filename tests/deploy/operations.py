@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Operator:
 
     cloud: Cloud
     slack: Slack
+    _targets: dict[Place, Target] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> int:
         """Run a verb with the profile and region that stand in it."""
@@ -55,7 +56,10 @@ class Operator:
 
     def target(self, place: Place) -> Target:
         """Return what the verbs work with."""
-        return find_target(place.app, profile=place.app, region=place.region, stage=place.stage)
+        if place not in self._targets:
+            found = find_target(place.app, profile=place.app, region=place.region, stage=place.stage)
+            self._targets[place] = found
+        return self._targets[place]
 
     def client(self, place: Place, service: str) -> Any:
         """Return an administrator's client."""
