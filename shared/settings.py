@@ -15,8 +15,8 @@ from typing import Final
 
 _SSM: Final = "ssm:"
 _SECRETS_MANAGER: Final = "secretsmanager:"
-_ACCOUNT_ID: Final = re.compile(r"\d{12}\Z")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
+_ACCOUNT_ID: Final = re.compile(r"[0-9]{12}\Z")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]\Z")
 
 
 class SettingError(RuntimeError):
