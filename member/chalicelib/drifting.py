@@ -84,7 +84,7 @@ def look_for_drift(look: Look, known: Baseline, table: StateTable) -> None:
     found = _difference(current, look)
     drift = known.drift
     if drift is not None and not drift.filed and (found is None or drift.digest != found.digest):
-        _finish(known, drift, table)
+        _finish(known, drift, found, look, table)
     if found is None:
         _save(replace(current, drift=None), known, table)
         return
@@ -178,11 +178,23 @@ def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> Le
     return replace(entry, request=request, outcome="unreverted")
 
 
-def _finish(known: Baseline, drift: Drift, table: StateTable) -> None:
-    """Tell of a difference that was taken back by a run that did not live to tell."""
+def _finish(known: Baseline, drift: Drift, found: _Difference | None, look: Look, table: StateTable) -> None:
+    """Take back the rest of a difference, and tell of it, where an earlier run did not live to do so."""
     entry = table.entry(_request_id(known, drift))
-    if entry is not None:
-        filing.tell(entry, table)
+    if entry is None:
+        return
+    if found is not None and not found.reports:
+        begun, now = entry.request.change, found.change
+        rest = make_change(
+            added=(rule for rule in now.added if rule in begun.added),
+            removed=(rule for rule in now.removed if rule in begun.removed),
+            modified=(edit for edit in now.modified if edit in begun.modified),
+        )
+        groups = SecurityGroups(table.region, look.facts.owner)
+        failures = take_back(groups, look.facts.group_id, make_plan(undo(rest)))
+        if failures:
+            raise failures[0].error
+    filing.tell(entry, table)
 
 
 def _request(baseline: Baseline, change: Change, drift: Drift, look: Look, status: Status, reason: str) -> Request:

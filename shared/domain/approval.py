@@ -41,7 +41,7 @@ def what_is_left(change: Change, live: tuple[Rule, ...]) -> Change:
     return make_change(
         added=(rule for rule in change.added if not _is_live(rule, live)),
         removed=(now for rule in change.removed if (now := find_like(live, rule)) is not None),
-        modified=(_current(edit, live) for edit in change.modified if not _is_done(edit, live)),
+        modified=(_current(edit, live) for edit in change.modified if not _is_done(edit, change, live)),
     )
 
 
@@ -58,12 +58,14 @@ def obstacle(change: Change, live: tuple[Rule, ...]) -> Obstacle | None:
     for rule in change.removed:
         if find_like(live, rule) is None:
             return Obstacle(code=NOT_FOUND, reason=f"The rule {rule.identity} is not in the group any more.")
+    moving = {edit.before.identity for edit in change.modified}
     for edit in change.modified:
         now = find_like(live, edit.before)
         if now is None or now.description != edit.before.description:
             reason = f"The rule {edit.before.identity} is no longer as it was shown; make the change again."
             return Obstacle(code=NOT_FOUND, reason=reason)
-        if edit.after.identity != edit.before.identity and find_like(live, edit.after) is not None:
+        in_place_of = find_like(live, edit.after) if edit.after.identity != edit.before.identity else None
+        if in_place_of is not None and in_place_of.identity not in moving:
             return Obstacle(code=DUPLICATE, reason=f"The rule {edit.after.identity} already exists in the group.")
     return None
 
@@ -121,6 +123,8 @@ def _is_live(rule: Rule, live: tuple[Rule, ...]) -> bool:
     return now is not None and now.description == rule.description
 
 
-def _is_done(edit: Modification, live: tuple[Rule, ...]) -> bool:
-    replaced = edit.before.identity == edit.after.identity or find_like(live, edit.before) is None
-    return replaced and _is_live(edit.after, live)
+def _is_done(edit: Modification, change: Change, live: tuple[Rule, ...]) -> bool:
+    left = find_like(live, edit.before)
+    # Another rule of the same change may have been edited into the place that this one has left.
+    has_left = left is None or any(one.after == left for one in change.modified)
+    return (has_left or edit.before.identity == edit.after.identity) and _is_live(edit.after, live)
