@@ -73,8 +73,8 @@ def _first_record(run: Run, request: Request) -> Record:
     return Record(
         request=request,
         status=request.status,
-        # A time to come would keep a request from ever expiring.
-        requested_at=min(request.event_time, run.now),
+        # Not the time of the call: an event redriven days later still gives approvers their time.
+        requested_at=run.now,
         owed=tuple((debt, run.now) for debt in _FIRST_DEBTS[request.status]),
         history=(
             Entry(

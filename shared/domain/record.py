@@ -50,7 +50,7 @@ class Record:
     Attributes:
         request: what was asked.
         status: where it stands now.
-        requested_at: when the change was made (``request.event_time``), UTC; the sort key of the index.
+        requested_at: when it was stored, UTC; reminder and expiry count from here. The sort key of the index.
         owed: what still has to be done, each with the time since when it is owed.
         claimed: debts that somebody is paying right now, or that may not be paid again earlier: until when. Everybody
             else leaves them alone until then, so that nothing is posted twice.

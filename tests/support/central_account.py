@@ -24,6 +24,7 @@ from shared.domain.rule import cidr, make_rule
 from shared.slack.signature import sign
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
 from shared.wire.request_items import record_from_item
+from shared.wire.rule_json import time_to_text
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Post, SlackStandIn
 
 REGION = "eu-west-1"
@@ -94,9 +95,16 @@ class Central:
         self.client.lambda_.invoke(to, self.client.events.generate_sns_event(text, subject="s"))
 
     def file(self, request: Request | None = None) -> Request:
-        """Have a member account file a request."""
+        """Have a member account file a request; an aged one is stored as if filed when the change was made."""
         request = request or make_request()
         self.deliver(RequestMessage(request=request))
+        if request.event_time < datetime.now(UTC) - timedelta(minutes=1):
+            self.dynamodb.update_item(
+                TableName=TABLE,
+                Key={"requestId": {"S": request.request_id}},
+                UpdateExpression="SET requestedAt = :then",
+                ExpressionAttributeValues={":then": {"S": time_to_text(request.event_time)}},
+            )
         return request
 
     def sweep(self, **later: float) -> None:
