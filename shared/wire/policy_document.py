@@ -36,7 +36,10 @@ def parse_policies(text: str) -> Policies:
     """
     try:
         root = Field(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # numbers of 4300 digits and brackets without end are no TOMLDecodeError
         raise PolicyError("", f"is not valid TOML: {error}") from error
     try:
         return _policies(root)

@@ -159,3 +159,10 @@ def test_what_is_no_toml_is_refused(text: str) -> None:
     """With the line and column that the TOML reader found."""
     with pytest.raises(PolicyError, match=r"is not valid TOML: .*"):
         parse_policies(text)
+
+
+@pytest.mark.parametrize("text", [f"expire_after_hours = {'9' * 5000}", f"approvers = {'[' * 100_000}"])
+def test_a_number_without_end_and_brackets_without_end_are_no_policy(text: str) -> None:
+    """What the TOML reader itself stumbles over is an invalid policy like any other."""
+    with pytest.raises(PolicyError, match="not valid TOML"):
+        parse_policies(text)
