@@ -111,8 +111,7 @@ def test_no_field_of_a_request_can_be_altered_on_the_way(central: Central) -> No
             inner[path[-1]] = value
             try:
                 central.deliver_text(json.dumps(altered))
-            except MessageError as error:
-                assert str(error).startswith("message")
+            except MessageError:
                 continue
             assert value in ("", None), "only a value left out may mean the same"
             assert central.item()["digest"] == request.digest

@@ -1,0 +1,105 @@
+"""The central app's doors against arbitrary input: the route anybody can reach, the topics members can."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from hypothesis import strategies as st
+
+from central.chalicelib.outcomes import MessageRefusedError
+from central.chalicelib.triggers import WrongTopicError
+from shared.aws.requests_table import DifferentRequestError
+from shared.slack.signature import sign
+from shared.wire.messages import MessageError, RequestMessage, write_message
+from shared.wire.request_items import record_from_item
+from tests.attack.fuzzing import NASTY, Record, fuzz, mutated
+from tests.attack.test_fuzz_parsers import CLICK, all_messages
+from tests.shared.slack.test_messages_safety import assert_inert, assert_sound
+from tests.support import strategies
+from tests.support.central_account import SECRET, Central, make_request
+from tests.support.slack_stand_in import RESPONSE
+
+TOPICS = ("securityGroupChange", "denySecurityGroupChange", "errorHandlerSecurityGroupChange")
+HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80)
+
+
+def test_route(central: Central, record_property: Record) -> None:
+    """Whatever is posted, signed or not: 200, 400, 401 or 413, no 5xx, no trace of code, and nothing is decided."""
+    request = central.file()
+    before, asked = central.item(), len(central.slack.posts)
+    # A click on the request that is right in everything but one digit of the digest, which no mutation guesses.
+    almost = {"requestId": request.request_id, "digest": f"{int(request.digest[0], 16) ^ 1:x}{request.digest[1:]}"}
+    action = {"action_id": "approve", "value": json.dumps(almost)}
+    click = {**CLICK, "response_url": central.slack.url(RESPONSE), "actions": [action]}
+    forms = mutated([click]).map(lambda payload: urlencode({"payload": json.dumps(payload)}).encode())
+    bodies = st.one_of(forms, forms, forms, st.binary(max_size=300), st.just(b"x" * (1024 * 1024 + 1)))
+
+    def attack(one: tuple[bytes, str, str, bool]) -> str:
+        body, signature, timestamp, signed = one
+        forged = {"X-Slack-Signature": signature, "X-Slack-Request-Timestamp": timestamp}
+        answer = central.post(body) if signed else central.post(body, **forged)
+        assert answer.status in (200, 400, 401, 413)
+        assert "Traceback" not in answer.body
+        assert request.digest not in answer.body
+        assert central.item() == before
+        assert not {post.path for post in central.slack.posts[asked:]} - {RESPONSE}
+        return str(answer.status)
+
+    moment = str(int(datetime.now(UTC).timestamp()))
+    signatures = st.one_of(HEADERS, st.sampled_from(("", sign(SECRET, moment, b""), sign("x", moment, b""))))
+    inputs = st.tuples(
+        bodies, signatures, st.one_of(HEADERS, st.just(moment)), st.sampled_from((True, True, True, False))
+    )
+    ends = fuzz(record_property, "POST /slack/actions", inputs, attack)
+    assert {"200", "400", "401"} <= set(ends)
+    assert central.sent("applySecurityGroupChange") == central.sent("denySecurityGroupChange") == []
+    for post in central.slack.posts:
+        assert_inert(post.payload)
+
+
+texts = st.one_of(
+    st.text(max_size=40), st.sampled_from([one for one in NASTY if isinstance(one, str) and len(one) < 9000])
+)
+
+
+@st.composite
+def hostile_requests(draw: st.DrawFn) -> Any:
+    """A request with a digest that fits, and anything in its texts that JSON in UTF-8 can say."""
+    request = draw(strategies.requests())
+    for name in draw(st.lists(st.sampled_from(("account_name", "group_id", "group_name", "event_name", "reason")))):
+        request = replace(request, **{name: draw(texts).encode(errors="ignore").decode()})
+    return replace(request, request_id=draw(texts).encode(errors="ignore").decode() or "x")
+
+
+def test_topics(central: Central, record_property: Record) -> None:
+    """Whatever is published on whichever topic: a declared refusal or a new request; the waiting one stays the same."""
+    victim = central.file()
+    before = central.item()
+    mangled = mutated(all_messages(victim) + all_messages(make_request("another"))).map(json.dumps)
+    filed = hostile_requests().map(lambda request: write_message(RequestMessage(request=request)))
+    inputs = st.tuples(st.sampled_from(TOPICS), st.one_of(mangled, mangled, filed, st.text(max_size=50)))
+
+    def attack(pair: tuple[str, str]) -> str:
+        topic, text = pair
+        posts = len(central.slack.posts)
+        try:
+            central.deliver_text(text, to=topic)
+        except (MessageError, WrongTopicError, MessageRefusedError, DifferentRequestError) as error:
+            assert len(central.slack.posts) == posts
+            return type(error).__name__
+        finally:
+            assert central.item() == before
+        for post in central.slack.posts[posts:]:
+            assert_sound(post.payload)
+            assert_inert(post.payload)
+        central.slack.forget()
+        return "accepted"
+
+    ends = fuzz(record_property, "the central topics", inputs, attack)
+    assert {"accepted", "MessageError", "WrongTopicError"} <= set(ends)
+    assert central.sent("applySecurityGroupChange") == []
+    assert record_from_item(central.item()).status == "pending"
