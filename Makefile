@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test faults lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -41,6 +41,9 @@ ifeq ($(strip $(ARGS)),)
 	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
 	@echo "Branch coverage of everything: $$($(BIN)/python -m coverage report --format=total) %"
 endif
+
+faults: $(STAMP) ## break every call of every flow in every way, and count what survives; ARGS="--flow deny"
+	@$(BIN)/python -m tests.fault --jobs $(JOBS) $(ARGS)
 
 lint: $(STAMP) ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -1,0 +1,252 @@
+"""The two accounts in moto, the people in them, and both apps with their settings: made once, emptied for each run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+from unittest import mock
+
+import boto3
+from botocore.retries.quota import RetryQuota
+from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.models import ec2_backends
+
+from sandbox.aws import resources
+from sandbox.aws.identities import Credentials, Identities
+from sandbox.aws.repairs import repaired
+from shared.aws import clients
+from shared.aws.attributes import from_attributes
+from shared.domain.baseline import Baseline
+from shared.domain.record import Record
+from shared.domain.rule import Rule
+from shared.wire.ec2 import permissions, rule_from_api, rule_request
+from shared.wire.request_items import record_from_item
+from shared.wire.state_items import LedgerEntry, baseline_from_item, entry_from_item
+from tests.fault.clock import Clock
+from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
+
+CENTRAL = "111111111111"
+MEMBER = "222222222222"
+REGION = "eu-west-1"
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+
+POLICY = """
+mode = "enforce"
+drift_grace_minutes = 15
+
+[exempt]
+principals = ["arn:aws:iam::*:role/ci-deploy"]
+"""
+"""What most runs go by: everybody may decide, and the role ``ci-deploy`` may change what it likes."""
+
+Facts = frozenset[tuple[str, str, tuple[tuple[str, str], ...]]]
+"""What is to be exactly right about a group's inbound rules: identity, description, tags."""
+
+
+def facts(rules: Iterable[Rule]) -> Facts:
+    """Return everything of the inbound rules but their ids."""
+    return frozenset((one.identity, one.description, one.tags) for one in rules if one.direction == "ingress")
+
+
+class Somebody:
+    """A person or a pipeline of the member account, who changes groups by real calls."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.arn = credentials.arn
+        self.ec2: Any = _client("ec2", credentials)
+
+    def opens(self, group_id: str, *rules: Rule) -> None:
+        """Authorize rules in one call."""
+        self.ec2.authorize_security_group_ingress(
+            GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True)
+        )
+
+    def closes(self, group_id: str, *rules: Rule) -> None:
+        """Revoke live rules in one call, by id, as the console does."""
+        ids = [one.rule_id for one in _chosen(self.live(group_id), rules)]
+        self.ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=ids)
+
+    def closes_by_values(self, group_id: str, *rules: Rule) -> None:
+        """Revoke live rules in one call, by permission."""
+        self.ec2.revoke_security_group_ingress(
+            GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=False)
+        )
+
+    def edits(self, group_id: str, before: Rule, after: Rule) -> None:
+        """Modify one live rule in place, as the console does."""
+        (live,) = _chosen(self.live(group_id), (before,))
+        update = {"SecurityGroupRuleId": live.rule_id, "SecurityGroupRule": rule_request(after)}
+        self.ec2.modify_security_group_rules(GroupId=group_id, SecurityGroupRules=[update])
+
+    def describes(self, group_id: str, *rules: Rule) -> None:
+        """Give live rules the descriptions of these."""
+        self.ec2.update_security_group_rule_descriptions_ingress(
+            GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True)
+        )
+
+    def live(self, group_id: str) -> tuple[Rule, ...]:
+        """Return a group's inbound rules."""
+        wanted = [{"Name": "group-id", "Values": [group_id]}]
+        found = self.ec2.describe_security_group_rules(Filters=wanted)["SecurityGroupRules"]
+        return tuple(rule for one in found if (rule := rule_from_api(one, MEMBER)).direction == "ingress")
+
+
+def _chosen(live: Iterable[Rule], rules: Iterable[Rule]) -> list[Rule]:
+    by_identity = {one.identity: one for one in live}
+    return [by_identity[one.identity] for one in rules]
+
+
+class Accounts:
+    """Both accounts; open them with :meth:`opened`."""
+
+    def __init__(self, slack: SlackStandIn, folder: Path) -> None:
+        import central.app
+        import member.app
+
+        self.slack = slack
+        self.clock = Clock()
+        self.identities = Identities()
+        self.central_app: Any = central.app.app
+        self.member_app: Any = member.app.app
+        self._folder = folder
+        self._policy_file = folder
+        self._quotas = _Quotas()
+        self._roles: dict[str, Credentials] = {}
+        operators = {one: self.identities.root(one) for one in (CENTRAL, MEMBER)}
+        self._tables = {one: _client("dynamodb", operators[one]) for one in operators}
+        self._topics = {one: _client("sns", operators[one]) for one in operators}
+        self.ada = Somebody(self.identities.user(MEMBER, "ada"))
+        self.grace = Somebody(self.identities.sso_session(MEMBER, "Admin", "grace@example.com"))
+        self.pipeline = Somebody(self.identities.session(MEMBER, "ci-deploy", "build-7"))
+        self.vpc_id = self.ada.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self._groups = {vpc: dict(some) for vpc, some in ec2_backends[MEMBER][REGION].groups.items()}
+        for name in ("securityGroupChange", "denySecurityGroupChange", "errorHandlerSecurityGroupChange"):
+            resources.create_topic(self._topics[CENTRAL], name)
+        resources.create_topic(self._topics[MEMBER], "applySecurityGroupChange")
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Self]:
+        """Open the accounts, with the apps' waiting done by their own clock."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            stack.enter_context(mock.patch.dict(os.environ))
+            for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "expectedToken", "modeOverride"):
+                os.environ.pop(name, None)
+            stack.enter_context(mock_aws())
+            stack.enter_context(repaired())
+            clients.forget()
+            stack.callback(clients.forget)
+            accounts = cls(stack.enter_context(SlackStandIn()), folder)
+            stack.enter_context(accounts.clock.ticking())
+            stack.enter_context(accounts._quotas.noted())
+            yield accounts
+
+    def reset(self, policy: str) -> None:
+        """Make everything as new; identities and topics stay.
+
+        Args:
+            policy: the policy file's text.
+        """
+        self._policy_file = self._folder / f"{hashlib.sha256(policy.encode()).hexdigest()[:16]}.toml"
+        self._policy_file.write_text(policy, encoding="utf-8")
+        self.clock.passed = 0.0
+        self.slack.forget()
+        self._quotas.refill()
+        groups = ec2_backends[MEMBER][REGION].groups
+        groups.clear()
+        groups.update({vpc: dict(some) for vpc, some in self._groups.items()})
+        for account in (CENTRAL, MEMBER):
+            dynamodb_backends[account][REGION].tables.clear()
+        resources.create_requests_table(self._tables[CENTRAL])
+        resources.create_state_table(self._tables[MEMBER])
+
+    def environment(self, app: str, function: str) -> dict[str, str]:
+        """Return the environment variables of a function, its role's credentials included."""
+        name = f"{app}-dev-{function}"
+        account = MEMBER if app == "member" else CENTRAL
+        role = self._roles.get(name)
+        if role is None:
+            role = self._roles[name] = self.identities.session(account, name, name)
+        return {
+            "AWS_ACCESS_KEY_ID": role.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
+            "AWS_SESSION_TOKEN": role.session_token,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "policyFile": str(self._policy_file),
+            "centralAccountId": CENTRAL,
+            "centralRegion": REGION,
+            "accountName": "payments",
+            "slackChannel": "secgroup_approve",
+            "approvalHookUrl": self.slack.url(APPROVAL),
+            "monitoringHookUrl": self.slack.url(MONITORING),
+            "slackSigningSecret": SECRET,
+        }
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def new_group(self, somebody: Somebody | None = None, name: str = "web") -> str:
+        """Make a group and return its id."""
+        ec2 = (somebody or self.pipeline).ec2
+        made: str = ec2.create_security_group(GroupName=name, Description="x", VpcId=self.vpc_id)["GroupId"]
+        return made
+
+    def records(self) -> list[Record]:
+        """Return every stored request, oldest first."""
+        items = self._tables[CENTRAL].scan(TableName=resources.REQUESTS_TABLE)["Items"]
+        records = [record_from_item(from_attributes(item)) for item in items]
+        return sorted(records, key=lambda record: (record.requested_at, record.request.request_id))
+
+    def state(self) -> tuple[dict[str, Baseline], dict[str, LedgerEntry]]:
+        """Return the member's baselines by group, and its ledger by request id."""
+        items = self._tables[MEMBER].scan(TableName=resources.STATE_TABLE)["Items"]
+        read = [from_attributes(item) for item in items]
+        baselines = [baseline_from_item(one) for one in read if one["id"].startswith("group#")]
+        entries = [entry_from_item(one) for one in read if one["id"].startswith("request#")]
+        return {one.group_id: one for one in baselines}, {one.request.request_id: one for one in entries}
+
+    def scanned(self) -> str:
+        """Return everything in both tables as text, to compare."""
+        tables = ((CENTRAL, resources.REQUESTS_TABLE), (MEMBER, resources.STATE_TABLE))
+        found = [self._tables[account].scan(TableName=name)["Items"] for account, name in tables]
+        return json.dumps(found, sort_keys=True, default=repr)
+
+
+class _Quotas:
+    """botocore's retry quotas: a client that met many faults would not try again, in the next run either."""
+
+    def __init__(self) -> None:
+        self._made: list[Any] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        original = RetryQuota.__init__
+
+        def noting(quota: RetryQuota, *args: Any, **kwargs: Any) -> None:
+            original(quota, *args, **kwargs)
+            self._made.append(quota)
+
+        with mock.patch.object(RetryQuota, "__init__", noting):
+            yield
+
+    def refill(self) -> None:
+        for quota in self._made:
+            quota._available_capacity = quota._max_capacity
+
+
+def _client(service: str, credentials: Credentials) -> Any:
+    session = boto3.session.Session(
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token or None,
+        region_name=REGION,
+    )
+    return session.client(service)  # type: ignore[call-overload]  # any service

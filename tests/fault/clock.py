@@ -1,0 +1,72 @@
+"""Time that passes only when somebody says so: waiting costs nothing, and every run is the same.
+
+Stands in for ``time`` and for the clocks of both apps' composition roots; moto keeps its own time, which nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from unittest import mock
+
+import botocore.endpoint
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+class Clock:
+    """The world's time; has what the product uses of the module ``time``."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        """Seconds since :data:`START`."""
+
+    @property
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return START + timedelta(seconds=self.passed)
+
+    def advance_to(self, moment: datetime) -> None:
+        """Let time pass until then; never backwards."""
+        self.passed = max(self.passed, (moment - START).total_seconds())
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, as ``time.sleep`` does."""
+        self.passed += max(seconds, 0.0)
+
+    def monotonic(self) -> float:
+        """Return seconds, as ``time.monotonic`` does."""
+        return self.passed
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Let the product and botocore's retries go by this clock."""
+        import central.chalicelib.channels
+        import central.chalicelib.runtime
+        import member.chalicelib.runtime
+        import shared.slack.webhook
+
+        readers: tuple[Any, ...] = (
+            botocore.endpoint,
+            central.chalicelib.channels,
+            central.chalicelib.runtime,
+            member.chalicelib.runtime,
+            shared.slack.webhook,
+        )
+        with ExitStack() as stack:
+            for module in readers:
+                stack.enter_context(mock.patch.object(module, "time", self))
+            for module in (central.chalicelib.runtime, member.chalicelib.runtime):
+                stack.enter_context(mock.patch.object(module, "datetime", _datetime_of(self)))
+            yield
+
+
+def _datetime_of(clock: Clock) -> type[datetime]:
+    class WorldDatetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain datetime will do
+            return clock.now.astimezone(tz)
+
+    return WorldDatetime
