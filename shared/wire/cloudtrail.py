@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -26,6 +27,10 @@ from shared.wire.event_rules import (
     requested_rules,
 )
 from shared.wire.fields import Field, FieldError
+
+
+_REGION: Final = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
+"""What can be part of a service's host name; what regions AWS will have, nobody knows."""
 
 
 class EventError(FieldError):
@@ -106,6 +111,8 @@ def _head(detail: Field) -> Call:
     if action is None:
         raise detail["eventName"].error(f"{name!r} is not a security group call this product knows")
     region = detail["awsRegion"].text()
+    if not _REGION.fullmatch(region):
+        raise detail["awsRegion"].error(f"{region[:40]!r} is no AWS region")
     caller = read_caller(detail["userIdentity"])
     account = detail["recipientAccountId"].optional_text() or caller.account
     if not account:
