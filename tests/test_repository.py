@@ -75,9 +75,7 @@ def test_what_ships_is_what_was_tested(app: str) -> None:
 
 def test_no_app_ships_what_lambda_has() -> None:
     """boto3 is in Lambda and 17 MB in a zip: no app requires it."""
-    assert all(
-        not {"boto3", "botocore", "chalice"} & pins(ROOT / app / "requirements.txt").keys() for app in APPS
-    )
+    assert all(not {"boto3", "botocore", "chalice"} & pins(ROOT / app / "requirements.txt").keys() for app in APPS)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +94,7 @@ def test_the_symlinks_chalice_packages_by_are_intact(link: str, target: str) -> 
 @pytest.mark.parametrize("app", APPS)
 def test_every_function_has_a_policy_and_every_policy_a_function(app: str) -> None:
     """Chalice reads `iam_policy_file` only with `autogen_policy` off; a file nobody names does nothing."""
-    named = {
-        function["iam_policy_file"]
-        for stage in stages(app)
-        for function in stage["lambda_functions"].values()
-    }
+    named = {function["iam_policy_file"] for stage in stages(app) for function in stage["lambda_functions"].values()}
     assert all(stage["autogen_policy"] is False for stage in stages(app))
     assert named == {f"policies/{path.name}" for path in (ROOT / ".chalice" / app / "policies").iterdir()}
 
@@ -114,9 +108,7 @@ def test_the_configuration_names_the_functions_that_the_app_declares(app: str) -
         assert stage["lambda_functions"].keys() == functions
 
 
-@pytest.mark.parametrize(
-    "policy", sorted((ROOT / ".chalice").glob("*/policies/*.json")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("policy", sorted((ROOT / ".chalice").glob("*/policies/*.json")), ids=lambda path: path.stem)
 def test_no_policy_allows_whole_services_or_everything(policy: Path) -> None:
     """An action is named in full; only calls that AWS cannot narrow to a resource stand with `*`."""
     for statement in json.loads(policy.read_text())["Statement"]:
