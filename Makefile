@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 CODE := shared central member sandbox deploy
 JOBS ?= 2
 ARGS ?=
+INPUTS ?= 10000
 
 # Pure code, where every branch has a test.
 PURE := shared/domain/*,shared/wire/*,shared/slack/limits*,shared/slack/text*,shared/slack/blocks*,shared/slack/describe*,shared/slack/messages*
@@ -44,6 +45,15 @@ endif
 
 faults: $(STAMP) ## break every call of every flow in every way, and count what survives; ARGS="--flow deny"
 	@$(BIN)/python -m tests.fault --jobs $(JOBS) $(ARGS)
+
+# Every door and parser, INPUTS inputs each; what ends in a way nobody declared fails, with the smallest input that does it.
+fuzz: export FUZZ_INPUTS = $(INPUTS)
+fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with 10,000 inputs each (INPUTS=…); prints a table
+	@$(BIN)/python -m pytest -q -n $(JOBS) --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
+		tests/attack/central/test_fuzz_central.py tests/attack/member/test_fuzz_member.py
+
+audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
+	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m shared.audit $(if $(REGION),--region $(REGION)) $(ARGS)
 
 lint: $(STAMP) ## check style, types and the direction of imports
 	$(BIN)/ruff check .

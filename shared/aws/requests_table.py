@@ -234,21 +234,40 @@ class RequestsTable:
             return Claim(record=record, debts=frozenset())
         return Claim(record=record_from_item(answer), debts=frozenset({"question"}))
 
-    def by_status(self, status: Status, *, since: datetime | None = None, owing: bool = False) -> Iterator[Row]:
+    def by_status(
+        self,
+        status: Status,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        owing: bool = False,
+        newest_first: bool = False,
+    ) -> Iterator[Row]:
         """Yield the requests in a status, oldest first, page by page; eventually consistent.
 
         Args:
             status: which.
             since: only those whose ``requestedAt`` is not earlier.
+            until: only those whose ``requestedAt`` is not later.
             owing: only those that owe something, as far as the index can tell.
+            newest_first: in the opposite order.
         """
         names = {"#status": "status"}
         values: Item = {":status": status}
+        bounds = [(":since", since), (":until", until)]
+        values |= {name: time_to_text(moment) for name, moment in bounds if moment is not None}
+        # A key takes one condition: both bounds together have to be one BETWEEN.
         condition = "#status = :status"
-        if since is not None:
-            names["#requestedAt"], values[":since"] = "requestedAt", time_to_text(since)
+        if since is not None and until is not None:
+            condition += " AND #requestedAt BETWEEN :since AND :until"
+        elif since is not None:
             condition += " AND #requestedAt >= :since"
+        elif until is not None:
+            condition += " AND #requestedAt <= :until"
+        if "#requestedAt" in condition:
+            names["#requestedAt"] = "requestedAt"
         query: dict[str, Any] = {"KeyConditionExpression": condition, "ExpressionAttributeNames": names}
+        query["ScanIndexForward"] = not newest_first
         if owing:
             names["#owed"], values[":none"] = "owed", 0
             # An index that does not project `owed` lists everything, and the table has to be asked.
