@@ -81,7 +81,8 @@ def test_approvals(member: Member, ada: Person, record_property: Record) -> None
         approver_name="grace",
         approved_at=datetime(2026, 10, 1, 12, tzinfo=UTC),
     )
-    documents = [json.loads(write_message(approval)), *all_messages(request)[:4], *all_messages(make_request("other"))]
+    others = [*all_messages(request)[:4], *all_messages(make_request("other"))]
+    documents = [*[json.loads(write_message(approval))] * 9, *others]
     texts = st.one_of(mutated(documents).map(json.dumps), st.text(max_size=40))
 
     def attack(text: str) -> str:
