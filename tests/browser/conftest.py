@@ -17,7 +17,7 @@ from tests.browser.driver import Driver
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: Long enough for a machine that does several things at once.
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 60_000
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
