@@ -28,7 +28,6 @@ from shared.wire.event_rules import (
 )
 from shared.wire.fields import Field, FieldError
 
-
 _REGION: Final = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 """What can be part of a service's host name; what regions AWS will have, nobody knows."""
 
