@@ -9,6 +9,7 @@ from datetime import datetime
 from deploy.target import Target
 from shared.aws.requests_table import RequestsTable
 from shared.domain.record import Record
+from shared.slack.text import visible
 
 
 def observed(target: Target, *, since: datetime | None = None) -> Iterator[Record]:
@@ -38,4 +39,4 @@ def lines(records: Iterable[Record]) -> Iterator[str]:
         return
     yield f"{counts.total()} changes would have been taken back, or were allowed and reported:"
     for (account, region, who, reason), number in counts.most_common():
-        yield f"{number:6}  {account}, {region}: {who} – {reason}"
+        yield visible(f"{number:6}  {account}, {region}: {who} – {reason}")
