@@ -38,13 +38,26 @@ class Cell:
         return f"{self.flow}: {self.fault.kind} ({self.fault.reach}) at call {self.fault.at}, {self.call.name}"
 
 
+def run_flow_once(begin: Begin, flow: Flow, aim: Aim | None = None) -> tuple[list[Exchange], list[str]]:
+    """Run a flow; return its calls, and what was not as it must be in the end."""
+    aim = aim or Aim()
+    world = begin(aim, policy=flow.policy)
+    world.settings = flow.settings
+    group = flow.prepare(world)
+    aim.is_recording = True
+    flow.play(world, group)
+    aim.is_recording = False
+    settle(world)
+    return aim.seen, violations(world, group, flow.end)
+
+
 def calls_of(begin: Begin, flow: Flow) -> list[Exchange]:
     """Run a flow without faults and return its calls.
 
     Raises:
         AssertionError: when it does not end as it must even so.
     """
-    calls, wrong = _run(begin, flow, Aim())
+    calls, wrong = run_flow_once(begin, flow)
     assert not wrong, f"{flow.name} without any fault: {wrong}"
     return calls
 
@@ -56,7 +69,7 @@ def run_cell(begin: Begin, flow: Flow, fault: Fault) -> Cell:
         AssertionError: when the fault did not strike.
     """
     aim = Aim(fault)
-    calls, wrong = _run(begin, flow, aim)
+    calls, wrong = run_flow_once(begin, flow, aim)
     assert aim.has_struck, f"{flow.name}: {fault} struck nothing"
     return Cell(flow=flow.name, fault=fault, call=calls[fault.at], violations=tuple(wrong))
 
@@ -74,17 +87,6 @@ def run_flow(name: str) -> list[Cell]:
     logger.setLevel(logging.CRITICAL)
     with contextlib.redirect_stdout(io.StringIO()), worlds() as begin:  # metrics go to standard output
         return list(cells_of(begin, flow))
-
-
-def _run(begin: Begin, flow: Flow, aim: Aim) -> tuple[list[Exchange], list[str]]:
-    world = begin(aim, policy=flow.policy)
-    world.settings = flow.settings
-    group = flow.prepare(world)
-    aim.is_recording = True
-    flow.play(world, group)
-    aim.is_recording = False
-    settle(world)
-    return aim.seen, violations(world, group, flow.end)
 
 
 def table(cells: list[Cell]) -> str:

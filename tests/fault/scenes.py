@@ -187,7 +187,7 @@ def undispatched(world: World) -> str:
     """A change was approved, but the message to the member account got lost."""
     group = asked(adds)(world)
     world.click(only_request(world), "approve")
-    world.drop("applySecurityGroupChange")
+    world.hold("applySecurityGroupChange")
     return group
 
 

@@ -96,6 +96,12 @@ class World:
         """What becomes of an event on its way: itself, another form of it, or nothing at all."""
         self.settings: dict[str, str] = {}
         """Environment variables of the apps that differ from the usual ones."""
+        self.copies = 1
+        """How often each event and message is delivered."""
+        self.is_backwards = False
+        """What was queued last is delivered first."""
+        self.delivered: list[Delivery] = []
+        """What was handed to functions so far."""
         self._queue: list[tuple[float, int, Delivery]] = []
         self._numbers = itertools.count(1)
         self._running: Delivery | None = None
@@ -141,7 +147,8 @@ class World:
 
     def deliver(self, function: str, event: Mapping[str, Any], *, after: timedelta = timedelta(0)) -> None:
         """Queue an event for a function."""
-        self._push(Delivery(function, dict(event)), after)
+        for _ in range(self.copies):
+            self._push(Delivery(function, dict(event)), after)
 
     def _push(self, delivery: Delivery, after: timedelta) -> None:
         due = self.clock.passed + after.total_seconds()
@@ -155,7 +162,7 @@ class World:
     def drain(self) -> None:
         """Deliver everything, and what comes of it, until nothing is queued."""
         while self._queue:
-            self.deliver_next()
+            self.deliver_next(len(self._queue) - 1 if self.is_backwards else 0)
 
     def deliver_next(self, position: int = 0, *, again: bool = False) -> None:
         """Deliver what is due next, or what stands at a position of the queue.
@@ -168,8 +175,9 @@ class World:
         if not again:
             self._queue.remove(entry)
             heapq.heapify(self._queue)
-        self.clock.passed = max(self.clock.passed, entry[0] if position == 0 else self.clock.passed)
+        self.clock.passed = max(self.clock.passed, entry[0])
         delivery = entry[2]
+        self.delivered.append(delivery)
         error = self._run(delivery)
         if not error or again:
             return
@@ -179,10 +187,12 @@ class World:
         else:
             self._push(delivery, _RETRY_DELAYS[delivery.tries - 1])
 
-    def drop(self, function: str) -> None:
-        """Lose what is queued for a function."""
-        self._queue = [entry for entry in self._queue if entry[2].function != function]
+    def hold(self, function: str) -> list[Delivery]:
+        """Take what is queued for a function out of the queue; lost, unless somebody delivers it later."""
+        held = [entry for entry in self._queue if entry[2].function == function]
+        self._queue = [entry for entry in self._queue if entry not in held]
         heapq.heapify(self._queue)
+        return [delivery for _, _, delivery in held]
 
     def redrive(self) -> int:
         """Queue all dead letters anew; returns how many there were."""
