@@ -128,7 +128,10 @@ class StateTable:
             first: Any = [{"Put": {**self._put(one), **condition}} for one in fresh]
             try:
                 self._client.transact_write_items(TransactItems=first)
-            except ClientError:  # one of them is there already, or all together are too large
+            except ClientError as error:
+                # One of them is there already, or all together are too large.
+                if error.response["Error"]["Code"] not in ("TransactionCanceledException", "ValidationException"):
+                    raise
                 for one in fresh:
                     self.save(one)
 
