@@ -20,6 +20,8 @@ from sandbox.timeline import FaultStruck, SlackRefused, Timeline
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+#: https://docs.slack.dev/apis/web-api/rate-limits#posting-messages
+SECONDS_BETWEEN_MESSAGES = 1.0
 RETRY_AFTER_SECONDS = 1
 #: Longer than any client of ours waits.
 SILENCE_SECONDS = 15
@@ -111,7 +113,7 @@ class SlackServer:
             return None
         with self._lock:
             now = time.monotonic()
-            if now - self._last_post.get(channel, -1.0) < 1.0:
+            if now - self._last_post.get(channel, -SECONDS_BETWEEN_MESSAGES) < SECONDS_BETWEEN_MESSAGES:
                 return self._limited(channel)
             self._last_post[channel] = now
         return None

@@ -44,6 +44,11 @@ def click_event(
         "trigger_id": "1.2.3",
         "actions": [{"action_id": action, "type": "button", "value": json.dumps(value), "action_ts": "1.1"}],
     }
+    return signed_event(payload, secret=SECRET, at=at)
+
+
+def signed_event(payload: Mapping[str, Any], *, secret: str, at: datetime) -> dict[str, Any]:
+    """Return API Gateway's event of a payload, signed as Slack signs it."""
     body = urlencode({"payload": json.dumps(payload)})
     timestamp = str(int(at.timestamp()))
     return {
@@ -51,7 +56,7 @@ def click_event(
         "headers": {
             "Content-Type": "application/x-www-form-urlencoded",
             "X-Slack-Request-Timestamp": timestamp,
-            "X-Slack-Signature": sign(SECRET, timestamp, body.encode()),
+            "X-Slack-Signature": sign(secret, timestamp, body.encode()),
         },
         "multiValueQueryStringParameters": None,
         "pathParameters": {},

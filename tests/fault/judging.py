@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from shared.domain.record import Record
 from shared.domain.request import Status
@@ -25,20 +25,20 @@ HEADLINES: Mapping[Status, tuple[str, ...]] = {
 _SHOWN_IN_APPROVAL: frozenset[Status] = frozenset({"pending", "applied", "denied", "expired", "error", "unreverted"})
 
 
-def settle(world: World) -> None:
-    """Do what operators and schedules do in the next hours: dead letters are redriven, sweep and snapshot run."""
-    for _ in range(2):
-        world.wait(minutes=10)
+def settle(world: World, *, after_each: Callable[[], None] = lambda: None) -> None:
+    """Do what operators and schedules do in the next hours: dead letters are redriven, sweep and snapshot run.
+
+    Args:
+        world: the world.
+        after_each: called after each of these.
+    """
+    for minutes, function in ((10, "sweep"), (10, "sweep"), (20, "snapshot"), (20, "snapshot"), (6, "sweep")):
+        world.wait(minutes=minutes)
         world.redrive()
         world.drain()
-        world.run_schedule("sweepRequests")
-    for _ in range(2):
-        world.wait(minutes=20)
-        world.run_schedule("snapshotSecurityGroups")
-    world.redrive()
-    world.drain()
-    world.wait(minutes=6)
-    world.run_schedule("sweepRequests")
+        after_each()
+        world.run_schedule("sweepRequests" if function == "sweep" else "snapshotSecurityGroups")
+        after_each()
 
 
 def violations(world: World, group: str, end: End) -> list[str]:

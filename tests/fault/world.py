@@ -205,11 +205,15 @@ class World:
         """Let time pass, e.g. ``minutes=6``."""
         self.clock.sleep(timedelta(**time).total_seconds())
 
-    def run_schedule(self, function: str) -> None:
-        """Let a schedule fire, and deliver everything."""
+    def queue_schedule(self, function: str) -> None:
+        """Let a schedule fire; what it runs waits its turn."""
         account = MEMBER if function in _MEMBER_FUNCTIONS else CENTRAL
         event = scheduled_event(account=account, region=REGION, rule=function)
         self.deliver(function, {**event, "time": self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")})
+
+    def run_schedule(self, function: str) -> None:
+        """Let a schedule fire, and deliver everything."""
+        self.queue_schedule(function)
         self.drain()
 
     def _run(self, delivery: Delivery) -> str:
