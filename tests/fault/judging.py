@@ -28,17 +28,25 @@ _SHOWN_IN_APPROVAL: frozenset[Status] = frozenset({"pending", "applied", "denied
 def settle(world: World, *, after_each: Callable[[], None] = lambda: None) -> None:
     """Do what operators and schedules do in the next hours: dead letters are redriven, sweep and snapshot run.
 
+    It comes to an end when these have nothing more to do, or after three rounds.
+
     Args:
         world: the world.
         after_each: called after each of these.
     """
-    for minutes, function in ((10, "sweep"), (10, "sweep"), (20, "snapshot"), (20, "snapshot"), (6, "sweep")):
-        world.wait(minutes=minutes)
+    for _ in range(3):
+        world.wait(minutes=10)
         world.redrive()
         world.drain()
         after_each()
-        world.run_schedule("sweepRequests" if function == "sweep" else "snapshotSecurityGroups")
-        after_each()
+        for function in ("sweepRequests", "snapshotSecurityGroups"):
+            world.wait(minutes=10)
+            world.run_schedule(function)
+            after_each()
+        baselines, _ = world.accounts.state()
+        has_drift = any(one.drift is not None and not one.drift.filed for one in baselines.values())
+        if not (has_drift or world.dead or any(record.owed for record in world.accounts.records())):
+            return
 
 
 def violations(world: World, group: str, end: End) -> list[str]:
