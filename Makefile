@@ -49,7 +49,7 @@ faults: $(STAMP) ## break every call of every flow in every way, and count what 
 # Every door and parser, INPUTS inputs each; what ends in a way nobody declared fails, with the smallest input that does it.
 fuzz: export FUZZ_INPUTS = $(INPUTS)
 fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with 10,000 inputs each (INPUTS=…); prints a table
-	@$(BIN)/python -m pytest -q -n $(JOBS) --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
+	@$(BIN)/python -m pytest -q -n $(JOBS) -p no:logging --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
 		tests/attack/central/test_fuzz_central.py tests/attack/member/test_fuzz_member.py
 
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
