@@ -142,7 +142,9 @@ def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, ta
         entry = _revert(entry, groups, table)
         baseline = with_current_ids(baseline, groups.rules(baseline.group_id))
     filing.tell(entry, table)
-    table.save(replace(baseline, drift=replace(drift, filed=True)))
+    # What was taken back is over: the same difference, should it be seen again, is a new one.
+    is_over = entry.outcome in ("reverted", "denied")
+    table.save(replace(baseline, drift=None if is_over else replace(drift, filed=True)))
 
 
 def _bless(baseline: Baseline, look: Look, table: StateTable) -> None:

@@ -19,7 +19,8 @@ from shared.domain.rule import Rule
 def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Baseline:
     """Return the baseline after an allowed call.
 
-    Calls of one second, and one call delivered twice, carry the same time; of those the live group says which was last.
+    Calls of one second, and one call delivered twice, carry the same time. Of those the ids of new rules say which came
+    later, where there are any, and else the live group.
 
     Args:
         baseline: the group's baseline.
@@ -31,11 +32,17 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
     came = [
         rule
         for rule in _came(call, finding, live)
-        if _is_news(baseline, call, rule, agrees=find_like(live, rule) is not None)
+        if _is_news(baseline, call, rule, agrees=find_like(live, rule) is not None or _is_new(baseline, call, rule))
     ]
-    went = [rule for rule in _went(finding) if _is_news(baseline, call, rule, agrees=find_like(live, rule) is None)]
+    went = [
+        rule
+        for rule in _went(finding)
+        if _is_news(
+            baseline, call, rule, agrees=find_like(live, rule) is None and not _is_made_since(baseline, call, rule)
+        )
+    ]
     after = with_rules(without_rules(baseline, went), came)
-    keys = [*call.rule_ids, *(edit.rule_id for edit in call.edits), *(rule.rule_id for rule in call.resulting or ())]
+    keys = [*_named(call)]
     keys += [key for rule in (*came, *went) for key in (rule.rule_id, rule.identity) if key]
     return stamped(after, keys, moment)
 
@@ -43,7 +50,8 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
 def _came(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterable[Rule]:
     made = (call.resulting if call.resulting is not None else call.requested) if call.kind == "add" else ()
     change = finding.change
-    for rule in by_identity((*made, *change.added, *(edit.after for edit in change.modified))).values():
+    # What the call made comes last: it has the id that the rule has now.
+    for rule in by_identity((*change.added, *(edit.after for edit in change.modified), *made)).values():
         now = find_like(live, rule)
         if now is None:
             yield rule
@@ -58,3 +66,22 @@ def _went(finding: Finding) -> Iterable[Rule]:
 def _is_news(baseline: Baseline, call: Call, rule: Rule, *, agrees: bool) -> bool:
     last = baseline.last_change(rule)
     return last is None or last < call.event_time or (last == call.event_time and agrees)
+
+
+def _named(call: Call) -> tuple[str | None, ...]:
+    """Return the ids of the rules that a call made, removed or edited, as far as its event says them."""
+    edited = (edit.rule_id for edit in call.edits)
+    return (*call.rule_ids, *edited, *(rule.rule_id for rule in call.resulting or ()))
+
+
+def _is_new(baseline: Baseline, call: Call, rule: Rule) -> bool:
+    """True when the call made the rule, under an id that nobody has touched since: so it came after its predecessor."""
+    return call.kind == "add" and rule.rule_id is not None and rule.rule_id not in dict(baseline.stamps)
+
+
+def _is_made_since(baseline: Baseline, call: Call, rule: Rule) -> bool:
+    """True when the approved rule is another one than the call removed: one made later, under an id of its own."""
+    held, named = baseline.like(rule), [one for one in _named(call) if one]
+    if held is None or held.rule_id is None or not named:
+        return False
+    return held.rule_id in dict(baseline.stamps) and held.rule_id not in named

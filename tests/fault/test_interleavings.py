@@ -74,6 +74,7 @@ class Interleavings(RuleBasedStateMachine):
     def changes_freely(self, data: st.DataObject) -> None:
         """The pipeline changes what is approved, or adds to it."""
         pipeline = self.world.accounts.pipeline
+        self.world.wait(seconds=1)  # the order of what it does within one second, CloudTrail does not tell
         live = pipeline.live(self.group)
         known = [one for one in live if facts([one]) <= facts(self.allowed.values())]
         done = self._change(pipeline, data, known)
