@@ -15,7 +15,6 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 from central.chalicelib.channels import Channels
-from shared.aws.clients import forget as forget_clients
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
@@ -66,14 +65,12 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Central]:
     """The central account with its table and topics, and the app."""
     with mock_aws():
-        forget_clients()
         make_writes_atomic(monkeypatch)
         account = Central(slack)
         make_table(account.dynamodb)
         for topic in ("applySecurityGroupChange", "denySecurityGroupChange"):
             account.make_topic(topic)
         yield account
-    forget_clients()
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from central.chalicelib.channels import Channels
 from central.chalicelib.outcomes import MessageRefusedError
 from central.chalicelib.telling import UnpaidError
 from central.chalicelib.triggers import WrongTopicError
@@ -240,8 +242,11 @@ def test_a_slack_that_fails_after_the_revert_does_not_lose_the_request(
     assert central.item()["owed"] == {}
 
 
-def test_a_slack_that_is_busy_for_a_moment_is_asked_again_at_once(central: Central) -> None:
+def test_a_slack_that_is_busy_for_a_moment_is_asked_again_at_once(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One 429 with a short Retry-After costs no redelivery."""
+    monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + seconds)
     central.slack.replies[APPROVAL].append(Reply(status=429, headers={"Retry-After": "0"}))
     central.file()
     assert central.item()["owed"] == {}

@@ -391,11 +391,11 @@ def test_messages_keep_to_slacks_one_a_second(central: Central, monkeypatch: pyt
         file_in_vain(central, make_request(f"r-{number}"))
     central.slack.always.clear()
     slept: list[float] = []
-    monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 1.0)
+    monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 100.0)  # whatever the machine takes
     monkeypatch.setattr("central.chalicelib.channels.time.sleep", slept.append)
     central.sweep(minutes=6)
     assert len(central.approval) == 3
-    assert len([seconds for seconds in slept if 0.5 < seconds <= 1]) == 4
+    assert len([seconds for seconds in slept if 50 < seconds <= 100]) == 4
 
 
 def test_a_message_that_takes_longer_than_there_is_time_is_not_begun(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -62,10 +62,12 @@ class Somebody:
         self.arn = credentials.arn
         self.ec2: Any = _client("ec2", credentials)
 
-    def opens(self, group_id: str, *rules: Rule) -> None:
-        """Authorize rules in one call."""
+    def opens(self, group_id: str, *rules: Rule, tags: Mapping[str, str] | None = None) -> None:
+        """Authorize rules in one call; tags are put on all of them."""
+        listed = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+        tagged = {"TagSpecifications": [{"ResourceType": "security-group-rule", "Tags": listed}]} if listed else {}
         self.ec2.authorize_security_group_ingress(
-            GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True)
+            GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True), **tagged
         )
 
     def closes(self, group_id: str, *rules: Rule) -> None:
@@ -79,11 +81,14 @@ class Somebody:
             GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=False)
         )
 
-    def edits(self, group_id: str, before: Rule, after: Rule) -> None:
-        """Modify one live rule in place, as the console does."""
-        (live,) = _chosen(self.live(group_id), (before,))
-        update = {"SecurityGroupRuleId": live.rule_id, "SecurityGroupRule": rule_request(after)}
-        self.ec2.modify_security_group_rules(GroupId=group_id, SecurityGroupRules=[update])
+    def edits(self, group_id: str, before: Rule, after: Rule, *others: tuple[Rule, Rule]) -> None:
+        """Modify live rules in place in one call, as the console does."""
+        live = {one.identity: one.rule_id for one in self.live(group_id)}
+        updates = [
+            {"SecurityGroupRuleId": live[was.identity], "SecurityGroupRule": rule_request(becomes)}
+            for was, becomes in ((before, after), *others)
+        ]
+        self.ec2.modify_security_group_rules(GroupId=group_id, SecurityGroupRules=updates)
 
     def describes(self, group_id: str, *rules: Rule) -> None:
         """Give live rules the descriptions of these."""

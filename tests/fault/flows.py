@@ -9,7 +9,22 @@ from shared.domain.request import Status
 from shared.domain.rule import Rule
 from tests.fault import scenes
 from tests.fault.accounts import POLICY, Facts, facts
-from tests.fault.scenes import BASE, DESCRIBED, MOVED, SSH, TELNET, WEB, Play, asked, clicks, rule, sweeps, then_all
+from tests.fault.scenes import (
+    BASE,
+    DESCRIBED,
+    MOVED,
+    SSH,
+    SWAPPED,
+    TAGGED,
+    TELNET,
+    WEB,
+    Play,
+    asked,
+    clicks,
+    rule,
+    sweeps,
+    then_all,
+)
 from tests.fault.world import World
 
 
@@ -105,6 +120,18 @@ FLOWS: tuple[Flow, ...] = (
     Flow(name="add, unknown group", prepare=scenes.unlearned, play=then_all(scenes.adds), end=ends(BASE, PENDING)),
     Flow(name="remove", prepare=scenes.guarded, play=then_all(scenes.removes), end=ends(BASE, PENDING)),
     Flow(name="modify", prepare=scenes.guarded, play=then_all(scenes.edits), end=ends(BASE, PENDING)),
+    Flow(
+        name="remove, two calls to restore",
+        prepare=scenes.with_tags,
+        play=then_all(scenes.removes_tagged),
+        end=ends((*BASE, TAGGED), PENDING),
+    ),
+    Flow(
+        name="modify, into another's place",
+        prepare=scenes.guarded,
+        play=then_all(scenes.swaps),
+        end=ends(BASE, PENDING),
+    ),
     Flow(name="describe", prepare=scenes.guarded, play=then_all(scenes.describes), end=ends(BASE, PENDING)),
     Flow(
         name="not revertible",
@@ -142,6 +169,12 @@ FLOWS: tuple[Flow, ...] = (
     Flow(name="approve add", prepare=asked(scenes.adds), play=clicks("approve"), end=ends(_ADDED, APPROVED)),
     Flow(name="approve remove", prepare=asked(scenes.removes), play=clicks("approve"), end=ends((WEB,), APPROVED)),
     Flow(name="approve modify", prepare=asked(scenes.edits), play=clicks("approve"), end=ends((MOVED, WEB), APPROVED)),
+    Flow(
+        name="approve modify, into another's place",
+        prepare=asked(scenes.swaps),
+        play=clicks("approve"),
+        end=ends((MOVED, SWAPPED), APPROVED),
+    ),
     Flow(
         name="approve describe",
         prepare=asked(scenes.describes),

@@ -31,6 +31,8 @@ WEB = rule(80, source="0.0.0.0/0")
 SSH = rule(22, "ssh")
 TELNET = rule(23, source="0.0.0.0/0")
 MOVED = rule(8443, "https moved")
+SWAPPED = rule(443, "web now")
+TAGGED = replace(rule(993, "imaps"), tags=(("team", "shop"),))
 DESCRIBED = replace(HTTPS, description="described otherwise")
 BASE = (HTTPS, WEB)
 
@@ -41,6 +43,16 @@ BASE = (HTTPS, WEB)
 def guarded(world: World) -> str:
     """A group whose rules are approved."""
     group = unlearned(world)
+    world.run_schedule("snapshotSecurityGroups")
+    world.wait(minutes=1)
+    return group
+
+
+def with_tags(world: World) -> str:
+    """A group one of whose approved rules has tags."""
+    group = unlearned(world)
+    world.accounts.pipeline.opens(group, TAGGED, tags=dict(TAGGED.tags))
+    world.drain()
     world.run_schedule("snapshotSecurityGroups")
     world.wait(minutes=1)
     return group
@@ -88,6 +100,16 @@ def removes(world: World, group: str) -> None:
 def edits(world: World, group: str) -> None:
     """Ada edits a rule in place."""
     world.accounts.ada.edits(group, HTTPS, MOVED)
+
+
+def swaps(world: World, group: str) -> None:
+    """Ada edits two rules in one call, one into the place that the other leaves."""
+    world.accounts.ada.edits(group, HTTPS, MOVED, (WEB, SWAPPED))
+
+
+def removes_tagged(world: World, group: str) -> None:
+    """Ada closes a port with tags and one without; to restore them takes a call for each."""
+    world.accounts.ada.closes(group, TAGGED, HTTPS)
 
 
 def describes(world: World, group: str) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
 from typing import Any
 
-import boto3
 import pytest
 from chalice.test import Client
 from moto import mock_aws
 from moto.ec2.models import ec2_backends
 
 from sandbox.aws.repairs import repaired
-from shared.aws import clients
+from tests.support.aws_clients import aws_client
 from tests.support.faults import Faults
 from tests.support.member_account import ACCOUNT, REGION, Member, Person
 
@@ -64,20 +62,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-@lru_cache(maxsize=1)
-def _clients() -> tuple[Any, Any, Any, Any]:
-    """The tests' own clients, made once: reading EC2's model takes longer than any test. So the app keeps its own."""
-    session = boto3.session.Session()
-    ec2, sns, sqs, dynamodb = (session.client(name, region_name=REGION) for name in ("ec2", "sns", "sqs", "dynamodb"))
-    return ec2, sns, sqs, dynamodb
-
-
 @pytest.fixture(scope="module")
 def account() -> Iterator[str]:
     """An account with topics, and the queue that hears what the central account would; kept for a module of tests."""
-    clients.forget()
     with mock_aws():
-        _, sns, sqs, _ = _clients()
+        sns, sqs = aws_client("sns", REGION), aws_client("sqs", REGION)
         queue: str = sqs.create_queue(QueueName="central")["QueueUrl"]
         for name in ("securityGroupChange", "errorHandlerSecurityGroupChange"):
             topic = sns.create_topic(Name=name)["TopicArn"]
@@ -85,7 +74,6 @@ def account() -> Iterator[str]:
             raw = {"RawMessageDelivery": "true"}
             sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes=raw)
         yield queue
-    clients.forget()
 
 
 @contextmanager
@@ -108,7 +96,7 @@ def member(
     import member.app
     from member.chalicelib import runtime
 
-    ec2, _, sqs, dynamodb = _clients()
+    ec2, sqs, dynamodb = (aws_client(name, REGION) for name in ("ec2", "sqs", "dynamodb"))
     with ExitStack() as stack:
         if "repaired_moto" in request.fixturenames:
             stack.enter_context(repaired())

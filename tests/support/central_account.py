@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import boto3
 import pytest
 from chalice.test import Client
 from moto.core.exceptions import JsonRESTError
@@ -25,6 +24,7 @@ from shared.slack.signature import sign
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
 from shared.wire.request_items import record_from_item
 from shared.wire.rule_json import time_to_text
+from tests.support.aws_clients import aws_client
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Post, SlackStandIn
 
 REGION = "eu-west-1"
@@ -79,9 +79,9 @@ class Central:
 
         self.slack = slack
         self.client = Client(central.app.app)
-        self.dynamodb = boto3.client("dynamodb", region_name=REGION)
-        self.sns = boto3.client("sns", region_name=REGION)
-        self.sqs = boto3.client("sqs", region_name=REGION)
+        self.dynamodb = aws_client("dynamodb", REGION)
+        self.sns = aws_client("sns", REGION)
+        self.sqs = aws_client("sqs", REGION)
         self.queues: dict[str, str] = {}
 
     # -- what Lambda delivers ------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -18,12 +17,12 @@ from shared.audit.__main__ import main
 from shared.audit.listing import STATUSES, CursorError, Unreadable, Wanted, listed
 from shared.audit.writing import COLUMNS, csv_lines, json_lines, table_lines, to_json
 from shared.aws.attributes import to_attributes
-from shared.aws.clients import forget
 from shared.aws.requests_table import TABLE, RequestsTable
 from shared.domain.caller import Caller
 from shared.domain.record import Entry, Record
 from shared.domain.request import Status
 from shared.wire.request_items import record_to_item
+from tests.support.aws_clients import aws_client
 from tests.support.central_account import ADA, REGION, make_request, make_table
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -68,11 +67,9 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     with mock_aws():
-        forget()
-        client = boto3.client("dynamodb", region_name=REGION)
+        client = aws_client("dynamodb", REGION)
         make_table(client)
         yield client
-    forget()
 
 
 @pytest.fixture

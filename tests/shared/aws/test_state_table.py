@@ -7,12 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from shared.aws import clients
 from shared.aws.state_table import TABLE, RaceLostError, StateTable
 from shared.domain.baseline import Baseline, learn
 from shared.domain.change import make_change
@@ -20,6 +18,7 @@ from shared.domain.request import Request
 from shared.domain.rule import Rule, cidr, make_rule
 from shared.wire.fields import FieldError
 from shared.wire.state_items import LedgerEntry
+from tests.support.aws_clients import aws_client
 from tests.support.faults import Faults
 
 REGION = "eu-west-1"
@@ -32,8 +31,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     with mock_aws():
-        clients.forget()
-        made = boto3.client("dynamodb", REGION)
+        made = aws_client("dynamodb", REGION)
         made.create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -41,7 +39,6 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             BillingMode="PAY_PER_REQUEST",
         )
         yield made
-    clients.forget()
 
 
 @pytest.fixture
