@@ -6,9 +6,10 @@ The only place of this app that reads the clock. Times are passed on from here, 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -45,6 +46,18 @@ class Context(Protocol):
 
     def get_remaining_time_in_millis(self) -> float:
         """Return how long the invocation may still run."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NoContext:
+    """What stands in for Lambda's context where a handler is called by hand without one."""
+
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    invoked_function_arn: str = ""
+
+    def get_remaining_time_in_millis(self) -> float:
+        """Return the time of an invocation that nobody ends."""
+        return _LOCAL_SECONDS * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ def sweep_requests(event: CloudWatchEvent) -> None:
 
 def _context(event: SNSEvent | CloudWatchEvent) -> runtime.Context:
     context: Any = event.context  # Chalice's annotation says dict; it is Lambda's context object
-    return context  # type: ignore[no-any-return]  # see above
+    return runtime.NoContext() if context is None else context
 
 
 def _messages(event: SNSEvent) -> Iterator[Message]:

@@ -18,7 +18,7 @@ from central.chalicelib.triggers import WrongTopicError
 from shared.aws.requests_table import DifferentRequestError
 from shared.domain.change import make_change
 from shared.domain.rule import cidr, group, make_rule, prefix_list
-from shared.wire.messages import ApplyMessage, DenyMessage, MessageError, RequestMessage
+from shared.wire.messages import ApplyMessage, DenyMessage, MessageError, RequestMessage, write_message
 from tests.support.central_account import Central, make_request
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Reply
 
@@ -41,6 +41,17 @@ def test_a_reverted_change_is_stored_and_asked_in_both_channels(central: Central
 def test_the_question_comes_before_the_announcement(central: Central) -> None:
     """Those who can decide see the request first."""
     central.file()
+    assert [post.path for post in central.slack.posts] == [APPROVAL, MONITORING]
+
+
+def test_a_handler_called_without_a_context_asks_all_the_same(central: Central) -> None:
+    """Whoever redrives a message by hand has no Lambda context to give."""
+    from central.app import securityGroupChange
+
+    message = write_message(RequestMessage(request=make_request()))
+    sns = {"TopicArn": "", "Message": message, "Subject": "", "MessageId": "1", "MessageAttributes": {}}
+    event = {"Records": [{"EventSource": "aws:sns", "Sns": sns}]}
+    securityGroupChange(event, None)
     assert [post.path for post in central.slack.posts] == [APPROVAL, MONITORING]
 
 

@@ -67,3 +67,18 @@ def test_every_trigger_logs_with_its_context(monkeypatch: pytest.MonkeyPatch) ->
     assert one["request_id"] == "r-1"
     assert "request_id" not in two
     assert two["message"] == "two\n{}"
+
+
+def test_a_handler_called_without_a_context_runs_all_the_same() -> None:
+    """Logging never stops a trigger, whatever stands in for Lambda's context."""
+    app, ran = Chalice(app_name="x"), []
+    telemetry.instrument(app)
+
+    @app.on_cw_event({"source": ["x"]}, name="first")
+    def first(event: object) -> None:
+        ran.append(event)
+
+    event = {"version": "0", "id": "1", "detail-type": "X", "source": "x", "account": "1", "time": "t", "region": "r"}
+    for context in (None, {}, object()):
+        first({**event, "resources": [], "detail": {}}, context)
+    assert len(ran) == 3
