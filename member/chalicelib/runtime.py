@@ -58,11 +58,13 @@ def is_own(caller: Caller, in_region: str) -> bool:
     if caller.type != "AssumedRole":
         return False
     try:
-        own = _own_session_arn(in_region)
+        own = _own_session_arn(in_region, optional("AWS_ACCESS_KEY_ID"))
     except (ClientError, BotoCoreError) as error:
-        # Lambda names its sessions after the function. Such a name proves nothing, so it is no reason to let a change
-        # pass; but it is one to ask again before taking back what may be an approved change of our own.
-        if caller.arn.rsplit("/", 1)[-1].endswith(OWN_FUNCTIONS):
+        # Lambda names its sessions after the function, whose name CloudFormation may capitalise and lengthen. Such a
+        # name proves nothing, so it is no reason to let a change pass; but it is one to ask again before taking back
+        # what may be an approved change of our own.
+        session = caller.arn.rsplit("/", 1)[-1].lower()
+        if any(function.lower() in session for function in OWN_FUNCTIONS):
             raise OwnRoleError(f"STS did not say which role this function runs under: {error}") from error
         logger.warning("own role unknown", extra={"error": str(error)})
         return False
@@ -85,6 +87,7 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
     return (own_session_arn,)
 
 
-@lru_cache(maxsize=1)
-def _own_session_arn(in_region: str) -> str:
-    return client("sts", in_region).get_caller_identity()["Arn"]
+@lru_cache(maxsize=8)
+def _own_session_arn(in_region: str, _access_key: str) -> str:
+    """Ask STS who this is, once for the credentials at hand; in a hurry, because a port may be open meanwhile."""
+    return client("sts", in_region, hurried=True).get_caller_identity()["Arn"]

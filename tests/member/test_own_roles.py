@@ -1,6 +1,9 @@
 """The product's own calls are known by exact role, whichever way Chalice hands out roles."""
 
+from dataclasses import replace
+
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from member.chalicelib import runtime
 from shared.domain.caller import Caller
@@ -22,7 +25,7 @@ def caller(role: str, *, account: str = ACCOUNT) -> Caller:
 def run_as(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
     """Let STS say that this function runs under a role."""
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/member-dev-revertSecurityGroup"
-    monkeypatch.setattr(runtime, "_own_session_arn", lambda _region: arn)
+    monkeypatch.setattr(runtime, "_own_session_arn", lambda *_: arn)
 
 
 @pytest.mark.parametrize("function", runtime.OWN_FUNCTIONS)
@@ -60,3 +63,36 @@ def test_one_role_for_all_functions_is_own_and_no_other(monkeypatch: pytest.Monk
     run_as(monkeypatch, "security-groups")
     assert runtime.is_own(caller("security-groups"), "eu-west-1")
     assert not runtime.is_own(caller("security-applySecurityGroupChange"), "eu-west-1")
+
+
+def test_each_credentials_own_role_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves a second account takes no other account's role for its own."""
+
+    class Sts:
+        def get_caller_identity(self) -> dict[str, str]:
+            account = runtime.optional("AWS_ACCESS_KEY_ID")
+            return {"Arn": f"arn:aws:sts::{account}:assumed-role/member/fn"}
+
+    monkeypatch.setattr(runtime, "client", lambda *_, **__: Sts())
+    runtime._own_session_arn.cache_clear()
+    for account in (ACCOUNT, "333333333333"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+        assert runtime.is_own(caller("member", account=account), "eu-west-1")
+    assert not runtime.is_own(caller("member"), "eu-west-1")
+    runtime._own_session_arn.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "session", ["member-dev-applySecurityGroupChange", "member-ApplySecurityGroupChange-1A2B3C4D5E6F"]
+)
+def test_without_sts_a_session_that_may_be_our_own_waits(monkeypatch: pytest.MonkeyPatch, session: str) -> None:
+    """However the function was named: Chalice ends with the trigger's name, CloudFormation adds a random end."""
+
+    def fail(*_: object) -> str:
+        raise EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com")
+
+    monkeypatch.setattr(runtime, "_own_session_arn", fail)
+    own = replace(caller("member"), arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/member/{session}")
+    with pytest.raises(runtime.OwnRoleError):
+        runtime.is_own(own, "eu-west-1")
+    assert not runtime.is_own(caller("member"), "eu-west-1")
