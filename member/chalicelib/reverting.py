@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from shared.aws.execution import close, close_singly
 from shared.aws.security_groups import GROUP_GONE, SecurityGroups
 from shared.aws.state_table import StateTable
@@ -24,6 +26,7 @@ from shared.domain.rule import Direction, Rule, group
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger, seconds
 from shared.wire.cloudtrail import created_rule_ids, read_head, read_rules
+from shared.wire.fields import FieldError
 from shared.wire.state_items import LedgerEntry
 
 from . import filing, runtime
@@ -116,8 +119,13 @@ def _learn_new_group(table: StateTable, head: Call, policy: Policy) -> None:
 def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: SecurityGroups, table: StateTable) -> None:
     ids = created_rule_ids(event) if head.kind == "add" else ()
     entry: LedgerEntry | None = None
+    is_measured = False
     if ids and head.direction is not None:
-        entry = _close(head, head.direction, ids, groups, table)
+        is_measured = close(groups, head.group_id, head.direction, ids) is None
+        if is_measured:
+            _measure_exposure(head)
+        else:
+            entry = _after_refusal(head, head.direction, ids, groups, table)
     call = _with_ids_of_named_groups(read_rules(event, head), groups)
     entry = entry or table.entry(call.request_id)
     if entry is not None:
@@ -127,26 +135,27 @@ def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: Securi
     if reverted.finding.is_unguarded:
         logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
         return
-    if not ids:
-        _measure_exposure(head)
-    _file(call, policy, groups, table, reverted)
+    _file(call, policy, groups, table, reverted, is_measured=is_measured)
 
 
-def _close(
+def _after_refusal(
     head: Call, direction: Direction, ids: tuple[str, ...], groups: SecurityGroups, table: StateTable
 ) -> LedgerEntry | None:
-    """Close rules by id; return the ledger's entry where a refusal made it necessary to look.
+    """Close rules one by one after EC2 refused to close them together; return the ledger's entry if that settles it.
 
     A refusal usually means that the event is delivered again and the rules are gone. The ledger says so in one call,
-    where asking EC2 about each rule would take as many as there are rules.
+    where asking EC2 about each rule would take as many as there are rules. Without an answer of the ledger they are
+    asked about all the same: no rule stays open because something else is out of order.
     """
-    if close(groups, head.group_id, direction, ids) is not None:
+    try:
         entry = table.entry(head.request_id)
-        if entry is not None and entry.outcome not in _MAY_BE_OPEN:
-            return entry
-        if len(ids) > 1:
-            close_singly(groups, head.group_id, direction, ids)
-    _measure_exposure(head)
+    except (ClientError, BotoCoreError, FieldError):
+        close_singly(groups, head.group_id, direction, ids)
+        raise
+    if entry is not None and entry.outcome not in _MAY_BE_OPEN:
+        return entry
+    if len(ids) > 1:
+        close_singly(groups, head.group_id, direction, ids)
     return None
 
 
@@ -179,10 +188,14 @@ def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
     return rule if found is None else replace(rule, source=group(found.group_id, account=found.owner))
 
 
-def _file(call: Call, policy: Policy, groups: SecurityGroups, table: StateTable, reverted: Reverted) -> None:
+def _file(
+    call: Call, policy: Policy, groups: SecurityGroups, table: StateTable, reverted: Reverted, *, is_measured: bool
+) -> None:
     gone = any(failure.error.code in GROUP_GONE for failure in reverted.failures)
     gone = gone or (reverted.is_readable and not reverted.live and groups.group(call.group_id) is None)
     status, reason = _status(reverted, gone=gone)
+    if status == "pending" and not is_measured:
+        _measure_exposure(call)
     request = filing.request_of(
         call,
         policy,

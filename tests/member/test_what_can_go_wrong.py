@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from shared.aws.security_groups import Ec2Error
 from shared.settings import SettingError
@@ -324,6 +325,10 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Ec2:
     return Ec2(monkeypatch)
 
 
+def _raised(error: Exception) -> Any:
+    raise error
+
+
 def refusal(client: BaseClient, operation: str, code: str = "UnauthorizedOperation") -> Exception:
     """EC2's error."""
     error: Exception = client.exceptions.from_code("x")({"Error": {"Code": code, "Message": "no"}}, operation)
@@ -353,6 +358,38 @@ def test_one_rule_ec2_refuses_to_close_keeps_no_other_open(member: Member, ada: 
     member.snapshot()
     member.snapshot(after=timedelta(minutes=20))
     assert member.state() == [], "what could not be closed is drift, not approved"
+
+
+def test_without_the_table_every_rule_is_closed_by_id(member: Member, ada: Person) -> None:
+    """Also where one of them is gone and the whole call refused: the ledger is asked to save calls, not for leave."""
+    event = ada.opens(OPEN, WEB, rule(80))
+    ada.closes(WEB)
+    faults = Faults(kind="server_error", at=2, times=9)
+    with faults.watching(), pytest.raises(ClientError):
+        member.deliver(event)
+    assert faults.operations[:2] == ["RevokeSecurityGroupIngress", "GetItem"]
+    assert member.state() == []
+    member.deliver(event)
+    assert [one.identity for one in member.told_request().change.added] == sorted(
+        one.identity for one in (OPEN, WEB, rule(80))
+    )
+
+
+def test_exposure_ends_with_the_revert_alone(member: Member, ada: Person, ec2: Ec2, log: Log) -> None:
+    """What EC2 refuses to close is still exposed, and what needs no revert never was: neither is measured."""
+    member.holds(WEB)
+    member.snapshot()
+    events_of = [ada.opens(OPEN), ada.closes(OPEN)]
+    ec2.answers(
+        lambda client, operation, _, run: (
+            run() if operation != "RevokeSecurityGroupIngress" else _raised(refusal(client, operation))
+        )
+    )
+    member.deliver(ada.opens(rule(80)), events_of[1])
+    assert "ExposureSeconds" not in log.text()
+    ec2.works()
+    member.deliver(ada.closes(WEB))
+    assert log.text().count('"ExposureSeconds":') == 1
 
 
 def test_rules_ec2_refuses_to_restore_are_reported_as_missing(member: Member, ada: Person, ec2: Ec2) -> None:
