@@ -32,14 +32,17 @@ class Obstacle:
 
 
 def is_in_force(change: Change, live: tuple[Rule, ...]) -> bool:
-    """True when the group is as the change wants it, descriptions included."""
+    """True when the group is as the change wants it; see :func:`what_is_left`."""
     return what_is_left(change, live).is_empty
 
 
 def what_is_left(change: Change, live: tuple[Rule, ...]) -> Change:
-    """Return the part of the change that is not in force yet, with the rule ids the rules have in the live group."""
+    """Return the part of the change that is not in force yet, with the rule ids the rules have in the live group.
+
+    An added rule is in force also where the group did not keep its description.
+    """
     return make_change(
-        added=(rule for rule in change.added if not _is_live(rule, live)),
+        added=(rule for rule in change.added if _as_added(rule, live) is None),
         removed=(now for rule in change.removed if (now := find_like(live, rule)) is not None),
         modified=(_current(edit, live) for edit in change.modified if not _is_done(edit, change, live)),
     )
@@ -79,7 +82,7 @@ def way_back(change: Change, live: tuple[Rule, ...]) -> Change:
         change: what was approved, all of it.
         live: the rules now.
     """
-    come = [now for rule in change.added if _is_live(rule, live) and (now := find_like(live, rule)) is not None]
+    come = [now for rule in change.added if (now := _as_added(rule, live)) is not None]
     gone = [rule for rule in change.removed if find_like(live, rule) is None]
     edited = []
     for edit in change.modified:
@@ -103,19 +106,26 @@ def with_approved(baseline: Baseline, change: Change, live: tuple[Rule, ...], mo
         moment: now; allowed calls from before have had their effect and no longer change these rules.
     """
     gone = (*change.removed, *(edit.before for edit in change.modified))
-    come = [_with_id(rule, live) for rule in (*change.added, *(edit.after for edit in change.modified))]
+    come = [_as_kept(rule, live) for rule in (*change.added, *(edit.after for edit in change.modified))]
     keys = [key for rule in (*gone, *come) for key in (rule.rule_id, rule.identity)]
     return stamped(with_rules(without_rules(baseline, gone), come), keys, moment)
 
 
-def _with_id(rule: Rule, live: tuple[Rule, ...]) -> Rule:
+def _as_kept(rule: Rule, live: tuple[Rule, ...]) -> Rule:
+    """Return the rule with its id; a description that the group did not keep is none."""
     now = find_like(live, rule)
-    return replace(rule, rule_id=now.rule_id if now is not None else None)
+    kept = rule.description if now is None or now.description else ""
+    return replace(rule, rule_id=now.rule_id if now is not None else None, description=kept)
 
 
 def _current(edit: Modification, live: tuple[Rule, ...]) -> Modification:
     now = find_like(live, edit.before)
     return edit if now is None else Modification(before=now, after=edit.after)
+
+
+def _as_added(rule: Rule, live: tuple[Rule, ...]) -> Rule | None:
+    now = find_like(live, rule)
+    return now if now is not None and now.description in (rule.description, "") else None
 
 
 def _is_live(rule: Rule, live: tuple[Rule, ...]) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any, assert_never
 
-from shared.domain.rule import Rule, RuleError, Source, cidr, group, make_rule, prefix_list
+from shared.domain.rule import ALL_PROTOCOLS, Rule, RuleError, Source, cidr, group, make_rule, prefix_list
 from shared.wire.fields import Field
 
 Json = dict[str, Any]
 
 _GROUP_NAME = "name:"
+_NO_PORT = -1
+"""What EC2 takes where the protocol has no ports."""
 
 
 def rule_from_api(document: Mapping[str, object], owner: str) -> Rule:
@@ -83,6 +85,10 @@ def _permission(rules: tuple[Rule, ...], *, with_descriptions: bool) -> Json:
     permission: Json = {"IpProtocol": first.protocol}
     if first.from_port is not None:
         permission |= {"FromPort": first.from_port, "ToPort": first.to_port}
+    elif first.protocol != ALL_PROTOCOLS:
+        # Of a protocol by number EC2 allows all ports "regardless of any ports you specify"; some of its stand-ins
+        # want some specified. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+        permission |= {"FromPort": _NO_PORT, "ToPort": _NO_PORT}
     for rule in rules:
         key, item = _permission_item(rule.source)
         if with_descriptions and rule.description:
@@ -116,11 +122,10 @@ def rule_request(rule: Rule) -> Json:
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SecurityGroupRuleRequest.html
     """
-    none = -1  # "the type number or -1": EC2 takes -1 where the protocol has no ports
     request: Json = {
         "IpProtocol": rule.protocol,
-        "FromPort": none if rule.from_port is None else rule.from_port,
-        "ToPort": none if rule.to_port is None else rule.to_port,
+        "FromPort": _NO_PORT if rule.from_port is None else rule.from_port,
+        "ToPort": _NO_PORT if rule.to_port is None else rule.to_port,
         "Description": rule.description,
     }
     match rule.source.kind:

@@ -13,11 +13,11 @@ from shared.aws.security_groups import Ec2Error
 from shared.aws.state_table import StateTable
 from shared.domain.change import make_change
 from shared.domain.request import Request
-from shared.domain.rule import Rule
+from shared.domain.rule import Rule, group
 from shared.wire.messages import AppliedMessage, ErrorMessage, MessageError
 from shared.wire.state_items import LedgerEntry
 from tests.support.faults import Faults, deliver_as_lambda
-from tests.support.member_account import REGION, Member, Person, exact, rule, with_description
+from tests.support.member_account import ACCOUNT, REGION, Member, Person, exact, rule, with_description
 
 OPEN = rule(22, "0.0.0.0/0", "open")
 WEB = rule(443, "10.0.0.0/8", "web")
@@ -241,6 +241,18 @@ def test_what_a_failed_change_did_apply_is_taken_back(member: Member, ada: Perso
     member.approve(two_calls)
     member.told_applied()
     assert {BLUE.identity, RED.identity} <= {one.identity for one in member.live()}
+
+
+def test_a_rule_whose_description_is_not_kept_is_in_force_and_known(member: Member, ada: Person) -> None:
+    """moto keeps no description of a referenced group (EC2 does): what decides about traffic is there, and stays."""
+    wanted = rule(22, group(member.new_group(), account=ACCOUNT), "ssh from the jump hosts")
+    member.snapshot()
+    request = asked(member, ada.opens(wanted))
+    member.approve(request)
+    member.told_applied()
+    assert member.state() == member.approved() == exact([with_description(wanted, "")])
+    assert asked(member, ada.closes(wanted)).status == "pending"
+    assert member.state() == exact([with_description(wanted, "")])
 
 
 def test_nothing_stays_half_done_when_taking_back_is_throttled(member: Member, two_calls: Request) -> None:

@@ -89,6 +89,18 @@ def test_each_port_range_is_one_permission(rules: tuple[Rule, ...]) -> None:
     assert "Description" not in str([list(source) for one in sent for key, source in one.items() if key[-1] == "s"])
 
 
+@pytest.mark.parametrize(
+    ("protocol", "ports"),
+    [("50", {"FromPort": -1, "ToPort": -1}), ("-1", {}), ("icmp", {"FromPort": -1, "ToPort": -1})],
+)
+def test_a_protocol_by_number_is_sent_with_no_ports_said_to_be_none(protocol: str, ports: dict[str, int]) -> None:
+    """EC2 ignores them; what stands in for EC2 on one machine needs them."""
+    (sent,) = permissions(
+        [make_rule(direction="ingress", protocol=protocol, source=cidr("10.0.0.0/8"))], with_descriptions=False
+    )
+    assert sent == {"IpProtocol": protocol, "IpRanges": [{"CidrIp": "10.0.0.0/8"}], **ports}
+
+
 def test_a_group_known_by_name_is_sent_by_name() -> None:
     """EC2 takes names in a default VPC."""
     by_name = make_rule(direction="ingress", protocol="tcp", source=group_by_name("web"))
