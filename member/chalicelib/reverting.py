@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,7 +19,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.aws.execution import close, close_singly
 from shared.aws.security_groups import GROUP_GONE, SecurityGroups
 from shared.aws.state_table import StateTable
-from shared.domain.baseline import Baseline, learn, learn_direction, with_current_ids, without_in_flight
+from shared.domain.baseline import (
+    EVENT_TIME_STEP,
+    Baseline,
+    learn,
+    learn_direction,
+    with_current_ids,
+    without_in_flight,
+)
 from shared.domain.call import Call
 from shared.domain.policy import Policy, decide
 from shared.domain.request import Status
@@ -243,6 +251,8 @@ def _keep_baseline(call: Call, policy: Policy, table: StateTable, reverted: Reve
     is still open of this call is not blessed.
     """
     blessed = tuple(rule for rule in reverted.live if rule not in reverted.left.removed)
+    # A removal may have been undone of a rule whose own addition is still to be heard of, be it of the same second.
+    learned_at = reverted.read_at + (EVENT_TIME_STEP if call.kind == "remove" else timedelta(0))
 
     def kept(known: Baseline | None) -> Baseline:
         baseline = known or learn(
@@ -251,10 +261,10 @@ def _keep_baseline(call: Call, policy: Policy, table: StateTable, reverted: Reve
             group_name=group_name,
             rules=blessed,
             directions=policy.directions,
-            at=reverted.read_at,
+            at=learned_at,
         )
         for direction in policy.directions:
-            baseline = learn_direction(baseline, direction, blessed, reverted.read_at)
+            baseline = learn_direction(baseline, direction, blessed, learned_at)
         return with_current_ids(without_in_flight(baseline, call), reverted.live)
 
     table.update(call.group_id, kept, known=reverted.baseline)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.call import Call
@@ -18,6 +18,9 @@ from shared.domain.rule import Direction, Rule
 
 _STAMPS_KEPT: Final = 400
 """Stamps and former ids remembered per group: events are late by minutes, not hundreds of changes."""
+
+EVENT_TIME_STEP: Final = timedelta(seconds=1)
+"""CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +88,20 @@ class Baseline:
         wanted = frozenset(directions)
         return tuple(rule for rule in self.rules if rule.direction in wanted)
 
-    def is_older_than_learned(self, direction: Direction, moment: datetime) -> bool:
-        """True when this direction was learned after ``moment``."""
+    def first_id(self, rule: Rule) -> str | None:
+        """Return the first id that is known of an approved rule."""
+        return next((had for had, identity in self.former_ids if identity == rule.identity), rule.rule_id)
+
+    def is_older_than_learned(self, direction: Direction, moment: datetime, *, surely: bool = False) -> bool:
+        """True when a call whose event says ``moment`` may have been made before this direction was learned.
+
+        Args:
+            direction: of the rules.
+            moment: the event's time, in whole seconds.
+            surely: the call must have been made before, not only in the same second.
+        """
         learned = dict(self.learned).get(direction)
-        return learned is not None and moment < learned
+        return learned is not None and (moment + EVENT_TIME_STEP <= learned if surely else moment < learned)
 
     def last_change(self, rule: Rule) -> datetime | None:
         """Return when an allowed call or an approval last touched a rule, by its id or its identity."""
@@ -190,15 +203,24 @@ def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
     """Return the baseline without what an Authorize call had slipped into it before its event arrived.
 
     A rule that was made before the baseline was learned, and that no allowed call or approval has touched since, stands
-    in it only because it happened to be live.
+    in it only because it happened to be live. Of a call in the same second the rule's id tells: one that the baseline
+    knew under another id before was not made by this call.
     """
     if call.kind != "add" or call.direction is None:
         return baseline
     if not baseline.is_older_than_learned(call.direction, call.event_time):
         return baseline
     made = call.resulting if call.resulting is not None else call.requested
-    learned = [baseline.by_id(rule.rule_id) or baseline.like(rule) for rule in made]
-    return without_rules(baseline, (rule for rule in learned if rule is not None and not baseline.last_change(rule)))
+    is_sure = baseline.is_older_than_learned(call.direction, call.event_time, surely=True)
+    pairs = [(rule, baseline.by_id(rule.rule_id) or baseline.like(rule)) for rule in made]
+    slipped_in = (
+        held
+        for rule, held in pairs
+        if held is not None
+        and baseline.last_change(held) is None
+        and (is_sure or rule.rule_id in (None, baseline.first_id(held)))
+    )
+    return without_rules(baseline, slipped_in)
 
 
 def with_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:

@@ -151,7 +151,8 @@ def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...])
             if rule.direction == call.direction and rule not in approved and find_like(live, rule) is None
         ]
     change, undo = make_change(removed=approved), _converged(approved, (), live)
-    if call.resulting is not None and known.is_older_than_learned(call.direction or "ingress", call.event_time):
+    direction = call.direction or "ingress"
+    if call.resulting is not None and known.is_older_than_learned(direction, call.event_time, surely=True):
         lost = tuple(
             rule
             for rule in gone

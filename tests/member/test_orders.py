@@ -134,6 +134,25 @@ def test_events_in_any_order_end_in_the_approved_state(member: Member, name: str
         assert filed == {one["detail"]["requestID"] for one in happened}, order
 
 
+@pytest.mark.parametrize("name", [name for name in STORIES if ", add" in name])
+def test_calls_of_the_second_in_which_the_group_was_learned_end_in_the_approved_state(
+    member: Member, name: str
+) -> None:
+    """CloudTrail's whole seconds do not say whether such a call came before the baseline; the ids of rules do."""
+    for order in permutations(range(len(STORIES[name](team(member, _new(member)))))):
+        group_id = _new(member)
+        happened = STORIES[name](team(member, group_id))
+        baseline = member.baseline(group_id)
+        assert baseline is not None
+        for event in happened:
+            event["detail"]["eventTime"] = at(dict(baseline.learned)["ingress"])
+        for number in order:
+            member.deliver(happened[number])
+        member.deliver(*happened)
+        assert [one[:2] for one in member.state(group_id)] == [one[:2] for one in exact([R, S])], order
+        assert member.approved(group_id) == exact([R, S]), order
+
+
 def _new(member: Member) -> str:
     """Make a group with two approved rules."""
     group_id = member.new_group()
