@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from chalice.app import CloudWatchEvent, SNSEvent
 
@@ -29,8 +31,19 @@ def security_group_call(event: CloudWatchEvent) -> None:
 
 
 def approval(event: SNSEvent) -> None:
-    """Handle one message of the apply topic."""
-    applying.on_approval(event.message, _place(event))
+    """Handle the messages of the apply topic; Lambda delivers one, but nothing says it always will.
+
+    Raises:
+        Exception: what the last message that failed raised; the others have been handled.
+    """
+    trouble: Exception | None = None
+    for record in event.to_dict()["Records"]:
+        try:
+            applying.on_approval(record["Sns"]["Message"], _place(record["Sns"]))
+        except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting; raised below
+            trouble = error
+    if trouble is not None:
+        raise trouble
 
 
 def snapshot(event: CloudWatchEvent) -> None:
@@ -38,9 +51,9 @@ def snapshot(event: CloudWatchEvent) -> None:
     snapshots.take_snapshot(event.region, _not_before(event))
 
 
-def _place(event: SNSEvent) -> applying.Place:
+def _place(sns: Mapping[str, Any]) -> applying.Place:
     """Return account and region of the topic; a message handed over by other means is about this function's region."""
-    arn = str(event.to_dict()["Records"][0]["Sns"].get("TopicArn", "")).split(":")
+    arn = str(sns.get("TopicArn", "")).split(":")
     here = optional("AWS_REGION") or optional("AWS_DEFAULT_REGION")
     if len(arn) == 6 and arn[5] == APPLY:
         return applying.Place(account=arn[4], region=arn[3])

@@ -101,7 +101,7 @@ def _read(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> tupl
         if edit.after is None:
             after = replace(reference, description=edit.description)
         else:
-            after = _completed(edit.after, reference)
+            after = _completed(edit.after, reference, now)
         found.append(_known_edit(call, baseline, approved, now, after))
     for wanted in call.requested:
         now = find_like(live, wanted)
@@ -134,11 +134,14 @@ def _known_edit(call: Call, baseline: Baseline | None, approved: Rule | None, no
     return _Edit(approved=approved, live=now, after=after, is_known=is_known)
 
 
-def _completed(after: Rule, reference: Rule) -> Rule:
+def _completed(after: Rule, reference: Rule, now: Rule | None) -> Rule:
     """Return the new values with what a modify call does not carry: direction, tags, owner of a referenced group."""
-    source = after.source
-    if source.kind == "group" and source.value == reference.source.value:
-        source = reference.source
+    same_group = (
+        one.source
+        for one in (now, reference)
+        if one is not None and one.source.kind == "group" and one.source.value == after.source.value
+    )
+    source = next(same_group, after.source)
     return replace(after, direction=reference.direction, tags=reference.tags, rule_id=reference.rule_id, source=source)
 
 

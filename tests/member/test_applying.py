@@ -14,7 +14,7 @@ from shared.aws.state_table import StateTable
 from shared.domain.change import make_change
 from shared.domain.request import Request
 from shared.domain.rule import Rule, group
-from shared.wire.messages import AppliedMessage, ErrorMessage, MessageError
+from shared.wire.messages import AppliedMessage, ApplyMessage, ErrorMessage, MessageError, write_message
 from shared.wire.state_items import LedgerEntry
 from tests.support.faults import Faults, deliver_as_lambda
 from tests.support.member_account import ACCOUNT, REGION, Member, Person, exact, rule, with_description
@@ -328,6 +328,26 @@ def test_refused_permissions_are_told_and_the_request_can_be_redriven(member: Me
     assert (error.code, error.reason) == ("UnauthorizedOperation", "You are not authorized.")
     member.approve(request)
     member.told_applied()
+
+
+def test_every_message_of_one_delivery_is_handled(member: Member, ada: Person) -> None:
+    """One that cannot be read fails the delivery, and keeps no other from being applied."""
+    member.snapshot()
+    texts = ["{}"]
+    for one in (OPEN, WEB):
+        request = asked(member, ada.opens(one))
+        message = ApplyMessage(
+            request_id=request.request_id,
+            digest=request.digest,
+            approver_id="U061F7AUR",
+            approver_name="ada",
+            approved_at=request.event_time,
+        )
+        texts.append(write_message(message))
+    records = [{"Sns": {"Message": text, "Subject": "", "MessageAttributes": {}}} for text in texts]
+    with pytest.raises(MessageError):
+        member.run("applySecurityGroupChange", {"Records": records})
+    assert member.state() == exact([OPEN, WEB])
 
 
 def test_two_deliveries_at_once_apply_once(member: Member, ada: Person) -> None:

@@ -14,7 +14,7 @@ from shared.domain.call import Call
 from shared.domain.change import apply, by_identity
 from shared.domain.finding import find
 from shared.domain.plan import make_plan
-from shared.domain.rule import Direction, Rule, make_rule
+from shared.domain.rule import Direction, Rule, group, make_rule
 from shared.wire.cloudtrail import read_head, read_rules
 from tests.support import events, strategies
 from tests.support.group_model import GroupModel
@@ -155,3 +155,15 @@ def test_new_descriptions_are_taken_back(before: Rules, data: st.DataObject) -> 
         }
     event = events.event(name, {f"{name}Request": {"GroupId": events.GROUP, **request}}, None)
     assert_reverted(read(event), before, after)
+
+
+def test_an_edit_to_the_group_of_a_peered_account_shows_its_owner() -> None:
+    """A modify call names a group without its account; the approver sees whose group the live rule refers to."""
+    old = make_rule(
+        direction="ingress", protocol="tcp", from_port=22, to_port=22, source=group("sg-2", account=events.ACCOUNT)
+    )
+    old = replace(old, rule_id="sgr-1")
+    new = replace(old, source=group("sg-3", account="333333333333", peering="pcx-1"))
+    edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=22, ToPort=22, ReferencedGroupId="sg-3")
+    (found,) = find(read(events.modified([edit])), learned((old,)), (new,), GUARDED).change.modified
+    assert (found.after.source, found.after.source.peering) == (new.source, "pcx-1")
