@@ -17,7 +17,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.execution import close, close_singly
-from shared.aws.security_groups import GROUP_GONE, SecurityGroups
+from shared.aws.security_groups import GROUP_GONE, Ec2Error, SecurityGroups
 from shared.aws.state_table import StateTable
 from shared.domain.baseline import (
     EVENT_TIME_STEP,
@@ -199,8 +199,7 @@ def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
 def _file(
     call: Call, policy: Policy, groups: SecurityGroups, table: StateTable, reverted: Reverted, *, is_measured: bool
 ) -> None:
-    gone = any(failure.error.code in GROUP_GONE for failure in reverted.failures)
-    gone = gone or (reverted.is_readable and not reverted.live and groups.group(call.group_id) is None)
+    gone = _is_gone(call, groups, reverted)
     status, reason = _status(reverted, gone=gone)
     if status == "pending" and not is_measured:
         _measure_exposure(call)
@@ -227,6 +226,19 @@ def _file(
     if reverted.is_readable and not gone:
         _keep_baseline(call, policy, table, reverted, request.group_name)
     filing.tell(table.add_entry(filing.new_entry(request)), table)
+
+
+def _is_gone(call: Call, groups: SecurityGroups, reverted: Reverted) -> bool:
+    """True when the group has been deleted; the same error code may speak of a group that a rule refers to."""
+    looks_gone = any(failure.error.code in GROUP_GONE for failure in reverted.failures)
+    if not looks_gone and (reverted.live or not reverted.is_readable):
+        return False
+    try:
+        return groups.group(call.group_id) is None
+    except Ec2Error as error:
+        if error.is_transient:
+            raise
+        return False
 
 
 def _status(reverted: Reverted, *, gone: bool) -> tuple[Status, str]:

@@ -13,13 +13,14 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shared.aws.security_groups import Ec2Error
+from shared.domain.rule import group
 from shared.settings import SettingError
 from shared.telemetry import logger
 from shared.wire.cloudtrail import EventError
 from shared.wire.messages import RequestMessage
 from tests.support.events import Json
 from tests.support.faults import Faults, deliver_as_lambda
-from tests.support.member_account import Member, Person, exact, rule
+from tests.support.member_account import ACCOUNT, Member, Person, exact, rule
 
 pytestmark = pytest.mark.usefixtures("repaired_moto")
 
@@ -408,6 +409,20 @@ def test_rules_ec2_refuses_to_restore_are_reported_as_missing(member: Member, ad
     request = member.told_request()
     assert (request.status, request.remaining) == ("unreverted", (WEB,))
     assert "RulesPerSecurityGroupLimitExceeded" in request.reason
+
+
+def test_a_rule_that_referred_to_a_deleted_group_is_reported_as_missing(member: Member, ada: Person) -> None:
+    """EC2 says of both groups that they do not exist in the same words; the group of the rule is still there."""
+    jump_hosts = member.new_group()
+    held = rule(22, group(jump_hosts, account=ACCOUNT))
+    member.holds(held)
+    member.snapshot()
+    event = ada.closes(held)
+    member.ec2.delete_security_group(GroupId=jump_hosts)
+    member.deliver(event)
+    request = member.told_request()
+    assert (request.status, exact(request.remaining)) == ("unreverted", exact([held]))
+    assert jump_hosts in request.reason
 
 
 def test_a_group_ec2_refuses_to_show_is_reported(member: Member, ada: Person, ec2: Ec2) -> None:
