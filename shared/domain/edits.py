@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.baseline import Baseline, find_like, shortfall
 from shared.domain.call import Call
-from shared.domain.change import Change, Modification, by_identity, make_change
+from shared.domain.change import Change, Modification, by_identity, diff, make_change
 from shared.domain.rule import Direction, Rule
 
 
@@ -54,9 +54,10 @@ def find_edits(
 ) -> Edits:
     """Lay the edits of a call, the baseline and the live group side by side; arguments as for ``find``."""
     found, gone = _read(call, baseline, live)
+    found += _unsaid(call, baseline, live, found)
     guarded = [edit for edit in found if _direction(edit) in directions]
     modified, added, unapproved, approved, remaining = [], [], [], [], []
-    unknown = call.omitted and not found
+    unknown = call.omitted and baseline is None
     for edit in guarded:
         if not edit.is_known:
             unknown = True
@@ -111,6 +112,18 @@ def _read(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> tupl
         after = replace(now or approved or wanted, description=wanted.description)
         found.append(_known_edit(call, baseline, approved, now, after))
     return found, gone
+
+
+def _unsaid(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], found: list[_Edit]) -> list[_Edit]:
+    """Return the edits of approved rules that the group shows and an event of which a part was left out does not."""
+    if baseline is None or not call.omitted:
+        return []
+    said = {edit.approved.identity for edit in found if edit.approved is not None}
+    return [
+        _Edit(approved=edit.before, live=edit.after, after=edit.after, is_known=True)
+        for edit in diff(baseline.rules, live).modified
+        if edit.before.identity not in said
+    ]
 
 
 def _approved(baseline: Baseline | None, rule_id: str | None, now: Rule | None) -> Rule | None:

@@ -447,6 +447,34 @@ def test_a_removal_whose_request_or_answer_was_omitted_is_restored(member: Membe
         )
 
 
+def test_edits_that_were_left_out_are_found_by_comparing(member: Member, ada: Person) -> None:
+    """Four hundred edits in one call are more than CloudTrail writes down; what was edited, the group itself shows."""
+    kept, edited, described = rule(22, "10.0.0.0/8", "a"), rule(80, "10.0.0.0/8", "b"), rule(443, "10.0.0.0/8", "c")
+    member.holds(kept, edited, described)
+    member.snapshot()
+    rule_id = member.id_of(edited)
+    wanted = [rule(80, "0.0.0.0/0", "b"), rule(443, "10.0.0.0/8", "other")]
+    event = ada.edits((edited, wanted[0]), (described, wanted[1]))
+    event["detail"]["requestParameters"]["ModifySecurityGroupRulesRequest"]["SecurityGroupRule"] = OMITTED
+    member.deliver(event)
+    assert member.state() == exact([kept, edited, described])
+    assert member.id_of(edited) == rule_id
+    request = member.told_request()
+    assert (request.status, request.request_id) == ("pending", event["detail"]["requestID"])
+    member.approve(request)
+    member.told_applied()
+    assert member.state() == exact([kept, *wanted])
+
+
+def test_edits_that_were_left_out_of_a_group_never_seen_are_reported(member: Member, ada: Person) -> None:
+    """Without a baseline there is nothing to compare with."""
+    member.holds(OPEN)
+    event = ada.edits((OPEN, rule(80, "0.0.0.0/0")))
+    event["detail"]["requestParameters"]["ModifySecurityGroupRulesRequest"]["SecurityGroupRule"] = OMITTED
+    member.deliver(event)
+    assert member.told_request().status == "unreverted"
+
+
 def test_a_call_without_any_details_makes_the_snapshot_look_at_every_group(member: Member, ada: Person) -> None:
     """Nobody gains by a call so large that CloudTrail says nothing of it: all differences go at once, none is lost."""
     other = member.new_group()
