@@ -1,4 +1,4 @@
-"""The command line of the policy: ``python -m shared.policy check [FILE] [--event EVENT ...]``.
+"""The command line of the policy: ``python -m shared.policy check [FILE [EVENT ...]] [--event EVENT ...]``.
 
 It reads files and writes to standard output; what it says comes from ``shared.policy.explanation``.
 """
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _options(arguments)
     file = options.file or Path(optional(POLICY_FILE_SETTING) or VENDORED_POLICY_FILE)
-    report = _check(file, options.event, options.own_role or "")
+    report = _check(file, [*options.events, *options.event], options.own_role or "")
     if options.json:
         print(json.dumps({"policy": report.policy, "events": report.events}, indent=2, ensure_ascii=False))
     else:
@@ -73,6 +73,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Validate a policy file, and say what it would do with CloudTrail events, and why.",
     )
     check.add_argument("file", nargs="?", type=Path, help="policy file (default: the one the apps would read)")
+    check.add_argument(
+        "events",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="EVENT",
+        help="events, after the policy file: as with --event",
+    )
     check.add_argument(
         "--event",
         nargs="+",

@@ -104,11 +104,16 @@ def _boolean(field: Field) -> bool:
     return field.value
 
 
-def _up_to(largest: int) -> Callable[[Field], float]:
+def _up_to(largest: int, *, or_none: bool = False) -> Callable[[Field], float]:
+    lowest = "from 0" if or_none else "above 0"
+
+    def fits(value: float) -> bool:
+        return 0 < value <= largest or (or_none and value == 0)
+
     def read(field: Field) -> float:
         value = field.value
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= largest:
-            raise field.error(f"expected a number above 0, at most {largest}, found {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
+            raise field.error(f"expected a number {lowest}, at most {largest}, found {value!r}")
         return value
 
     return read
@@ -140,7 +145,7 @@ _READERS: Final[Mapping[str, Callable[[Field], object]]] = {
     "expire_after_hours": _up_to(_LONGEST_HOURS),
     "remind_after_hours": _up_to(_LONGEST_HOURS),
     "drift": _one_of("revert", "report"),
-    "drift_grace_minutes": _up_to(_LONGEST_HOURS * 60),
+    "drift_grace_minutes": _up_to(_LONGEST_HOURS * 60, or_none=True),
     "approvers": _slack_users,
     "allow_self_approval": _boolean,
 }

@@ -52,6 +52,14 @@ def told(out: str) -> list[str]:
     return out.split(":\n", 1)[1].splitlines()
 
 
+def test_events_may_follow_the_policy_file(check: Check, policy: Callable[[str], str]) -> None:
+    """The shortest way to ask: the policy and an event, nothing else."""
+    path = policy('mode = "observe"')
+    named = check(path, "--event", example("modify_one_rule"))
+    assert check(path, example("modify_one_rule")) == named
+    assert "observe mode" in named[1]
+
+
 def test_the_shipped_policy_is_valid() -> None:
     """The verb runs as a process, without any file named, and says what holds."""
     command = [sys.executable, "-m", "shared.policy", "check"]
