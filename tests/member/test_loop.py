@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import boto3
+import pytest
+
 from shared.wire.messages import AppliedMessage
 from tests.support.member_account import Member, Person, exact, rule
 
@@ -84,3 +87,24 @@ def test_the_second_of_two_like_approvals_is_a_duplicate(member: Member, ada: Pe
     member.approve(second)
     assert member.told_error().code == "InvalidPermission.Duplicate"
     assert member.state() == exact([SSH])
+
+
+def test_a_change_is_met_in_the_region_of_its_event(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No region is written down anywhere: group, ledger and request are those of the region the event names."""
+    region = "us-west-2"
+    ec2, dynamodb = boto3.client("ec2", region), boto3.client("dynamodb", region)
+    dynamodb.create_table(
+        TableName="securityGroupState",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group_id = ec2.create_security_group(GroupName="far", Description="x", VpcId=vpc)["GroupId"]
+    monkeypatch.setattr(member, "ec2", ec2)
+    monkeypatch.setattr(member, "dynamodb", dynamodb)
+    event = Person(member, group_id=group_id).opens(rule(22), awsRegion=region)
+    member.deliver(event)
+    assert member.state(group_id) == []
+    request = member.told_request()
+    assert (request.region, member.outcome(request.request_id)) == (region, "reverted")

@@ -175,7 +175,7 @@ def test_identity_is_direction_protocol_ports_and_source() -> None:
 
 
 def test_groups_of_two_accounts_are_two_sources() -> None:
-    """The owner belongs to a group reference (seed: peering owner ids were dropped)."""
+    """The owner belongs to a group reference."""
     ours, theirs = group("sg-1", account="222222222222"), group("sg-1", account="333333333333")
     assert ours != theirs
     rules = [make_rule(direction="ingress", protocol="tcp", source=one) for one in (ours, theirs)]
