@@ -16,25 +16,26 @@ from chalice.app import Chalice, ConvertToMiddleware
 
 NAMESPACE: Final = "SecurityGroupApproval"
 
-logger: Final = Logger(service="security-group-approval")
+_CONTEXT: Final = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
+"""What the library reads of Lambda's context."""
 
-_LOGGED_OF_CONTEXT: Final = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
+logger: Final = Logger(service="security-group-approval")
 
 
 def instrument(app: Chalice) -> None:
-    """Give every trigger of an app the Lambda context in its log records."""
-    app.register_middleware(ConvertToMiddleware(_with_lambda_context), "all")
+    """Give every trigger of an app the Lambda context in its log records; without a context it works all the same."""
+    app.register_middleware(ConvertToMiddleware(_with_context), "all")
 
 
-def _with_lambda_context(handler: Callable[..., Any]) -> Callable[..., Any]:
-    informed = logger.inject_lambda_context(handler, clear_state=True)
+def _with_context(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    # `log_event` is said, so that no environment variable of the library can have whole bodies and signatures logged.
+    injected = logger.inject_lambda_context(handler, log_event=False, clear_state=True)
 
-    def run(event: Any, context: Any) -> Any:
-        # Whoever calls a handler by hand often has no context to give; logging must not be what stops a revert.
-        is_whole = all(hasattr(context, name) for name in _LOGGED_OF_CONTEXT)
-        return (informed if is_whole else handler)(event, context)
+    def handle(event: Any, context: Any) -> Any:
+        is_complete = all(hasattr(context, name) for name in _CONTEXT)
+        return (injected if is_complete else handler)(event, context)
 
-    return run
+    return handle
 
 
 def count(name: str, **dimensions: str) -> None:

@@ -5,14 +5,15 @@ The only place of this app that reads the clock. Times are passed on from here, 
 
 from __future__ import annotations
 
+import re
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from shared.aws.clients import client
 from shared.aws.requests_table import RequestsTable
@@ -28,36 +29,13 @@ if TYPE_CHECKING:
 _RESERVE_SECONDS: Final = 3.0
 """Kept back from Slack at the end of an invocation, to write down in the table what was done."""
 
+_FUNCTION_ARN: Final = re.compile(r"arn:[a-z-]+:lambda:[a-z0-9-]+:(?P<account>[0-9]{12}):")
+
 _LOCAL_SECONDS: Final = 60.0
 """An invocation's time where no Lambda counts it: Chalice's local stand-ins count down from 3 s and end nothing."""
 
 _MESSAGE_SECONDS: Final = 20.0
 """How long one message may take: a busy channel leaves time for the other one."""
-
-
-class Context(Protocol):
-    """What is used of Lambda's context.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-    """
-
-    aws_request_id: str
-    invoked_function_arn: str
-
-    def get_remaining_time_in_millis(self) -> float:
-        """Return how long the invocation may still run."""
-
-
-@dataclass(slots=True, kw_only=True)
-class NoContext:
-    """What stands in for Lambda's context where a handler is called by hand without one."""
-
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    invoked_function_arn: str = ""
-
-    def get_remaining_time_in_millis(self) -> float:
-        """Return the time of an invocation that nobody ends."""
-        return _LOCAL_SECONDS * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +46,7 @@ class Run:
         now: the time at its beginning, UTC.
         until: ``time.monotonic()`` at which it should have ended.
         region: the central account's region.
-        context: Lambda's context.
+        function_arn: what Lambda calls this function; empty where no Lambda runs it.
         table: the requests.
         channels: the two Slack channels.
     """
@@ -76,15 +54,15 @@ class Run:
     now: datetime
     until: float
     region: str
-    context: Context
+    function_arn: str
     table: RequestsTable
     channels: Channels
 
     @property
     def account(self) -> str:
         """The central account's id: from the function's ARN in Lambda, from STS everywhere else."""
-        parts = self.context.invoked_function_arn.split(":")
-        return parts[4] if len(parts) > 4 else _account_of(client("sts", self.region))
+        found = _FUNCTION_ARN.match(self.function_arn)
+        return found["account"] if found else _account_of(client("sts", self.region))
 
     @property
     def is_over(self) -> bool:
@@ -93,12 +71,13 @@ class Run:
 
 
 def begin(
-    context: Context, *, hurried: bool = False, message_seconds: float = _MESSAGE_SECONDS, at: datetime | None = None
+    context: Any, *, hurried: bool = False, message_seconds: float = _MESSAGE_SECONDS, at: datetime | None = None
 ) -> Run:
     """Return what an invocation works with.
 
     Args:
-        context: Lambda's context.
+        context: Lambda's context; outside of Lambda any part of it may be missing.
+            https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
         hurried: for the click, which Slack gives three seconds.
         message_seconds: how long one Slack message may take, tries and all.
         at: an earlier time counts as this one: a schedule's own idea of the time.
@@ -107,15 +86,18 @@ def begin(
         SettingError: when no region is set (Lambda always sets one).
     """
     now = datetime.now(UTC)  # noqa: TID251 - the composition root reads the clock
-    left = context.get_remaining_time_in_millis() / 1000 if context.invoked_function_arn else _LOCAL_SECONDS
+    function_arn = str(getattr(context, "invoked_function_arn", None) or "")
+    invocation = str(getattr(context, "aws_request_id", None) or uuid4())
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    left = remaining() / 1000 if function_arn and remaining is not None else _LOCAL_SECONDS
     until = time.monotonic() + left - _RESERVE_SECONDS
     region = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
     return Run(
         now=now if at is None else max(now, at),
         until=until,
         region=region,
-        context=context,
-        table=RequestsTable(client("dynamodb", region, hurried=hurried), invocation=context.aws_request_id),
+        function_arn=function_arn,
+        table=RequestsTable(client("dynamodb", region, hurried=hurried), invocation=invocation),
         channels=Channels(until=until, message_seconds=message_seconds),
     )
 

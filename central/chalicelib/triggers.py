@@ -59,7 +59,7 @@ def button_click(request: Request | None, context: Any) -> Response:
 
 def security_group_change(event: SNSEvent) -> None:
     """Store and post what member accounts file; take in and tell what they applied."""
-    run = runtime.begin(_context(event))
+    run = runtime.begin(event.context)
     for message in _messages(event):
         match message:
             case RequestMessage():
@@ -78,7 +78,7 @@ def deny_security_group_change(event: SNSEvent) -> None:
     """Tell that requests were denied, or found expired at a click."""
     from . import outcomes
 
-    run = runtime.begin(_context(event))
+    run = runtime.begin(event.context)
     for message in _messages(event):
         if not isinstance(message, DenyMessage):
             raise _wrong_topic(message)
@@ -89,7 +89,7 @@ def error_handler_security_group_change(event: SNSEvent) -> None:
     """Take in and tell what could not be applied."""
     from . import outcomes
 
-    run = runtime.begin(_context(event))
+    run = runtime.begin(event.context)
     for message in _messages(event):
         if not isinstance(message, ErrorMessage):
             raise _wrong_topic(message)
@@ -100,13 +100,8 @@ def sweep_requests(event: CloudWatchEvent) -> None:
     """Pay overdue debts, remind, expire."""
     from . import sweeping
 
-    run = runtime.begin(_context(event), message_seconds=sweeping.MESSAGE_SECONDS, at=_time_of(event))
+    run = runtime.begin(event.context, message_seconds=sweeping.MESSAGE_SECONDS, at=_time_of(event))
     sweeping.sweep(run)
-
-
-def _context(event: SNSEvent | CloudWatchEvent) -> runtime.Context:
-    context: Any = event.context  # Chalice's annotation says dict; it is Lambda's context object
-    return runtime.NoContext() if context is None else context
 
 
 def _messages(event: SNSEvent) -> Iterator[Message]:

@@ -73,6 +73,11 @@ class NotMoved:
     record: Record | None
 
 
+def entry_of(move: Move) -> Entry:
+    """Return the line that a move adds to the history."""
+    return Entry(at=move.at, status=move.to, previous=move.previous, by=move.by, note=move.note)
+
+
 def update_of(move: Move, *, invocation: str) -> Update:
     """Return the write that makes a move true if everything it asks for holds.
 
@@ -82,11 +87,10 @@ def update_of(move: Move, *, invocation: str) -> Update:
             its own work when the answer to the write was lost.
     """
     at = time_to_text(move.at)
-    entry = Entry(at=move.at, status=move.to, previous=move.previous, by=move.by, note=move.note)
     update = Update()
     update.set("status", move.to)
     update.set("movedIn", invocation)
-    update.append("history", [entry_to_item(entry)])
+    update.append("history", [entry_to_item(entry_of(move))])
     for key, value in move.values.items():
         if value:
             update.set(key, value)

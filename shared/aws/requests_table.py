@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
-from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved, update_of
+from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved, entry_of, update_of
 from shared.aws.updates import Refused, Update, refused
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import MOVES, Status
@@ -139,8 +139,11 @@ class RequestsTable:
         if not answer.item:
             return NotMoved(record=None)
         record = record_from_item(answer.item)
-        if answer.item.get("movedIn") == self._invocation and answer.item.get("status") == move.to:
-            return Moved(record=record)  # our own write, whose answer was lost
+        # Our own write, whose answer was lost? The id alone does not say: where no Lambda gives out the ids, several
+        # invocations may share one.
+        entry = entry_to_item(entry_of(move))
+        if answer.item.get("movedIn") == self._invocation and entry in answer.item.get("history", []):
+            return Moved(record=record)
         return NotMoved(record=record)
 
     def claim(self, request_id: str, debts: Iterable[Debt], *, now: datetime, digest: str = "") -> Claim | None:

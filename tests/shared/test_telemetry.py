@@ -82,3 +82,20 @@ def test_a_handler_called_without_a_context_runs_all_the_same() -> None:
     for context in (None, {}, object()):
         first({**event, "resources": [], "detail": {}}, context)
     assert len(ran) == 3
+
+
+def test_no_switch_of_the_library_has_bodies_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole events hold signatures, tokens and addresses; even an operator in a hurry must not have them logged."""
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    stream = io.StringIO()
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", stream)
+    app = Chalice(app_name="x")
+    telemetry.instrument(app)
+
+    @app.on_sns_message(topic="t", name="hears")
+    def hears(event: object) -> None:  # noqa: ARG001 - Chalice's signature
+        telemetry.logger.info("heard")
+
+    with Client(app) as client:
+        client.lambda_.invoke("hears", client.events.generate_sns_event("a whole body"))
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["heard"]

@@ -195,14 +195,19 @@ def click_body(slack: SlackStandIn, request: Request, action: str, by: str, **va
 
 def send(client: Client, body: bytes, headers: dict[str, str]) -> HttpAnswer:
     """Send a body to the route, signed as Slack signs it."""
-    timestamp = headers.get("X-Slack-Request-Timestamp", str(int(datetime.now(UTC).timestamp())))
-    signed = {
+    signed = signed_headers(body, headers.get("X-Slack-Request-Timestamp", ""))
+    answer = client.http.post("/slack/actions", headers=signed | headers, body=body)
+    return HttpAnswer(answer.status_code, answer.body.decode())
+
+
+def signed_headers(body: bytes, timestamp: str = "") -> dict[str, str]:
+    """Return the headers with which Slack sends a body, now if no other time is given."""
+    timestamp = timestamp or str(int(datetime.now(UTC).timestamp()))
+    return {
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Slack-Request-Timestamp": timestamp,
         "X-Slack-Signature": sign(SECRET, timestamp, body),
     }
-    answer = client.http.post("/slack/actions", headers=signed | headers, body=body)
-    return HttpAnswer(answer.status_code, answer.body.decode())
 
 
 def make_table(dynamodb: Any, projection: str = "ALL") -> None:
