@@ -8,7 +8,10 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
 
 from __future__ import annotations
 
+import io
+import json
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -32,6 +35,7 @@ _SHORTEST_SECONDS: Final = 1.0
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
+_JSON: Final = {"Content-Type": "application/json"}
 _OK: Final = 200
 _REDIRECT: Final = 300
 _TOO_MANY: Final = 429
@@ -118,7 +122,7 @@ def post(url: str, payload: Mapping[str, Any], *, until: float) -> None:
         problem, asked = _try(url, payload, until)
         if not problem:
             return
-        wait = pause if asked is None else asked
+        wait = max(pause, asked or 0.0)  # some ask for no pause at all; knocking on and on would help nobody
         if time.monotonic() + wait >= until:
             raise SlackUnavailableError(problem)
         time.sleep(wait)
@@ -139,28 +143,65 @@ def post_once(url: str, payload: Mapping[str, Any], *, seconds: float) -> None:
 
 def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float | None]:
     """Return what is wrong for now (``""``: Slack has the message), and for how long Slack wants to be left alone."""
-    import requests  # here, because functions that only write to the table need not load it
-
     left = max(until - time.monotonic(), _SHORTEST_SECONDS)
     timeout = (min(_CONNECT_SECONDS, left / 2), min(_READ_SECONDS, left / 2))
-    answer, failure = None, ""
-    try:
-        answer = _session().post(url, json=payload, timeout=timeout, allow_redirects=False)
-    except requests.RequestException as error:
-        failure = type(error).__name__  # its text repeats the address
-    return (f"Slack could not be reached ({failure})", None) if answer is None else _judge(answer)
+    session, given_up = _session(), threading.Event()
+    body = _Body(json.dumps(payload).encode(), given_up)
+    answers: list[requests.Response] = []
+    failures = ["it took too long"]
+
+    def send() -> None:
+        try:
+            answers.append(session.post(url, data=body, headers=_JSON, timeout=timeout, allow_redirects=False))
+        except OSError as error:  # all of the library's errors are
+            failures.append(type(error).__name__)  # its text repeats the address
+
+    # A thread, because the library's timeouts hold from one received byte to the next, and not for looking up the name.
+    sending = threading.Thread(target=send, daemon=True)
+    sending.start()
+    sending.join(sum(timeout))
+    given_up.set()
+    return _judge(answers[0]) if answers else (f"Slack could not be reached ({failures[-1]})", None)
+
+
+class _Body(io.BytesIO):
+    """A message that is not sent any more when nobody waits for it: it might land on top of a later one."""
+
+    def __init__(self, message: bytes, given_up: threading.Event) -> None:
+        super().__init__(message)
+        self._given_up = given_up
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._given_up.is_set():
+            raise TimeoutError
+        return super().read(size)
 
 
 def _judge(answer: requests.Response) -> tuple[str, float | None]:
     status = answer.status_code
     if _OK <= status < _REDIRECT:
+        _refuse_unless_ok(answer)
         return "", None
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         return f"Slack answered {status}", _retry_after(answer)
-    code = answer.text.strip()[:_LONGEST_CODE]
+    raise _refusal(status, answer.text, is_about_message=status in _MESSAGE_REFUSED)
+
+
+def _refuse_unless_ok(answer: requests.Response) -> None:
+    """Raise for a 200 that says ``{"ok": false, "error": "expired_url"}``, as Slack's methods answer."""
+    try:
+        body = answer.json() if answer.text.startswith("{") else {}
+    except ValueError:
+        return
+    if body.get("ok") is False:
+        raise _refusal(answer.status_code, str(body.get("error", "")), is_about_message=True)
+
+
+def _refusal(status: int, code: str, *, is_about_message: bool) -> SlackRefusedError:
+    code = code.strip()[:_LONGEST_CODE]
     code = code if code.isascii() and code.replace("_", "").isalnum() else "no code"
-    raise SlackRefusedError(
-        f"Slack refused the message: {status} {code}", code=code, is_about_message=status in _MESSAGE_REFUSED
+    return SlackRefusedError(
+        f"Slack refused the message: {status} {code}", code=code, is_about_message=is_about_message
     )
 
 

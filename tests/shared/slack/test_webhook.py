@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
+from urllib3.util import connection
 
 from shared.settings import SettingError
 from shared.slack import webhook
@@ -82,6 +85,14 @@ def test_pauses_grow_where_slack_names_none(slack: SlackStandIn, pauses: list[fl
     assert pauses == [0.5, 1, 2, 4, 8, 8]
 
 
+def test_a_slack_that_asks_for_no_pause_is_not_hammered(slack: SlackStandIn, pauses: list[float]) -> None:
+    """``Retry-After: 0`` does not shorten our own pauses."""
+    slack.always[PATH] = Reply(status=429, headers={"Retry-After": "0"})
+    with pytest.raises(SlackUnavailableError):
+        post(slack.url(PATH), {"text": "x"}, until=in_seconds(4))
+    assert pauses == [0.5, 1, 2]
+
+
 def test_a_pause_that_does_not_fit_ends_it_at_once(slack: SlackStandIn, pauses: list[float]) -> None:
     """When Slack wants to be left alone for longer than there is time, nobody waits for nothing."""
     slack.always[PATH] = Reply(status=429, headers={"Retry-After": "120"})
@@ -119,6 +130,22 @@ def test_a_refusal_is_final_and_named(
     assert slack.posts == []
 
 
+@pytest.mark.parametrize("body", ['{"ok": false, "error": "expired_url"}', '{"ok":false,"error":"expired_url"}'])
+def test_a_refusal_in_a_good_answers_body_is_one(slack: SlackStandIn, body: str) -> None:
+    """A 200 that says ``"ok": false`` has shown nothing to anybody."""
+    slack.replies[PATH].append(Reply(status=200, body=body))
+    with pytest.raises(SlackRefusedError, match="expired_url"):
+        post(slack.url(PATH), {"text": "x"}, until=in_seconds(30))
+
+
+@pytest.mark.parametrize("body", ["", "ok", "{", '{"ok": true}', "{}"])
+def test_every_other_body_of_a_good_answer_is_one(slack: SlackStandIn, body: str) -> None:
+    """A message that Slack took is not posted again because of what the answer says."""
+    slack.replies[PATH].append(Reply(status=200, body=body))
+    post(slack.url(PATH), {"text": "x"}, until=in_seconds(30))
+    assert len(slack.posts) == 1
+
+
 def test_a_dead_connection_is_tried_again_and_then_told() -> None:
     """Where nobody listens, the error says so after the time is up."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -129,8 +156,6 @@ def test_a_dead_connection_is_tried_again_and_then_told() -> None:
 
 def test_one_bounded_try_gives_up_on_a_slow_slack(slack: SlackStandIn) -> None:
     """The click's answer does not wait for a Slack that does not answer."""
-    import threading
-
     answer = threading.Event()
     slack.replies[PATH].append(Reply(status=200, before=lambda: answer.wait(30) and None))
     try:
@@ -138,6 +163,48 @@ def test_one_bounded_try_gives_up_on_a_slow_slack(slack: SlackStandIn) -> None:
             post_once(slack.url(PATH), {"text": "x"}, seconds=0.2)
     finally:
         answer.set()
+
+
+def test_one_bounded_try_gives_up_on_an_answer_that_comes_byte_by_byte() -> None:
+    """Bytes that trickle in do not prolong the wait: the click has to be answered."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+        trickling = threading.Thread(target=_trickle, args=(server, done))
+        trickling.start()
+        try:
+            with pytest.raises(SlackUnavailableError, match="took too long"):
+                post_once(f"http://127.0.0.1:{server.getsockname()[1]}{PATH}", {"text": "x"}, seconds=0.2)
+        finally:
+            done.set()
+            trickling.join()
+
+
+def _trickle(server: socket.socket, done: threading.Event) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not done.wait(0.02):
+            connection.sendall(b"x")
+
+
+def test_a_message_that_nobody_waits_for_is_not_sent_any_more(
+    slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the connection stands too late, "Processing…" could land on top of the result; so it stays unsent."""
+    ready = threading.Event()
+    original = connection.create_connection
+
+    def late(*args: Any, **kwargs: Any) -> socket.socket:
+        ready.wait(30)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(connection, "create_connection", late)
+    with pytest.raises(SlackUnavailableError, match="took too long"):
+        post_once(slack.url(PATH), {"text": "x"}, seconds=0.2)
+    ready.set()
+    (sending,) = [thread for thread in threading.enumerate() if thread.name.endswith("(send)")]
+    sending.join()
+    assert slack.posts == []
 
 
 def test_one_bounded_try_is_not_repeated(slack: SlackStandIn) -> None:
