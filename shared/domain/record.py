@@ -87,4 +87,11 @@ class Record:
     def due(self, now: datetime, *, owed_for: timedelta = timedelta(0)) -> tuple[Debt, ...]:
         """Return the debts that are owed for at least ``owed_for`` and that nobody is paying."""
         busy = {debt for debt, until in self.claimed if until > now}
-        return tuple(debt for debt, since in self.owed if now - since >= owed_for and debt not in busy)
+        return tuple(
+            debt for debt, since in self.owed if now - self._begun(debt, since) >= owed_for and debt not in busy
+        )
+
+    def _begun(self, debt: Debt, since: datetime) -> datetime:
+        """Return when a debt began: showing the request was owed from the moment it came, reminders excepted."""
+        is_first = debt == "question_monitoring" or (debt == "question" and self.reminded_at is None)
+        return min(since, self.requested_at) if is_first else since

@@ -118,12 +118,14 @@ def post(url: str, payload: Mapping[str, Any], *, until: float) -> None:
         SlackRefusedError: for every other answer but 2xx.
     """
     pause = _FIRST_PAUSE_SECONDS
+    pauses_left = until - time.monotonic()  # counted on their own, so that this ends even where a clock stands still
     while True:
         problem, asked = _try(url, payload, until)
         if not problem:
             return
         wait = max(pause, asked or 0.0)  # some ask for no pause at all; knocking on and on would help nobody
-        if time.monotonic() + wait >= until:
+        pauses_left -= wait
+        if pauses_left <= 0 or time.monotonic() + wait >= until:
             raise SlackUnavailableError(problem)
         time.sleep(wait)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -183,3 +183,16 @@ def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
     assert record.due(at + five, owed_for=five) == ("result",)
     assert record.due(at + 2 * five, owed_for=five) == ("question", "dispatch", "result")
     assert record.due(at + timedelta(minutes=4)) == ("dispatch",)
+
+
+def test_showing_a_request_is_owed_since_it_came() -> None:
+    """Only a reminder's question is younger than its request; a decision is owed since it was made."""
+    now, five = datetime(2026, 3, 2, 9, 0, tzinfo=UTC), timedelta(minutes=5)
+    record = Record(
+        request=request(ADD),
+        status="pending",
+        requested_at=now - 2 * five,
+        owed=(("question", now), ("question_monitoring", now), ("dispatch", now)),
+    )
+    assert record.due(now, owed_for=five) == ("question", "question_monitoring")
+    assert replace(record, reminded_at=now).due(now, owed_for=five) == ("question_monitoring",)

@@ -101,6 +101,17 @@ def test_a_pause_that_does_not_fit_ends_it_at_once(slack: SlackStandIn, pauses: 
     assert pauses == []
 
 
+def test_a_clock_that_stands_still_does_not_make_it_endless(
+    slack: SlackStandIn, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses are counted as well: who stops the clock to look at another day is not left waiting for ever."""
+    monkeypatch.setattr(webhook.time, "monotonic", lambda: 100.0)
+    slack.always[PATH] = Reply(status=503)
+    with pytest.raises(SlackUnavailableError):
+        post(slack.url(PATH), {"text": "x"}, until=104.0)
+    assert pauses == [0.5, 1, 2]
+
+
 def test_one_try_is_made_even_without_time(slack: SlackStandIn) -> None:
     """A message for which the time is up already gets its one try."""
     post(slack.url(PATH), {"text": "x"}, until=in_seconds(-10))
