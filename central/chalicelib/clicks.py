@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.aws.request_moves import Move, Moved
 from shared.domain.policy import Policies, Policy, may_decide
 from shared.domain.record import Record
-from shared.policy.loading import load_policies
+from shared.policy.loading import written_policies
 from shared.settings import optional, secret
 from shared.slack.click import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
 from shared.slack.messages import as_replacement, outcome_replacement, processing, whisper
@@ -128,7 +128,7 @@ def _act(run: Run, click: Click) -> Answer:
 
 
 def _decide(run: Run, click: Click) -> Record | Told:
-    policies = load_policies()
+    policies = written_policies()
     if _may_decide_anywhere(policies, click):
         soonest = min(policy.expires_after for policy in _every(policies))
         moved = run.table.move(_decision(run, click, requested_after=run.now - soonest))
@@ -236,8 +236,9 @@ def _tell(run: Run, click: Click, told: Told) -> None:
         "click changed nothing",
         extra={"request_id": click.request_id, **facts(told.record), "user": click.user_id, "reason": told.why},
     )
-    _post(click, whisper(told.text))
-    if told.why == "late" and told.record is not None and told.record.status in _LATE_STATUSES:
+    was_told = _post(click, whisper(told.text))
+    # Where the first post failed there is no time for another: Slack waits three seconds for the answer to the click.
+    if was_told and told.why == "late" and told.record is not None and told.record.status in _LATE_STATUSES:
         _refresh(run, click, told.record)
 
 
@@ -247,23 +248,29 @@ def _refresh(run: Run, click: Click, record: Record) -> None:
     The result of an approved request may arrive while it is being shown as on its way. So that the message does not
     stay behind, the request is read once more, and shown again if it has moved on.
     """
-    _post(click, as_replacement(outcome_replacement(record)))
-    if record.status != "approved":
+    was_shown = _post(click, as_replacement(outcome_replacement(record)))
+    if record.status != "approved" or not was_shown:
         return
     now = run.table.get(click.request_id)
     if now is not None and now.status != record.status:
         _post(click, as_replacement(outcome_replacement(now)))
 
 
-def _post(click: Click, payload: Mapping[str, Any]) -> None:
-    """Post to the click's own address; a click without one, or with a strange one, is acted on all the same."""
+def _post(click: Click, payload: Mapping[str, Any]) -> bool:
+    """Post to the click's own address; a click without one, or with a strange one, is acted on all the same.
+
+    Returns:
+        Whether Slack took it.
+    """
     if not is_response_url(click.response_url):
         if click.response_url:
             count("ClicksRefused", reason="response_url")
             logger.warning("strange response_url not used", extra={"request_id": click.request_id})
-        return
+        return False
     try:
         with step("answer click", request_id=click.request_id):
             post_once(click.response_url, payload, seconds=_POST_SECONDS)
     except SlackError:
         count("SlackFailures", channel="response_url")
+        return False
+    return True

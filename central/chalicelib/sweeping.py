@@ -19,10 +19,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.request_moves import Move, Moved
 from shared.aws.requests_table import Claim, Row
-from shared.domain.policy import Policies
+from shared.domain.policy import Policies, Policy
 from shared.domain.record import Entry, Record
 from shared.domain.request import Status
-from shared.policy.loading import load_policies
+from shared.policy.loading import PolicyFileError, written_policies
 from shared.telemetry import count, logger
 
 from . import dispatching
@@ -55,8 +55,13 @@ def sweep(run: Run) -> None:
     Raises:
         SweepError: when something could not be done.
     """
-    policies = load_policies()
     problems: list[str] = []
+    try:
+        policies = written_policies()
+    except PolicyFileError as error:  # nothing expires and nobody is reminded; debts are paid all the same
+        logger.error("policy unusable", extra={"problem": str(error)})
+        problems.append(str(error))
+        policies = None
     seen = 0
     for row in _rows(run, policies):
         if run.is_over:
@@ -75,22 +80,24 @@ def sweep(run: Run) -> None:
         raise SweepError(f"could not be finished: {'; '.join(problems[:_PROBLEMS_NAMED])}{rest}")
 
 
-def _rows(run: Run, policies: Policies) -> Iterator[Row]:
+def _rows(run: Run, policies: Policies | None) -> Iterator[Row]:
     for status in _WAITING:
         yield from run.table.by_status(status)
-    every = (policies.general, *(policy for _, policy in policies.accounts))
+    every = (Policy(),) if policies is None else (policies.general, *(policy for _, policy in policies.accounts))
     since = run.now - max(policy.expires_after for policy in every) - _ENDED_FOR
     for status in _ENDED:
         yield from run.table.by_status(status, since=since, owing=True)
 
 
-def _tend(run: Run, policies: Policies, row: Row) -> None:
+def _tend(run: Run, policies: Policies | None, row: Row) -> None:
     record = run.table.read(row)
     if record is None:
         return
-    policy = policies.for_account(record.request.account)
+    policy = None if policies is None else policies.for_account(record.request.account)
     if record.status == "approved":
         _dispatch_again(run, record)
+    elif policy is None:
+        _pay_overdue(run, record)
     elif record.status == "pending" and record.requested_at + policy.expires_after <= run.now:
         _expire(run, record)
     else:

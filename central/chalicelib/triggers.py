@@ -42,10 +42,9 @@ def button_click(request: Request | None, context: Any) -> Response:
     from . import clicks
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
-    body = request.raw_body
     try:
         run = runtime.begin(context, hurried=True)
-        answer = clicks.answer(run, request.headers, body.encode() if isinstance(body, str) else body)
+        answer = clicks.answer(run, request.headers, _body_of(request))
     except (SettingError, PolicyFileError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")
         logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
@@ -55,6 +54,15 @@ def button_click(request: Request | None, context: Any) -> Response:
         logger.exception("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
         answer = clicks.Answer(status=503, body=_PROBLEM)
     return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": "text/plain"})
+
+
+def _body_of(request: Request) -> bytes:
+    """Return the raw body; one that is no bytes at all (damaged base64, half a character) counts as empty."""
+    try:
+        body = request.raw_body
+    except ValueError:
+        return b""
+    return body.encode() if isinstance(body, str) else body
 
 
 def security_group_change(event: SNSEvent) -> None:

@@ -42,10 +42,22 @@ def load_policies() -> Policies:
         PolicyFileError: when the file cannot be read or says something a policy cannot say.
         SettingError: when ``modeOverride`` is set to something that is no mode.
     """
-    named = optional(POLICY_FILE_SETTING)
-    policies = read_policy_file(Path(named) if named else VENDORED_POLICY_FILE)
+    policies = written_policies()
     override = optional(MODE_OVERRIDE_SETTING)
     return with_mode(policies, override) if override else policies
+
+
+def written_policies() -> Policies:
+    """Return the policies as the file has them, whatever ``modeOverride`` says.
+
+    For the central app: who decides and until when does not depend on the mode, so a slip in the emergency switch must
+    not stop a decision.
+
+    Raises:
+        PolicyFileError: when the file cannot be read or says something a policy cannot say.
+    """
+    named = optional(POLICY_FILE_SETTING)
+    return read_policy_file(Path(named) if named else VENDORED_POLICY_FILE)
 
 
 @lru_cache(maxsize=8)

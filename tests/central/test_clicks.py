@@ -402,6 +402,16 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
         answered.set()
 
 
+def test_a_late_click_waits_for_a_hanging_slack_once(central: Central) -> None:
+    """Whisper and fresh message are two posts; where the first fails, the answer to the click does not wait again."""
+    request = central.file()
+    central.click(request)
+    central.slack.forget()
+    central.slack.replies[RESPONSE].append(Reply(status=503))
+    assert central.click(request).status == 200
+    assert central.slack.posts == []
+
+
 @pytest.mark.parametrize("action", ["approve", "deny"])
 def test_a_failed_publish_leaves_the_decision_owed(central: Central, action: str) -> None:
     """The click is answered, the decision stands, and what was not published is paid by the sweep."""

@@ -28,19 +28,23 @@ class Imitation:
 
 
 def click(central: Central, request: Request, action: str, context: Any) -> int:
-    """Click a button of a request, as API Gateway hands it to the function."""
+    """Click a button of a request."""
     body = click_body(central.slack, request, action, "U061F7AUR")
-    event = {
+    status: int = app(http_event(body, body.decode()), context)["statusCode"]
+    return status
+
+
+def http_event(signed: bytes, body: str) -> dict[str, Any]:
+    """Return a POST as API Gateway hands it to the function, with the signature of some body."""
+    return {
         "requestContext": {"resourcePath": "/slack/actions", "httpMethod": "POST"},
         "multiValueQueryStringParameters": None,
-        "headers": signed_headers(body),
+        "headers": signed_headers(signed),
         "pathParameters": None,
-        "body": body.decode(),
+        "body": body,
         "stageVariables": None,
         "isBase64Encoded": False,
     }
-    status: int = app(event, context)["statusCode"]
-    return status
 
 
 @pytest.mark.parametrize("context", [None, object(), Imitation()], ids=["none", "empty", "imitation"])
@@ -54,6 +58,14 @@ def test_every_trigger_works_whatever_the_context_lacks(central: Central, contex
     assert len(central.sent(DENY)) == 1
     sweepRequests(central.client.events.generate_cw_event("aws.events", "Scheduled Event", {}, []), context)
     assert central.status() == "denied"
+
+
+@pytest.mark.parametrize(("body", "is_base64"), [("%%%", True), ("ä", True), ("payload=\ud800", False)])
+def test_a_body_that_is_no_bytes_is_refused(central: Central, body: str, *, is_base64: bool) -> None:
+    """What API Gateway could not have sent is no error of ours: nobody can have signed it."""
+    answer = app({**http_event(b"payload=x", body), "isBase64Encoded": is_base64}, None)
+    assert answer["statusCode"] == 401
+    assert central.sent(APPLY) == []
 
 
 def test_invocations_that_share_an_id_decide_once(central: Central) -> None:

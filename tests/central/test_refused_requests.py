@@ -194,6 +194,16 @@ def test_a_broken_policy_lets_nobody_decide(
     assert_untouched(central)
 
 
+def test_a_slip_in_the_emergency_switch_stops_no_decision(
+    central: Central, request_: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who decides does not depend on the mode, so a malformed ``modeOverride`` is no matter of the central app."""
+    monkeypatch.setenv("modeOverride", "obsrve")
+    assert central.click(request_).status == 200
+    assert central.status() == "approved"
+    central.sweep(minutes=6)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -22,7 +22,7 @@ from central.chalicelib.sweeping import SweepError
 from shared.aws.requests_table import TABLE
 from shared.domain.change import make_change
 from shared.domain.rule import cidr, make_rule
-from shared.wire.messages import AppliedMessage, ApplyMessage
+from shared.wire.messages import APPLY, AppliedMessage, ApplyMessage
 from tests.support.central_account import ACCOUNT, REGION, Central, aged, make_request, make_table
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Reply
 
@@ -369,6 +369,23 @@ def test_a_message_that_slack_refuses_as_such_is_not_tried_at_every_sweep(centra
     assert len(central.approval) == 1
     central.sweep(minutes=20)
     assert len(central.approval) == 2
+
+
+def test_a_broken_policy_keeps_no_debt_from_being_paid(central: Central, policy: Callable[[str], None]) -> None:
+    """What the policy does not decide goes on; nothing expires by an unreadable one, and operators see it."""
+    central.break_topic(APPLY)
+    central.click(central.file(make_request("decided")))
+    central.make_topic(APPLY)
+    slack_is_down(central)
+    file_in_vain(central, make_request("new"))
+    central.slack.always.clear()
+    policy("aprovers = []")
+    for _ in range(2):
+        with pytest.raises(SweepError, match="aprovers"):
+            central.sweep(hours=100)
+    assert [message.request_id for message in central.sent(APPLY)] == ["decided"]
+    assert [post for post in central.approval if "Request new" in post.payload["text"]] == central.approval[-1:]
+    assert central.status("new") == "pending"
 
 
 def test_a_sweep_out_of_time_leaves_the_rest_to_the_next(central: Central, logs: io.StringIO) -> None:
