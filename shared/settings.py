@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 _SSM: Final = "ssm:"
 _SECRETS_MANAGER: Final = "secretsmanager:"
+_SECONDS_BETWEEN_RENEWALS: Final = 60.0
+
+_resolved: Final[dict[tuple[str, str], str]] = {}
+"""What references were resolved to, by name and reference; for the life of the container."""
+
+_not_renewed_before: Final[dict[str, float]] = {}
+
 _ACCOUNT_ID: Final = re.compile(r"[0-9]{12}\Z")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]\Z")
 
@@ -66,7 +73,7 @@ def region(name: str) -> str:
 
 
 def secret(name: str) -> str:
-    """Return a secret setting; a reference is resolved once per container.
+    """Return a secret setting; a reference is resolved once per container (but see :func:`renewed`).
 
     Args:
         name: the variable; its value is the secret itself, ``ssm:/parameter/name`` (SecureString) or
@@ -76,12 +83,41 @@ def secret(name: str) -> str:
         SettingError: when it is missing, or what it refers to cannot be read.
     """
     value = setting(name)
-    if value.startswith((_SSM, _SECRETS_MANAGER)):
-        return _resolve(name, value)
-    return value
+    if not value.startswith((_SSM, _SECRETS_MANAGER)):
+        return value
+    if (name, value) not in _resolved:
+        _resolved[name, value] = _resolve(name, value)
+    return _resolved[name, value]
 
 
-@lru_cache(maxsize=32)
+def renewed(name: str) -> bool:
+    """Resolve a reference once more, because what it said does not work: the secret may have been rotated since.
+
+    At most once a minute, so that forged requests cannot make a container ask for its secrets all the time. Where the
+    reference cannot be read now, the value from before is kept.
+
+    Returns:
+        Whether the secret is another one now.
+    """
+    reference, now = optional(name), time.monotonic()
+    if not reference.startswith((_SSM, _SECRETS_MANAGER)) or now < _not_renewed_before.get(name, now):
+        return False
+    _not_renewed_before[name] = now + _SECONDS_BETWEEN_RENEWALS
+    try:
+        value = _resolve(name, reference)
+    except SettingError:
+        return False
+    before = _resolved.get((name, reference))
+    _resolved[name, reference] = value
+    return value != before
+
+
+def forget_secrets() -> None:
+    """Forget what references were resolved to, as a new container would."""
+    _resolved.clear()
+    _not_renewed_before.clear()
+
+
 def _resolve(name: str, reference: str) -> str:
     # Imported here: most invocations have their secrets cached, and the member app has none.
     from aws_lambda_powertools.utilities.parameters import get_parameter, get_secret
@@ -89,9 +125,9 @@ def _resolve(name: str, reference: str) -> str:
 
     try:
         if reference.startswith(_SSM):
-            value = get_parameter(reference.removeprefix(_SSM), decrypt=True)
+            value = get_parameter(reference.removeprefix(_SSM), decrypt=True, force_fetch=True)
         else:
-            value = get_secret(reference.removeprefix(_SECRETS_MANAGER))
+            value = get_secret(reference.removeprefix(_SECRETS_MANAGER), force_fetch=True)
     except GetParameterError as error:
         raise SettingError(f"Setting {name} refers to {reference}, which cannot be read: {error}") from error
     text = str(value).strip()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from shared.settings import SettingError
+from shared.settings import SettingError, renewed
 from shared.slack.webhook import HookSetting, SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
 
 Channel = Literal["approval", "monitoring"]
@@ -65,12 +65,12 @@ class Channels:
         if known is not None:
             raise known
         try:
-            url = hook_url(_SETTINGS[channel])
+            hook_url(_SETTINGS[channel])
             self._refuse_too_many(len(payloads))
             for payload in payloads:
                 self._wait(channel)
                 message = {**payload, "thread_ts": thread_ts} if thread_ts else payload
-                post(url, message, until=self.until(self._message_seconds))
+                self._post(_SETTINGS[channel], message)
                 self._posted[channel] = time.monotonic()
         except TooLittleTimeError:
             raise
@@ -81,6 +81,15 @@ class Channels:
             if not error.is_about_message:
                 self._down[channel] = error
             raise
+
+    def _post(self, hook: HookSetting, message: Mapping[str, Any]) -> None:
+        try:
+            post(hook_url(hook), message, until=self.until(self._message_seconds))
+        except SlackRefusedError as error:
+            # A dead webhook may have been replaced since this container read its address.
+            if error.is_about_message or not renewed(hook):
+                raise
+            post(hook_url(hook), message, until=self.until(self._message_seconds))
 
     def _refuse_too_many(self, parts: int) -> None:
         """Begin no message that cannot be finished: the next try would show its first parts once more."""

@@ -22,10 +22,10 @@ from shared.aws.request_moves import Move, Moved
 from shared.domain.policy import Policies, Policy, may_decide
 from shared.domain.record import Record
 from shared.policy.loading import written_policies
-from shared.settings import optional, secret
+from shared.settings import optional, renewed, secret
 from shared.slack.click import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
 from shared.slack.messages import as_replacement, outcome_replacement, processing, whisper
-from shared.slack.signature import find_flaw
+from shared.slack.signature import WRONG, find_flaw
 from shared.slack.webhook import SlackError, is_response_url, post_once
 from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
@@ -80,13 +80,9 @@ def answer(run: Run, headers: Mapping[str, str], body: bytes) -> Answer:
         return _refuse(413, "oversized", "The body is too large.")
     if is_ssl_check(body):
         return Answer()
-    flaw = find_flaw(
-        secret=secret("slackSigningSecret"),
-        timestamp=headers.get("x-slack-request-timestamp", ""),
-        signature=headers.get("x-slack-signature", ""),
-        body=body,
-        now=run.now,
-    )
+    flaw = _find_flaw(run, headers, body)
+    if flaw == WRONG and renewed("slackSigningSecret"):
+        flaw = _find_flaw(run, headers, body)
     if flaw:
         return _refuse(401, "unsigned", f"Not from Slack: {flaw}.")
     try:
@@ -94,6 +90,16 @@ def answer(run: Run, headers: Mapping[str, str], body: bytes) -> Answer:
     except ClickError as error:
         return _refuse(400, "malformed", f"Not a click on one of our buttons: {error}.")
     return _refuse_stranger(click) or _act(run, click)
+
+
+def _find_flaw(run: Run, headers: Mapping[str, str], body: bytes) -> str:
+    return find_flaw(
+        secret=secret("slackSigningSecret"),
+        timestamp=headers.get("x-slack-request-timestamp", ""),
+        signature=headers.get("x-slack-signature", ""),
+        body=body,
+        now=run.now,
+    )
 
 
 def _refuse_stranger(click: Click) -> Answer | None:

@@ -14,6 +14,9 @@ from typing import Final
 WINDOW_SECONDS: Final = 300
 """How far a request's timestamp may be away; older ones may be recordings."""
 
+WRONG: Final = "the signature is wrong"
+"""The flaw that another secret would have."""
+
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -47,4 +50,4 @@ def find_flaw(*, secret: str, timestamp: str, signature: str, body: bytes, now: 
         return f"the timestamp is more than {WINDOW_SECONDS} seconds away"
     # Bytes: compare_digest refuses text that is not ASCII.
     genuine = hmac.compare_digest(sign(secret, timestamp, body).encode(), signature.encode(errors="replace"))
-    return "" if genuine else "the signature is wrong"
+    return "" if genuine else WRONG

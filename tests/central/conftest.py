@@ -15,6 +15,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 from central.chalicelib.channels import Channels
+from shared.settings import forget_secrets
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
@@ -71,6 +72,7 @@ def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ce
         for topic in ("applySecurityGroupChange", "denySecurityGroupChange"):
             account.make_topic(topic)
         yield account
+    forget_secrets()
 
 
 @pytest.fixture

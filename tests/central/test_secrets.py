@@ -8,11 +8,13 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 
 from central.chalicelib.outcomes import MessageRefusedError
 from central.chalicelib.sweeping import SweepError
 from central.chalicelib.telling import UnpaidError
+from shared import settings
 from shared.slack.signature import sign
 from shared.wire.messages import AppliedMessage
 from tests.support.central_account import ACCOUNT, APPROVER, REGION, SECRET, Central, click_body, make_request
@@ -104,3 +106,39 @@ def test_markup_and_line_ends_in_names_cannot_forge_log_records(central: Central
 
     for line in logs.getvalue().splitlines():
         assert json.loads(line)["service"] == "security-group-approval"
+
+
+def test_a_rotated_signing_secret_holds_without_a_new_container(
+    central: Central, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    """The first click that the old secret does not fit has the reference read again; forgeries do so once a minute."""
+    store_secret("/signing", "old")
+    monkeypatch.setenv("slackSigningSecret", "ssm:/signing")
+    request = central.file()
+    assert settings.secret("slackSigningSecret") == "old"
+    store_secret("/signing", SECRET)
+    assert central.click(request).status == 200
+    calls.clear()
+    for _ in range(3):
+        assert central.click(request, "deny", type="x").status == 400
+        assert central.post(b"payload=x", **{"X-Slack-Signature": "v0=1"}).status == 401
+    assert calls == []
+
+
+def test_a_replaced_webhook_is_found_when_the_old_one_is_dead(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that knows the old address reads the new one, and the message arrives."""
+    store_secret("/hook", central.slack.url("/services/old"))
+    monkeypatch.setenv("approvalHookUrl", "ssm:/hook")
+    central.file(make_request("before"))
+    central.slack.always["/services/old"] = Reply(status=404, body="no_service")
+    store_secret("/hook", central.slack.url(APPROVAL))
+    central.file(make_request("after"))
+    assert ["Request after" in post.payload["text"] for post in central.approval] == [True]
+    assert central.item("after")["owed"] == {}
+
+
+def store_secret(name: str, value: str) -> None:
+    """Put a SecureString into the account's Parameter Store."""
+    boto3.client("ssm", REGION).put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)

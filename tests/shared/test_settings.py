@@ -21,10 +21,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    settings._resolve.cache_clear()
+    settings.forget_secrets()
     with mock_aws():
         yield
-    settings._resolve.cache_clear()
+    settings.forget_secrets()
 
 
 @pytest.mark.parametrize("value", ["", "   ", "\n"])
@@ -107,6 +107,38 @@ def test_a_reference_to_nothing_names_variable_and_reference(monkeypatch: pytest
     if reference.startswith("ssm"):
         boto3.client("ssm", REGION).put_parameter(Name="/gone", Value="found", Type="SecureString")
         assert settings.secret("slackSigningSecret") == "found"
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_rotated_secret_is_found_once_the_old_one_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds that it does not work has it read again, once a minute; one that cannot be read stays as it was."""
+    ssm = boto3.client("ssm", REGION)
+    clock = [1000.0]
+    monkeypatch.setattr(settings.time, "monotonic", lambda: clock[0])
+    monkeypatch.setenv("slackSigningSecret", "ssm:/app/signing")
+
+    def rotate(value: str) -> None:
+        ssm.put_parameter(Name="/app/signing", Value=value, Type="SecureString", Overwrite=True)
+
+    rotate("one")
+    assert settings.secret("slackSigningSecret") == "one"
+    rotate("two")
+    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (True, "two")
+    rotate("three")
+    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (False, "two")
+    clock[0] += 60
+    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (True, "three")
+    clock[0] += 60
+    assert not settings.renewed("slackSigningSecret")
+    ssm.delete_parameter(Name="/app/signing")
+    clock[0] += 60
+    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (False, "three")
+
+
+def test_a_secret_by_value_is_never_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes with its container."""
+    monkeypatch.setenv("slackSigningSecret", "by-value")
+    assert not settings.renewed("slackSigningSecret")
 
 
 @pytest.mark.usefixtures("aws")
