@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -44,6 +44,7 @@ class Run:
 
     Attributes:
         now: the time at its beginning, UTC.
+        begun: ``time.monotonic()`` then.
         until: ``time.monotonic()`` at which it should have ended.
         region: the central account's region.
         function_arn: what Lambda calls this function; empty where no Lambda runs it.
@@ -52,6 +53,7 @@ class Run:
     """
 
     now: datetime
+    begun: float
     until: float
     region: str
     function_arn: str
@@ -63,6 +65,11 @@ class Run:
         """The central account's id: from the function's ARN in Lambda, from STS everywhere else."""
         found = _FUNCTION_ARN.match(self.function_arn)
         return found["account"] if found else _account_of(client("sts", self.region))
+
+    @property
+    def present(self) -> datetime:
+        """The time by now, UTC: ``now`` and what has passed since. A sweep of minutes must not claim for the past."""
+        return self.now + timedelta(seconds=time.monotonic() - self.begun)
 
     @property
     def is_over(self) -> bool:
@@ -90,10 +97,12 @@ def begin(
     invocation = str(getattr(context, "aws_request_id", None) or uuid4())
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     left = remaining() / 1000 if function_arn and remaining is not None else _LOCAL_SECONDS
-    until = time.monotonic() + left - _RESERVE_SECONDS
+    begun = time.monotonic()
+    until = begun + left - _RESERVE_SECONDS
     region = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
     return Run(
         now=now if at is None else max(now, at),
+        begun=begun,
         until=until,
         region=region,
         function_arn=function_arn,

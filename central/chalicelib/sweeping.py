@@ -118,7 +118,7 @@ def _pay_overdue(run: Run, record: Record) -> None:
     payable = [debt for debt in overdue if debt in CHANNELS and run.channels.problem(CHANNELS[debt]) is None]
     if not payable:
         return
-    claim = run.table.claim(record.request.request_id, payable, now=run.now)
+    claim = run.table.claim(record.request.request_id, payable, now=run.present)
     if claim is not None:
         pay(run, claim)
 
@@ -131,7 +131,7 @@ def _dispatch_again(run: Run, record: Record) -> None:
     """
     if "dispatch" not in record.due(run.now, owed_for=OVERDUE_AFTER):
         return
-    claim = run.table.claim(record.request.request_id, ("dispatch",), now=run.now)
+    claim = run.table.claim(record.request.request_id, ("dispatch",), now=run.present)
     if claim is None or not claim.debts:
         return
     since = dict(claim.record.owed)["dispatch"]
@@ -153,7 +153,7 @@ def _expire(run: Run, record: Record) -> None:
         previous="pending",
         to="expired",
         digest=record.request.digest,
-        at=run.now,
+        at=run.present,
         by=SWEEP,
         note="nobody decided in time",
         owes=RESULTS,
@@ -168,7 +168,7 @@ def _expire(run: Run, record: Record) -> None:
 
 
 def _remind(run: Run, record: Record) -> None:
-    entry = Entry(at=run.now, status="pending", previous="pending", by=SWEEP, note="asked again")
+    entry = Entry(at=run.present, status="pending", previous="pending", by=SWEEP, note="asked again")
     claim = run.table.remind(record, entry)
     if claim.debts:
         count("Reminders")

@@ -150,6 +150,22 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
     assert (len(central.approval), len(central.monitoring)) == (6, 6)
 
 
+def test_a_sweep_that_has_been_running_for_minutes_is_not_taken_for_dead(central: Central) -> None:
+    """What it claims counts from the moment it claims; the next sweep, begun meanwhile, leaves that to it."""
+    slack_is_down(central)
+    file_in_vain(central)
+    central.slack.always.clear()
+    later = datetime.now(UTC) + timedelta(minutes=6)
+
+    def next_sweep() -> None:
+        sweeping.sweep(runtime.begin(Context("next"), at=later + timedelta(minutes=4)))
+
+    central.slack.replies[APPROVAL].append(Reply(status=200, body="ok", before=next_sweep))
+    run = runtime.begin(Context("first"), at=later)
+    sweeping.sweep(replace(run, begun=run.begun - 240))
+    assert (len(central.approval), len(central.monitoring)) == (1, 1)
+
+
 def test_unreverted_and_observed_requests_are_told_later_too(central: Central) -> None:
     """Every kind of request keeps its debts until Slack has taken the messages."""
     slack_is_down(central)
