@@ -105,6 +105,10 @@ class Place:
         """Return the ARN of a function."""
         return self.arn("lambda", f"function:{self.function(name)}")
 
+    def function_role(self, name: str) -> str:
+        """Return the role of one of the central app's functions, e.g. ``central-prod-us-east-1-api_handler``."""
+        return f"{self.app}-{self.chalice_stage}-{name}"
+
     def rule(self, name: str) -> str:
         """Return the physical name of the EventBridge rule that feeds a function."""
         return f"{self.function(name)}-event"

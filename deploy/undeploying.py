@@ -1,12 +1,18 @@
-"""The verb ``undeploy``: takes an app away, and says what stays."""
+"""The verb ``undeploy``: takes an app away, and says what stays.
+
+Chalice deletes what it recorded; of a deployment that was interrupted it recorded nothing. So what is left is looked
+for by its name afterwards.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
 from deploy import foundation, running_chalice, staging
 from deploy.console import done, note, step
-from deploy.names import FUNCTIONS, TABLES
+from deploy.names import FUNCTIONS, RULES, TABLES
 from deploy.target import Target, code_of
 
 
@@ -24,6 +30,7 @@ def undeploy(target: Target, *, purge: bool) -> None:
         staging.build_folder(place), place.app, place.chalice_stage, stage, staging.place_scope(place)
     )
     running_chalice.delete(target, project)
+    _delete_unrecorded(target)
     done("functions, rules, subscriptions and permissions are gone")
     keeps_table = place.app == "central" and not purge
     if not keeps_table:
@@ -42,6 +49,44 @@ def undeploy(target: Target, *, purge: bool) -> None:
         note(f"The log groups {place.log_group('')}* stay until their retention ends.")
     if place.app == "member":
         note("Requests of this account that are still pending in Slack can no longer be applied.")
+
+
+def _delete_unrecorded(target: Target) -> None:
+    """Delete rules, functions and the central app's roles that Chalice knows nothing of."""
+    place = target.place
+    for name in RULES[place.app]:
+        _unless_missing(_delete_rule, target, place.rule(name))
+    for name in FUNCTIONS[place.app]:
+        _unless_missing(_delete_function, target, place.function(name))
+        if place.app == "central":  # the member app's role belongs to the foundation
+            _unless_missing(_delete_role, target, place.function_role(name))
+
+
+def _unless_missing(delete: Callable[[Target, str], None], target: Target, name: str) -> None:
+    try:
+        delete(target, name)
+    except ClientError as error:
+        if code_of(error) not in ("ResourceNotFoundException", "NoSuchEntity"):
+            raise
+
+
+def _delete_function(target: Target, function: str) -> None:
+    target.client("lambda").delete_function(FunctionName=function)
+
+
+def _delete_rule(target: Target, rule: str) -> None:
+    events = target.client("events")
+    targets = [one["Id"] for one in events.list_targets_by_rule(Rule=rule)["Targets"]]
+    if targets:
+        events.remove_targets(Rule=rule, Ids=targets)
+    events.delete_rule(Name=rule)
+
+
+def _delete_role(target: Target, role: str) -> None:
+    iam = target.client("iam")
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
 
 
 def _unprotect(target: Target) -> None:

@@ -2,21 +2,15 @@
 
 - API Gateway takes Swagger 2.0, which is what Chalice sends.
 - CloudFormation makes topic and queue policies; alarms are taken and forgotten.
-- Lambda runs the very zips that were uploaded, each invocation in a clean interpreter under the function's role.
-Asynchronous
-  ones wait until :meth:`Cloud.settle`; three failures send the event to the function's on-failure queue, as in Lambda.
+- Lambda runs the very zips that were uploaded, in clean interpreters under the functions' roles. Asynchronous
+  invocations wait until :meth:`Cloud.settle`; three failures send the event to the function's on-failure queue, as in
+  Lambda.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import os
-import subprocess
-import sys
 import threading
-import zipfile
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,15 +26,14 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 from moto.iam.models import Role
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from sandbox.aws.repairs import repaired
+from tests.deploy.containers import Answer, Containers
 
-RUNTIME = Path(__file__).parent / "lambda_runtime.py"
-LAMBDA_HAS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
-"""What Lambda's Python brings along."""
 TRIES = 3
 
 
@@ -94,8 +87,13 @@ class Cloud:
     waiting: deque[tuple[LambdaFunction, Any]] = field(default_factory=deque)
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """AWS calls by the function that made them."""
-    outputs: list[str] = field(default_factory=list)
+    containers: Containers = field(init=False)
+    _sessions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.containers = Containers(folder=self.folder)
 
     def session(self, account: str, region: str) -> boto3.Session:
         """Return a session of an administrator of an account."""
@@ -121,69 +119,62 @@ class Cloud:
         make: Any = boto3.client
         return make("sts", "us-east-1", endpoint_url=self.url, aws_access_key_id="root", aws_secret_access_key="root")
 
+    @contextmanager
+    def refusing(self, call: str) -> Iterator[None]:
+        """Let a call of API Gateway fail inside, as when somebody pulls the plug."""
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise RuntimeError("the plug is pulled")
+
+        with patch.object(APIGatewayBackend, call, refuse):
+            yield
+
     def settle(self) -> None:
         """Run asynchronous invocations until none is left, with Lambda's retries."""
         while self.waiting:
             function, event = self.waiting.popleft()
             for _ in range(TRIES):
-                answer, failed = self.run(function, event)
-                if not failed:
+                answer = self.run(function, event)
+                if not answer.failed:
                     break
             else:
-                self._give_up(function, event, answer)
+                self._give_up(function, event, answer.text)
 
-    def run(self, function: LambdaFunction, event: Any) -> tuple[str, bool]:
-        """Run a function's own zip once; return its answer and whether it failed."""
-        task = self._unpacked(function.code_bytes)
-        calls = self.folder / "calls.jsonl"
-        calls.unlink(missing_ok=True)
-        arguments = [str(RUNTIME), str(task), str(self._libraries()), function.handler, str(calls)]
-        process = subprocess.run(
-            [sys.executable, "-I", "-S", "-B", *arguments],
-            cwd=task,
-            env=self._environment(function),
-            input=json.dumps(event),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if calls.exists():
-            lines = calls.read_text(encoding="utf-8").splitlines()
-            self.calls[function.function_name] += [json.loads(line) for line in lines]
-        self.outputs.append(process.stdout + process.stderr)
-        return (process.stdout.splitlines() or [""])[-1], process.returncode != 0
+    def run(self, function: LambdaFunction, event: Any) -> Answer:
+        """Hand a function an event once, in its container."""
+        arn = function.function_arn
+        name = arn.split(":", 3)[3]
+        with self._starting:
+            container = self.containers.container(
+                name, function.code_bytes, function.handler, self._environment(function)
+            )
+        answer = container.run(event)
+        self.calls[function.function_name] += answer.calls
+        return answer
 
     def _environment(self, function: LambdaFunction) -> dict[str, str]:
         arn = function.function_arn
         region = arn.split(":")[3]
-        session = self._sts().assume_role(RoleArn=function.role, RoleSessionName=function.function_name)["Credentials"]
         return {
-            "PATH": os.environ["PATH"],
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": session["SessionToken"],
             "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
             "FUNCTION_ARN": arn,
+            **self._credentials(function.role, function.function_name),
             **{name: str(value) for name, value in function.environment_vars.items()},
         }
 
-    def _unpacked(self, code: bytes) -> Path:
-        folder = self.folder / hashlib.sha256(code).hexdigest()[:16]
-        if not folder.exists():
-            zipfile.ZipFile(io.BytesIO(code)).extractall(folder)
-        return folder
-
-    def _libraries(self) -> Path:
-        folder = self.folder / "libraries"
-        if not folder.exists():
-            folder.mkdir()
-            packages = Path(boto3.__file__).parents[1]
-            for name in LAMBDA_HAS:
-                (folder / name).symlink_to(packages / name)
-        return folder
+    def _credentials(self, role: str, session: str) -> dict[str, str]:
+        """Return a session of the function's role, named after the function, as Lambda does."""
+        if (role, session) not in self._sessions:
+            found = self._sts().assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+            self._sessions[role, session] = {
+                "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": found["SessionToken"],
+            }
+        return self._sessions[role, session]
 
     def _give_up(self, function: LambdaFunction, event: Any, answer: str) -> None:
         config = function.event_invoke_config[-1].response()
@@ -212,10 +203,10 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
     def invoke(self: LambdaFunction, body: Any, request_headers: Any, response_headers: Any) -> Any:
         event = json.loads(body) if body else {}
         if request_headers and request_headers.get("x-amz-invocation-type", "RequestResponse") == "RequestResponse":
-            answer, failed = cloud.run(self, event)
-            if failed:
+            answer = cloud.run(self, event)
+            if answer.failed:
                 response_headers["x-amz-function-error"] = "Unhandled"
-            return answer.encode()
+            return answer.text.encode()
         with lock:
             cloud.waiting.append((self, event))
         return b""
@@ -233,6 +224,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
         stack.enter_context(patch.object(Stack, "stack_parameters", property(_stack_parameters)))
         stack.enter_context(patch.object(Stack, "parameter_list", property(_parameters)))
         models.update({kind: _model(kind, apply) for kind, apply in MODELS})
+        moto_api_backend.reset()  # of what other tests of this process left behind
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         try:
@@ -240,6 +232,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
             cloud.url = f"http://{host}:{port}"
             yield cloud
         finally:
+            cloud.containers.stop()
             server.stop()
             models.clear()
             models.update(originals)

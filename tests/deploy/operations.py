@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,10 +18,12 @@ from deploy.__main__ import main
 from deploy.names import Place
 from deploy.round_trip import make_event
 from deploy.target import Target, find_target
+from deploy.templates import foundation
 from shared.slack.messages import APPROVE, DENY
 from shared.slack.signature import sign
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.slack_server import Slack, running_slack
+from tests.deploy.wheels import offline_pip
 
 CENTRAL = Place(app="central", stage="prod", partition="aws", account="111111111111", region="us-east-1")
 MEMBER = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
@@ -88,6 +89,19 @@ class Operator:
             self.client(CENTRAL, "ssm").put_parameter(
                 Name=f"/security-group-approval/{name}", Value=value, Type="SecureString", Overwrite=True
             )
+
+    def leave_a_table(self) -> None:
+        """Make the table of requests, with one in it, as an installation that was taken away leaves it."""
+        properties = foundation("central")["Resources"]["Requests"]["Properties"]
+        taken = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        table = self.client(CENTRAL, "dynamodb")
+        table.create_table(**{name: properties[name] for name in taken}, DeletionProtectionEnabled=True)
+        item = {
+            "requestId": {"S": "from-before"},
+            "status": {"S": "denied"},
+            "requestedAt": {"S": "2026-01-01T00:00:00Z"},
+        }
+        table.put_item(TableName=properties["TableName"], Item=item)
 
     def open_port(self, group_id: str, port: int) -> str:
         """Open a port as a person does, and let CloudTrail tell; return the request's id."""
@@ -223,17 +237,15 @@ def _proxied(body: str, stamp: str, signature: str) -> dict[str, Any]:
 
 
 @contextmanager
-def operating(folder: Path) -> Iterator[Operator]:
+def operating(factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Give an operator both accounts, as profiles, and an empty Slack workspace."""
+    folder = factory.mktemp("cloud")
+    pip = offline_pip(factory)
     with running_slack() as slack, running_cloud(folder) as cloud, pytest.MonkeyPatch.context() as patch:
-        for name in (
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_SESSION_TOKEN",
-            "AWS_PROFILE",
-            "AWS_DEFAULT_REGION",
-        ):
+        for name in CREDENTIALS:
             patch.delenv(name, raising=False)
+        for name, value in pip.items():
+            patch.setenv(name, value)
         credentials = folder / "credentials"
         lines = []
         for place in (CENTRAL, MEMBER):

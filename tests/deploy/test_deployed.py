@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deploy.foundation import find_stack, parameter
 from deploy.names import FUNCTIONS, RULES, TOPICS, Place
 from tests.deploy.grants import POLICIES, REASONS, actions, is_allowed, used_grants
 from tests.deploy.operations import (
@@ -27,12 +28,20 @@ pytestmark = pytest.mark.slow
 PLACES = (CENTRAL, MEMBER, OTHER_REGION)
 
 
+INTERRUPTED: dict[str, Any] = {}
+"""What was there after the central app's first deployment had been interrupted."""
+
+
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """Deploy the central app and the member app in two regions."""
-    with operating(tmp_path_factory.mktemp("cloud")) as found:
+    """Deploy the central app, at the second try, beside the table of an earlier installation; and two member apps."""
+    with operating(tmp_path_factory) as found:
         found.make_trail()
         found.store_secrets()
+        found.leave_a_table()
+        with found.cloud.refusing("create_deployment"):
+            INTERRUPTED["code"] = found.deploy(CENTRAL)
+        INTERRUPTED["apis"] = _apis(found)
         for place in PLACES:
             assert found.deploy(place, *(["--account-name", "shop"] if place.app == "member" else [])) == 0
         found.cloud.settle()
@@ -304,28 +313,31 @@ def test_no_function_may_what_it_never_does(operator: Operator) -> None:
 
 def test_deploying_again_changes_nothing_that_counts(operator: Operator) -> None:
     """The same address for Slack, the same queues, one subscription and one target each."""
-    client = operator.client(CENTRAL, "apigateway")
-    before = [one["id"] for one in client.get_rest_apis()["items"]]
-    for place in (CENTRAL, OTHER_REGION):
-        assert operator.deploy(place) == 0
+    before = _apis(operator)
+    assert operator.deploy(CENTRAL) == 0
     operator.cloud.settle()
-    assert [one["id"] for one in client.get_rest_apis()["items"]] == before
+    assert _apis(operator) == before
     for place in PLACES:
         test_every_rule_is_enabled_feeds_its_function_and_has_a_queue(operator, place)
         test_every_topic_feeds_its_function_and_has_a_queue(operator, place)
 
 
-def test_an_interrupted_first_deployment_keeps_its_address(operator: Operator) -> None:
-    """Chalice records nothing when it fails; the API it had made already is found again."""
-    operator.client(CENTRAL, "ssm").delete_parameter(Name=CENTRAL.state_parameter)
-    client = operator.client(CENTRAL, "apigateway")
-    before = [one["id"] for one in client.get_rest_apis()["items"]]
-    assert operator.deploy(CENTRAL) == 0
-    assert [one["id"] for one in client.get_rest_apis()["items"]] == before
+def test_a_deployment_goes_on_where_it_was_interrupted(operator: Operator) -> None:
+    """Chalice records nothing when it fails; the API that it had made already, Slack's address, is found again."""
+    assert INTERRUPTED["code"] == 1
+    assert len(INTERRUPTED["apis"]) == 1
+    assert _apis(operator) == INTERRUPTED["apis"]
+
+
+def test_the_table_of_an_earlier_installation_is_taken_up(operator: Operator) -> None:
+    """What was decided before is still there, and the stack leaves the table alone."""
+    assert operator.status("from-before") == "denied"
+    assert parameter(find_stack(operator.target(CENTRAL)), "CreateTable") == "no"
 
 
 def test_undeploying_leaves_nothing_but_what_it_says(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The table of requests stays unless asked; everything else goes."""
+    """The table of requests stays unless asked; everything else goes, even what Chalice has no record of."""
+    operator.client(OTHER_REGION, "ssm").delete_parameter(Name=OTHER_REGION.state_parameter)
     for place in (MEMBER, OTHER_REGION):
         assert operator.at(place, "undeploy", "--purge") == 0
         assert _left(operator, place) == []
@@ -334,10 +346,12 @@ def test_undeploying_leaves_nothing_but_what_it_says(operator: Operator, capsys:
     assert "The table securityGroupRequests stays" in capsys.readouterr().out
     kept = ["table securityGroupRequests", *(f"log group {CENTRAL.log_group(name)}" for name in FUNCTIONS["central"])]
     assert sorted(_left(operator, CENTRAL)) == sorted(kept)
-    assert operator.deploy(CENTRAL) == 0
-    operator.cloud.settle()
     assert operator.at(CENTRAL, "undeploy", "--purge") == 0
     assert _left(operator, CENTRAL) == []
+
+
+def _apis(operator: Operator) -> list[str]:
+    return [one["id"] for one in operator.client(CENTRAL, "apigateway").get_rest_apis()["items"]]
 
 
 def _snapshot(operator: Operator, *, minutes: int = 0) -> None:

@@ -24,7 +24,7 @@ Break = Callable[[Any], None]
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Deploy both apps, healthy."""
-    with operating(tmp_path_factory.mktemp("cloud")) as found:
+    with operating(tmp_path_factory) as found:
         found.make_trail()
         found.store_secrets()
         for place in (CENTRAL, MEMBER):

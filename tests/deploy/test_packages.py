@@ -16,6 +16,7 @@ import pytest
 
 from deploy.names import APPS, FUNCTIONS, ROOT, RULES, TOPICS, App
 from deploy.packaging import package
+from tests.deploy.wheels import offline_pip
 
 pytestmark = pytest.mark.slow
 LARGEST_ZIP = 3_000_000
@@ -39,22 +40,21 @@ class Built:
         return {name: one["Properties"] for name, one in self.template["Resources"].items() if one["Type"] == kind}
 
 
-def build(app: App, folder: Path) -> Built:
-    """Package an app."""
-    folder.mkdir(exist_ok=True)
-    path, code = package(app, folder, dict(os.environ))
+def build(app: App, factory: pytest.TempPathFactory) -> Built:
+    """Package an app, in a folder of its own."""
+    path, code = package(app, factory.mktemp("package"), {**os.environ, **offline_pip(factory)})
     return Built(app=app, template=json.loads(path.read_text(encoding="utf-8")), path=path, code=code)
 
 
 @pytest.fixture(scope="module", params=APPS)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Package each app once."""
-    return build(request.param, tmp_path_factory.mktemp("package"))
+    return build(request.param, tmp_path_factory)
 
 
-def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path: Path) -> None:
+def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: pytest.TempPathFactory) -> None:
     """So that a fleet runs what was reviewed, and an upgrade without a change is none."""
-    again = build(built.app, tmp_path / "again")
+    again = build(built.app, tmp_path_factory)
     assert again.code.read_bytes() == built.code.read_bytes()
     assert again.path.read_bytes() == built.path.read_bytes()
 
