@@ -72,14 +72,20 @@ def is_own(caller: Caller, in_region: str) -> bool:
 
 
 def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
-    """Name a session of each function's role.
+    """Name a session of each role that this app's functions run under: exact roles, no patterns.
 
-    Chalice gives each function a role of its own, ``member-dev-<function>``, as long as ``autogen_policy`` is
-    false: what ``applySecurityGroupChange`` does reaches ``revertSecurityGroup`` under another role than its own.
-    Where all functions share one role, it is that one. https://aws.github.io/chalice/topics/configfile.html
+    ``python -m deploy`` and the fleet's template give all functions one role; then it is that one alone.
+
+    Chalice by itself gives each function a role of the function's own name, ``member-dev-<function>``, as long as
+    ``autogen_policy`` is false: what ``applySecurityGroupChange`` does reaches ``revertSecurityGroup`` under another
+    role than its own. Only there are the siblings' roles counted in: all of them exist, so nobody can make one. A
+    shared role that happens to be called like a function has no siblings.
+    https://aws.github.io/chalice/topics/configfile.html
     """
     start, _, rest = own_session_arn.partition("/")  # of a user, on somebody's own machine, there is no session
     role, _, session = rest.partition("/")
+    if optional("AWS_LAMBDA_FUNCTION_NAME") not in ("", role):  # in Lambda it is always set
+        return (own_session_arn,)
     for function in OWN_FUNCTIONS:
         if role.endswith(f"-{function}"):
             stem = role.removesuffix(function)

@@ -29,8 +29,10 @@ def run_as(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
 
 
 @pytest.mark.parametrize("function", runtime.OWN_FUNCTIONS)
-def test_the_roles_of_all_functions_are_own(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
-    """What the apply function changes is not taken back, although it runs under another role."""
+@pytest.mark.parametrize("name", ["", "member-dev-revertSecurityGroup"], ids=["elsewhere", "in Lambda"])
+def test_the_roles_of_all_functions_are_own(monkeypatch: pytest.MonkeyPatch, function: str, name: str) -> None:
+    """What the apply function changes is not taken back, although Chalice gave it another role."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", name)
     run_as(monkeypatch, "member-dev-revertSecurityGroup")
     assert runtime.is_own(caller(f"member-dev-{function}"), "eu-west-1")
 
@@ -96,3 +98,14 @@ def test_without_sts_a_session_that_may_be_our_own_waits(monkeypatch: pytest.Mon
     with pytest.raises(runtime.OwnRoleError):
         runtime.is_own(own, "eu-west-1")
     assert not runtime.is_own(caller("member"), "eu-west-1")
+
+
+@pytest.mark.parametrize("function", ["guard", "member-dev-applySecurityGroupChange"])
+def test_a_shared_role_that_is_called_like_a_function_has_no_siblings(
+    monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    """The function is called otherwise, so these are not Chalice's roles, and anybody may make the others."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", function)
+    run_as(monkeypatch, "team-revertSecurityGroup")
+    assert runtime.is_own(caller("team-revertSecurityGroup"), "eu-west-1")
+    assert not runtime.is_own(caller("team-applySecurityGroupChange"), "eu-west-1")
