@@ -3,6 +3,10 @@
 The files hold for every account, with ``*`` for partition, region and account. Here the place is known, so its own goes
 where theirs stands: in words for ``chalice deploy``, as CloudFormation's pseudo parameters for the templates. ``*``
 stays only where resources of other accounts are meant.
+
+A statement for what a function's own code does holds for that function alone: so the member app's functions, which
+share a role, have the rights of one another no more than if they did not; and whoever gets hold of a role for a
+function of their own gets nothing by it.
 """
 
 from __future__ import annotations
@@ -12,10 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.names import ROOT, App
+from deploy.names import ROOT, ROUTE, App
 
+SOURCE_FUNCTION: Final = "lambda:SourceFunctionArn"
+"""IAM's key for the function whose code makes a call."""
 _FROM_MEMBERS: Final = ("securityGroupChange", "errorHandlerSecurityGroupChange")
 """Topics of the central account that member apps publish on."""
+_BY_LAMBDA_ITSELF: Final = ("Failures", "Log", "OwnKey", "Trace")
+"""Statements for calls that the function's code does not make itself: their context does not always say which function.
+
+https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,7 @@ def function_policy(app: App, function: str, scope: Scope) -> dict[str, Any]:
         function: its key in ``config.json``.
         scope: where it will hold.
     """
-    name = {"api_handler": "buttonClick"}.get(function, function)
+    name = {ROUTE: "buttonClick"}.get(function, function)
     text = (ROOT / ".chalice" / app / "policies" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     for statement in document["Statement"]:
@@ -67,6 +78,8 @@ def function_policy(app: App, function: str, scope: Scope) -> dict[str, Any]:
         statement["Resource"] = (
             narrow(resource, scope) if isinstance(resource, str) else [narrow(one, scope) for one in resource]
         )
+        if statement["Sid"] not in _BY_LAMBDA_ITSELF:
+            statement["Condition"] = {"ArnEquals": {SOURCE_FUNCTION: _function_arn(function, scope)}}
     return document
 
 
@@ -74,7 +87,7 @@ def as_template(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a policy whose resources CloudFormation fills in."""
     return {
         **document,
-        "Statement": [{**one, "Resource": _substituted(one["Resource"])} for one in document["Statement"]],
+        "Statement": [_as_template(one) for one in document["Statement"]],
     }
 
 
@@ -102,6 +115,21 @@ def _owner(service: str, name: str, scope: Scope) -> tuple[str, str]:
     if name.startswith("prefix-list/"):
         return scope.region, "*"  # AWS's own lists, and lists that other accounts share
     return scope.region, scope.account
+
+
+def _function_arn(function: str, scope: Scope) -> str:
+    name = f"{scope.app}-{scope.chalice_stage}" + ("" if function == ROUTE else f"-{function}")
+    return f"arn:{scope.partition}:lambda:{scope.region}:{scope.account}:function:{name}"
+
+
+def _as_template(statement: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**statement, "Resource": _substituted(statement["Resource"])}
+    bound = statement.get("Condition", {}).get("ArnEquals")
+    return (
+        found
+        if bound is None
+        else found | {"Condition": {"ArnEquals": {SOURCE_FUNCTION: _substituted(bound[SOURCE_FUNCTION])}}}
+    )
 
 
 def _substituted(resource: Any) -> Any:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Final
 
 import requests
 from botocore.exceptions import ClientError
 
 from deploy.names import ROUTE
+from deploy.policies import function_policy
 from deploy.running_chalice import find_rest_api
 from deploy.settings import configuration, current
+from deploy.staging import place_scope
 from deploy.target import Target, code_of
 from shared.slack.signature import sign
 
@@ -45,9 +48,16 @@ def secrets(target: Target) -> Iterator[str]:
     """Every secret can be read and looks like one."""
     settings = current(target)
     for name in ("slackSigningSecret", *_HOOKS):
-        value, problem = resolve(target, settings.get(name, ""))
+        reference = settings.get(name, "")
+        value, problem = resolve(target, reference)
         if problem:
             yield f"The setting {name} {problem}"
+        elif not _may_read(target, name, reference):
+            ending = "…HookUrl" if name in _HOOKS else "…"
+            yield (
+                f"The setting {name} refers to {reference}, which the functions may not read: their policies allow "
+                f"names such as /security-group-approval/{ending} (docs/deploy.md, step 3)."
+            )
         elif name == "slackSigningSecret" and not re.fullmatch(r"[0-9a-f]{32}", value):
             yield (
                 "The secret slackSigningSecret does not look like one of Slack's (32 hexadecimal "
@@ -61,6 +71,21 @@ def secrets(target: Target) -> Iterator[str]:
             )
     if settings.get("approvalHookUrl") and settings.get("approvalHookUrl") == settings.get("monitoringHookUrl"):
         yield "Both channels have the same webhook: approvals and their monitoring would mix."
+
+
+def _may_read(target: Target, name: str, reference: str) -> bool:
+    """Tell whether the policy of the function that needs a secret allows to read where it is kept."""
+    kind, _, stored = reference.partition(":")
+    if kind not in ("ssm", "secretsmanager"):
+        return True  # the secret itself
+    if kind == "ssm":
+        arn = target.place.arn("ssm", f"parameter/{stored.removeprefix('/')}")
+    else:
+        arn = stored if stored.startswith("arn:") else target.place.arn("secretsmanager", f"secret:{stored}-AbCdEf")
+    reader = "securityGroupChange" if name in _HOOKS else ROUTE
+    statements = function_policy("central", reader, place_scope(target.place))["Statement"]
+    allowed = [one["Resource"] for one in statements if one["Sid"] in ("SecretParameters", "Secrets")]
+    return any(fnmatchcase(arn, pattern) for pattern in allowed)
 
 
 def webhooks(target: Target) -> Iterator[str]:

@@ -22,8 +22,14 @@ COMMON: tuple[Check, ...] = (
     common.dead_letters,
     common.log_groups,
 )
-CENTRAL: tuple[Check, ...] = (policies.from_members, policies.roles, central.api)
-MEMBER: tuple[Check, ...] = (policies.from_central, policies.roles, member.settings, member.trail)
+CENTRAL: tuple[Check, ...] = (policies.from_members, policies.queues, policies.roles, central.api)
+MEMBER: tuple[Check, ...] = (
+    policies.from_central,
+    policies.queues,
+    policies.roles,
+    member.settings,
+    member.trail,
+)
 SLACK: tuple[Check, ...] = (central.secrets, central.webhooks, central.signature)
 """Not right after the first deploy: the Slack app is made afterwards."""
 _REFUSED = (

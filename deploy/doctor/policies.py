@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from deploy.foundation import find_stack, parameter
 from deploy.names import FUNCTIONS
-from deploy.policies import function_policy
+from deploy.policies import SOURCE_FUNCTION, function_policy
 from deploy.settings import configuration, current
 from deploy.staging import place_scope
 from deploy.target import Target, code_of
@@ -32,6 +32,25 @@ def from_central(target: Target) -> Iterator[str]:
     """The apply topic takes messages from the central account and from nobody else."""
     central = current(target).get("centralAccountId", "")
     yield from _topic(target, "applySecurityGroupChange", "aws:PrincipalAccount", [central])
+
+
+def queues(target: Target) -> Iterator[str]:
+    """The dead-letter queues take letters from those who failed to deliver, and from nobody else."""
+    client = target.client("sqs")
+    for queue in (target.place.failures, target.place.undelivered):
+        try:
+            url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+        except ClientError as error:
+            if "NonExistentQueue" in code_of(error) or "QueueDoesNotExist" in code_of(error):
+                continue  # said by another check
+            raise
+        attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
+        statements = json.loads(attributes.get("Policy") or "{}").get("Statement", [])
+        if not any(one["Effect"] == "Deny" and "sqs:SendMessage" in _listed(one["Action"]) for one in statements):
+            yield (
+                f"The queue {queue} takes messages from anybody with rights in this account, and a redrive would hand "
+                f"them to the functions. Run `make deploy-{target.place.app}` again."
+            )
 
 
 def roles(target: Target) -> Iterator[str]:
@@ -55,9 +74,10 @@ def roles(target: Target) -> Iterator[str]:
                 "somebody else's. Run `make deploy-member` again."
             )
             continue
-        needed = _grants(function_policy(target.place.app, name, scope))
+        arn = target.place.function_arn(name)
+        needed = _grants(function_policy(target.place.app, name, scope), arn)
         try:
-            missing = needed - _granted(target, role)
+            missing = needed - _granted(target, role, arn)
         except ClientError as error:
             if code_of(error) != "NoSuchEntity":
                 raise
@@ -121,20 +141,27 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _grants(document: Mapping[str, Any]) -> set[tuple[str, str]]:
+def _grants(document: Mapping[str, Any], function: str) -> set[tuple[str, str]]:
+    """Return (action, resource) of what a document allows to a function."""
     return {
         (action, resource)
         for statement in document["Statement"]
-        if statement["Effect"] == "Allow"
+        if statement["Effect"] == "Allow" and _is_for(statement, function)
         for action in _listed(statement["Action"])
         for resource in _listed(statement["Resource"])
     }
 
 
-def _granted(target: Target, role: str) -> set[tuple[str, str]]:
+def _is_for(statement: Mapping[str, Any], function: str) -> bool:
+    """Tell whether a statement holds for a function; several share a role, and each has statements of its own."""
+    bound = statement.get("Condition", {}).get("ArnEquals", {}).get(SOURCE_FUNCTION)
+    return bound is None or function in _listed(bound)
+
+
+def _granted(target: Target, role: str, function: str) -> set[tuple[str, str]]:
     iam = target.client("iam")
     found: set[tuple[str, str]] = set()
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        found |= _grants(json.loads(unquote(document)) if isinstance(document, str) else document)
+        found |= _grants(json.loads(unquote(document)) if isinstance(document, str) else document, function)
     return found

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -213,6 +214,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
 
     models = parsing.get_model_map()
     originals = dict(models)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request otherwise
     with ExitStack() as stack:
         stack.enter_context(repaired())
         stack.enter_context(patch.object(LambdaFunction, "invoke", invoke))

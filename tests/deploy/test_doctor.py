@@ -178,6 +178,35 @@ def keep_logs_for_days(client: Any) -> None:
     client("logs").put_retention_policy(logGroupName=MEMBER.log_group("revertSecurityGroup"), retentionInDays=90)
 
 
+def open_queue(client: Any) -> None:
+    """Let everybody with rights in the account put letters into the queue of failures."""
+    url = client("sqs").get_queue_url(QueueName=MEMBER.failures)["QueueUrl"]
+    saved["queue"] = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    policy = json.loads(saved["queue"])
+    without("NobodyElse")(policy)
+    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+
+
+def close_queue(client: Any) -> None:
+    """Put its policy back."""
+    url = client("sqs").get_queue_url(QueueName=MEMBER.failures)["QueueUrl"]
+    client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": saved.pop("queue")})
+
+
+def set_reference(value: str) -> Break:
+    """Return what makes the central app's functions look for the approval channel's webhook somewhere."""
+
+    def apply(client: Any) -> None:
+        client("ssm").put_parameter(Name="/hooks/approve", Value="https://x/", Type="SecureString", Overwrite=True)
+        full = CENTRAL.function("api_handler")
+        found = client("lambda").get_function_configuration(FunctionName=full)["Environment"]["Variables"]
+        client("lambda").update_function_configuration(
+            FunctionName=full, Environment={"Variables": {**found, HOOK: value}}
+        )
+
+    return apply
+
+
 HOOK = "approvalHookUrl"
 
 
@@ -242,6 +271,18 @@ HOOK = "approvalHookUrl"
             "securityGroupRequests is not protected against deletion",
         ),
         (MEMBER, send_letter, purge_letters, "1 event in the queue security-group-approval-member-failures wait"),
+        (
+            MEMBER,
+            open_queue,
+            close_queue,
+            "The queue security-group-approval-member-failures takes messages from anybody",
+        ),
+        (
+            CENTRAL,
+            set_reference("ssm:/hooks/approve"),
+            set_reference(f"ssm:/security-group-approval/{HOOK}"),
+            "approvalHookUrl refers to ssm:/hooks/approve, which the functions may not read",
+        ),
         (MEMBER, keep_logs_for_ever, keep_logs_for_days, "revertSecurityGroup is kept for ever"),
         (
             CENTRAL,

@@ -7,13 +7,14 @@ import json
 import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, RULES, TABLES, TOPICS, App, Place, is_stage
-from deploy.policies import Scope, narrow
+from deploy.policies import SOURCE_FUNCTION, TEMPLATE_SCOPE, Scope, function_policy, narrow
 from deploy.templates import LARGEST_BODY, as_body, foundation
 
 SCP_LIMIT = 5120
@@ -41,6 +42,20 @@ def test_a_template_passes_cfn_lint(app: App, tmp_path: Path) -> None:
 def test_a_template_needs_no_bucket(app: App) -> None:
     """CloudFormation takes it in the call itself."""
     assert len(as_body(foundation(app)).encode()) <= LARGEST_BODY
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> None:
+    """Sharing a role shares no rights, and the role in the hands of another function is worth nothing."""
+    for function in FUNCTIONS[app]:
+        statements = {one["Sid"]: one for one in function_policy(app, function, TEMPLATE_SCOPE[app])["Statement"]}
+        name = f"{app}-${{Stage}}-${{AWS::Region}}" + ("" if function == ROUTE else f"-{function}")
+        own = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{name}"
+        by_code = {
+            sid for sid, one in statements.items() if one.get("Condition") == {"ArnEquals": {SOURCE_FUNCTION: own}}
+        }
+        assert by_code == statements.keys() - {"Failures", "Log", "OwnKey", "Trace"}
+        assert {"State"} < by_code
 
 
 def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
@@ -181,54 +196,80 @@ def test_the_scp_fits_and_only_denies() -> None:
     assert all("aws:PrincipalArn" in one["Condition"]["ArnNotLike"] for one in scp())
 
 
+LAMBDA = "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-"
+QUEUE = "arn:aws:sqs:eu-west-1:222222222222:security-group-approval-member-failures"
+STACK = "arn:aws:cloudformation:eu-west-1:222222222222:stack/"
+TABLE = "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"
+TOPIC = "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange"
+RULE = "arn:aws:events:eu-west-1:222222222222:rule/member-prod-eu-west-1-revertSecurityGroup-event"
+OWN_ROLE = "arn:aws:iam::222222222222:role/security-group-approval-member-prod-eu-west-1"
+
+
 @pytest.mark.parametrize(
     ("action", "arn"),
     [
+        ("lambda:DeleteFunction", f"{LAMBDA}revertSecurityGroup"),
+        ("lambda:PutFunctionConcurrency", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:UpdateFunctionCode", f"{LAMBDA}applySecurityGroupChange"),
+        # An approval without a click: past the topic, past its policy.
+        ("lambda:InvokeFunction", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:InvokeAsync", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:InvokeFunction", f"{LAMBDA}applySecurityGroupChange:$LATEST"),
+        ("lambda:CreateFunctionUrlConfig", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:InvokeFunctionUrl", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:CreateEventSourceMapping", f"{LAMBDA}applySecurityGroupChange"),
+        ("lambda:AddPermission", f"{LAMBDA}applySecurityGroupChange"),
+        ("sns:SetTopicAttributes", TOPIC),
+        ("sns:AddPermission", TOPIC),
+        ("sns:PutDataProtectionPolicy", TOPIC),
+        ("sns:Unsubscribe", f"{TOPIC}:0a1b"),
+        ("sqs:SendMessage", QUEUE),
+        ("sqs:SetQueueAttributes", QUEUE),
+        ("sqs:ReceiveMessage", QUEUE),
+        ("sqs:PurgeQueue", QUEUE),
+        ("events:DisableRule", RULE),
+        ("events:PutTargets", RULE),
+        ("dynamodb:UpdateItem", TABLE),
+        ("dynamodb:DeleteTable", TABLE),
+        ("dynamodb:PutResourcePolicy", TABLE),
+        ("iam:PassRole", OWN_ROLE),
+        ("iam:PutRolePolicy", OWN_ROLE),
+        ("cloudformation:DeleteStack", f"{STACK}security-group-approval-member/0a1b"),
+        ("cloudformation:UpdateStack", f"{STACK}StackSet-security-group-approval-member-0a1b/2c3d"),
         (
-            "lambda:DeleteFunction",
-            "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-revertSecurityGroup",
+            "cloudwatch:DeleteAlarms",
+            "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:security-group-approval-member-X-1",
         ),
-        (
-            "lambda:PutFunctionConcurrency",
-            "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-applySecurityGroupChange",
-        ),
-        (
-            "events:DisableRule",
-            "arn:aws:events:eu-west-1:222222222222:rule/member-prod-eu-west-1-revertSecurityGroup-event",
-        ),
-        ("sns:SetTopicAttributes", "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange"),
-        ("sns:Unsubscribe", "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange:0a1b"),
-        ("dynamodb:UpdateItem", "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"),
-        ("dynamodb:DeleteTable", "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"),
-        ("iam:PassRole", "arn:aws:iam::222222222222:role/security-group-approval-member-prod-eu-west-1"),
-        ("sqs:PurgeQueue", "arn:aws:sqs:eu-west-1:222222222222:security-group-approval-member-failures"),
     ],
 )
 def test_the_scp_protects_what_the_product_needs(action: str, arn: str) -> None:
-    """Functions, rules, topic, subscription, table, role and queues."""
-    from fnmatch import fnmatchcase
+    """Functions, rules, topic, subscription, table, role, queues, stack and alarms."""
+    found = [one for one in scp() if any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))]
+    assert any(fnmatchcase(arn, pattern) for one in found for pattern in meant(one))
 
-    def listed(value: Any) -> list[str]:
-        return value if isinstance(value, list) else [value]
 
-    assert any(
-        any(fnmatchcase(action, one) for one in listed(statement["Action"]))
-        and any(fnmatchcase(arn, one) for one in listed(statement["Resource"]))
-        for statement in scp()
-    )
+def listed(value: Any) -> list[str]:
+    """Return a value that may be one or several."""
+    return value if isinstance(value, list) else [value]
+
+
+def meant(statement: dict[str, Any]) -> list[str]:
+    """Return the resources that a statement is about; event source mappings have only a condition to say so."""
+    about = statement["Condition"].get("ArnLike", {}).get("lambda:FunctionArn")
+    return listed(statement["Resource"] if about is None else about)
 
 
 @pytest.mark.parametrize("statement", scp(), ids=lambda one: str(one["Sid"]))
 def test_the_scp_leaves_other_resources_alone(statement: dict[str, Any]) -> None:
     """What an account does otherwise is none of the product's business."""
-    from fnmatch import fnmatchcase
-
     others = [
         "arn:aws:lambda:eu-west-1:222222222222:function:membership",
         "arn:aws:events:eu-west-1:222222222222:rule/nightly",
         "arn:aws:sns:eu-west-1:222222222222:alerts",
+        "arn:aws:sqs:eu-west-1:222222222222:orders",
         "arn:aws:iam::222222222222:role/developer",
         "arn:aws:dynamodb:eu-west-1:222222222222:table/orders",
+        "arn:aws:cloudformation:eu-west-1:222222222222:stack/shop/0a1b",
+        "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:shop",
     ]
-    patterns = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-    assert not [one for one in others if any(fnmatchcase(one, pattern) for pattern in patterns)]
+    assert not [one for one in others if any(fnmatchcase(one, pattern) for pattern in meant(statement))]
