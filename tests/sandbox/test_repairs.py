@@ -7,23 +7,22 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.ec2.models import security_groups
 
-from sandbox.aws.repairs import AwsRule, repaired
+from sandbox.aws.repairs import repaired
 
 REGION = "eu-west-1"
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto with the repairs, and credentials to sign with."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with repaired(), mock_aws():
+@pytest.fixture(scope="module")
+def aws() -> Iterator[None]:
+    """moto with the repairs, and credentials to sign with; each test has a VPC of its own in it."""
+    with pytest.MonkeyPatch.context() as patch, repaired(), mock_aws():
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ec2(aws: None) -> Any:  # noqa: ARG001 - has to be there before the client is made
     """boto3's client of the account that moto knows by default."""
     return boto3.client("ec2", region_name=REGION)
@@ -86,6 +85,33 @@ def test_a_malformed_cidr_is_refused(ec2: Any, group: str) -> None:
     for cidr in ("10.0.0.1", "::/0", "300.0.0.0/8"):
         wanted = permission(IpRanges=[v4(cidr)])
         assert error_code(call, GroupId=group, IpPermissions=[wanted]) == "InvalidParameterValue"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (permission("banana", IpRanges=[v4("10.0.0.0/8")]), "Unknown protocol"),
+        (permission("256", IpRanges=[v4("10.0.0.0/8")]), "Unknown protocol"),
+        (permission(ports=(0, 70000), IpRanges=[v4("10.0.0.0/8")]), "TCP/UDP port (70000) out of range"),
+        (permission(ports=(90, 80), IpRanges=[v4("10.0.0.0/8")]), "Invalid TCP/UDP port range (90:80)"),
+        (permission("icmp", (256, -1), IpRanges=[v4("10.0.0.0/8")]), "out of range"),
+        (permission(IpRanges=[v4("10.0.0.0/8", "d" * 256)]), "Invalid rule description"),
+    ],
+)
+def test_values_that_no_rule_can_have_are_refused(ec2: Any, group: str, wanted: dict[str, Any], words: str) -> None:
+    """Unknown protocols, ports out of range or in the wrong order, and long descriptions never get into a group."""
+    with pytest.raises(ClientError) as refused:
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[wanted])
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert words in refused.value.response["Error"]["Message"]
+    assert rules(ec2, group) == []
+
+
+def test_names_that_no_group_can_have_are_refused(ec2: Any) -> None:
+    """255 characters are the most, and nothing but an id begins with sg-."""
+    assert ec2.create_security_group(GroupName="n" * 255, Description="d")["GroupId"]
+    for name in ("n" * 256, "sg-mine"):
+        assert error_code(ec2.create_security_group, GroupName=name, Description="d") == "InvalidParameterValue"
 
 
 @pytest.mark.parametrize(
@@ -315,10 +341,3 @@ def test_each_answer_has_its_own_request_id(ec2: Any) -> None:
     """Two calls never share a request id."""
     ids = {ec2.describe_security_groups()["ResponseMetadata"]["RequestId"] for _ in range(2)}
     assert len(ids) == 2
-
-
-def test_moto_is_itself_again_afterwards() -> None:
-    """The repairs are in force inside the context alone."""
-    with repaired():
-        assert security_groups.SecurityGroupRule is AwsRule
-    assert security_groups.SecurityGroupRule is AwsRule.__mro__[1]

@@ -4,8 +4,10 @@ import io
 import threading
 
 import pytest
+from moto.ec2.models import security_groups
 
 from sandbox.activity import Activity
+from sandbox.aws.repairs import AwsRule, repaired
 from sandbox.faults import Faults
 from sandbox.schedules import Schedules, interval_seconds
 from sandbox.terminal import Terminal
@@ -86,3 +88,10 @@ def test_colour_is_for_terminals_that_have_not_refused_it(monkeypatch: pytest.Mo
     Terminal(plain).message("#channel", ["(red) Denied"])
     assert "\x1b" not in plain.getvalue()
     assert "(red) Denied" in plain.getvalue()
+
+
+def test_moto_is_itself_again_after_the_repairs() -> None:
+    """The repairs are in force inside the context alone."""
+    with repaired():
+        assert security_groups.SecurityGroupRule is AwsRule
+    assert security_groups.SecurityGroupRule is AwsRule.__mro__[1]

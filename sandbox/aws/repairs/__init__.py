@@ -13,7 +13,7 @@ from moto.core import serialize
 from moto.ec2.models import security_groups as models
 from moto.ec2.responses.security_groups import SecurityGroups
 
-from sandbox.aws.repairs import calls
+from sandbox.aws.repairs import calls, limits
 from sandbox.aws.repairs.requests import RequestContext
 from sandbox.aws.repairs.rules import AwsRule, grouped_rules
 
@@ -24,6 +24,7 @@ REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     (serialize, "SerializationContext", RequestContext),
     (models, "SecurityGroupRule", AwsRule),
     (models.SecurityGroup, "_flattened_rules", grouped_rules),
+    (SecurityGroups, "create_security_group", limits.create_security_group),
     (SecurityGroups, "authorize_security_group_ingress", calls.authorize_ingress),
     (SecurityGroups, "authorize_security_group_egress", calls.authorize_egress),
     (SecurityGroups, "revoke_security_group_ingress", calls.revoke_ingress),

@@ -19,6 +19,7 @@ from moto.ec2.exceptions import (
 from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.responses.security_groups import SecurityGroups
 
+from sandbox.aws.repairs.limits import check_description
 from sandbox.aws.repairs.parameters import addressed_group, rule_of_request, rules_of_request
 from sandbox.aws.repairs.rules import AwsRule, Identity, grouped_rules
 
@@ -194,6 +195,8 @@ def _describe(response: SecurityGroups, *, egress: bool) -> ActionResult:
         if wanted.identity not in known:
             raise InvalidPermissionNotFoundError
         updates.append((known[wanted.identity], wanted.description))
+    for _, description in updates:
+        check_description(description)
     for rule, description in updates:
         rule.description = description
     return ActionResult({"Return": True})

@@ -10,6 +10,8 @@ from typing import Any
 from moto.ec2.exceptions import InvalidCIDRSubnetError, InvalidParameterValue
 from moto.ec2.models.security_groups import GroupedSecurityRuleView, SecurityGroup, SecurityGroupRule
 
+from sandbox.aws.repairs.limits import check_description, check_ports, check_protocol
+
 #: EC2 shows these protocols by name whatever the caller sent.
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
@@ -54,6 +56,7 @@ def canonical_ports(protocol: str, ports: tuple[Any, Any]) -> tuple[int | None, 
         raise InvalidParameterValue(
             f"Invalid value 'Must specify both from and to ports with {protocol.upper()}.' for portRange."
         )
+    check_ports(protocol, int(start), int(end))
     return int(start), int(end)
 
 
@@ -78,11 +81,13 @@ class AwsRule(SecurityGroupRule):
             if key in source:
                 source[key] = canonical_cidr(source[key], version=version)
         protocol = canonical_protocol(ip_protocol)
+        check_protocol(protocol)
         # moto turns ports into numbers unless the protocol is -1, and fails on absent ones.
         super().__init__(ec2_backend, "-1", group_id, None, None, source, source_group, prefix_list_id, is_egress, tags)
         self.ip_protocol = protocol
         self.from_port, self.to_port = canonical_ports(protocol, (from_port, to_port))
         self._prefix_list_description = (prefix_list_id or {}).get("Description")
+        check_description(self.description)
 
     @property
     def description(self) -> str | None:
