@@ -4,6 +4,7 @@ from functools import singledispatch
 
 from sandbox.timeline import (
     ApiCalled,
+    ClickAnswered,
     CloudTrailSent,
     DeadLettered,
     Entry,
@@ -83,10 +84,9 @@ def _(event: ItemWritten) -> tuple[str, str] | None:
 
 @_narrate.register
 def _(event: SlackPosted) -> tuple[str, str] | None:
-    where = f"#{event.channel}"
     if event.how == "whispered":
-        return "Slack", f"note in {where}, seen by {event.user} alone"
-    return "Slack", f"message in {where} {event.how}"
+        return "Slack", f"note in #{event.channel}, seen by {event.user} alone"
+    return "Slack", f"message {event.how} in #{event.channel}"
 
 
 @_narrate.register
@@ -96,7 +96,13 @@ def _(event: SlackRefused) -> tuple[str, str] | None:
 
 @_narrate.register
 def _(event: SlackClicked) -> tuple[str, str] | None:
-    return event.user, f"clicked {event.button}, answered with {event.status} in {event.duration_ms:.0f} ms"
+    return event.user, f"clicks “{event.button}” in #{event.channel}"
+
+
+@_narrate.register
+def _(event: ClickAnswered) -> tuple[str, str] | None:
+    answer = f"answers Slack with {event.status}" if event.status else "does not answer Slack"
+    return "buttonClick", f"{answer} after {event.duration_ms:.0f} ms"
 
 
 @_narrate.register

@@ -130,7 +130,7 @@ class SlackPosted:
     text: str
     how: Literal["posted", "replaced", "whispered"]
     user: str = ""
-    """Whom it was whispered to."""
+    """Name of the one whom it was whispered to."""
     answers: str = ""
     """For a note, ``ts`` of the message whose click it answers."""
 
@@ -146,12 +146,21 @@ class SlackRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackClicked:
-    """Somebody clicked a button, and the app answered."""
+    """Somebody clicked a button, and Slack sent the click to the app."""
 
     user: str
     button: str
     channel: str
     ts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickAnswered:
+    """The app answered a click; ``status`` is 0 when it did not."""
+
+    channel: str
+    ts: str
+    """The message that was clicked."""
     status: int
     duration_ms: float
 
@@ -184,6 +193,7 @@ Event = (
     | SlackPosted
     | SlackRefused
     | SlackClicked
+    | ClickAnswered
     | FaultStruck
     | StoryTold
 )

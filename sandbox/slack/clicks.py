@@ -16,7 +16,7 @@ import requests
 
 from sandbox.errors import SandboxError
 from sandbox.slack.workspace import APP_ID, TEAM_DOMAIN, TEAM_ID, Message, SlackUser, SlackWorkspace
-from sandbox.timeline import SlackClicked, Timeline
+from sandbox.timeline import ClickAnswered, SlackClicked, Timeline
 
 #: After this time Slack tells the user that the click failed.
 PATIENCE_SECONDS = 3.0
@@ -64,17 +64,10 @@ class Clicker:
     def click(self, user: SlackUser, message: Message, button_text: str) -> ClickResult:
         """Click the button with this label, as Slack delivers it; raises when the message has no such button."""
         payload = self.payload(user, message, button_text)
+        clicked = {"channel": message.channel, "ts": message.ts}
+        self._timeline.add(SlackClicked(user=user.name, button=button_text, **clicked))
         result = self.send(payload, signing_secret=self._settings.signing_secret)
-        self._timeline.add(
-            SlackClicked(
-                user=user.name,
-                button=button_text,
-                channel=message.channel,
-                ts=message.ts,
-                status=result.status,
-                duration_ms=result.duration_ms,
-            )
-        )
+        self._timeline.add(ClickAnswered(status=result.status, duration_ms=result.duration_ms, **clicked))
         return result
 
     def send(self, payload: dict[str, Any], *, signing_secret: str) -> ClickResult:

@@ -161,8 +161,9 @@ class SlackWorkspace:
             note = self._new_message(channel, payload)
             note.whispered_to = user
             self.channels[channel].notes.append(note)
+        name = self.users[user].name if user in self.users else user
         self._timeline.add(
-            SlackPosted(channel=channel, ts=note.ts, text=note.text, how="whispered", user=user, answers=answers)
+            SlackPosted(channel=channel, ts=note.ts, text=note.text, how="whispered", user=name, answers=answers)
         )
 
     def new_response_url(self, channel: str, message_ts: str, user: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.timeline import (
     ApiCalled,
+    ClickAnswered,
     CloudTrailSent,
     Entry,
     FaultStruck,
@@ -93,7 +94,7 @@ class Changes:
                 return self._messages.get(event.answers, "")
             self._messages[event.ts] = _PART.sub("", found[1])
             return self._messages[event.ts]
-        if isinstance(event, SlackClicked):
+        if isinstance(event, SlackClicked | ClickAnswered):
             return self._messages.get(event.ts, "")
         about = getattr(event, "about", "")
         if not about and isinstance(event, ApiCalled):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sandbox.timeline import (
     ApiCalled,
+    ClickAnswered,
     CloudTrailSent,
     DeadLettered,
     FaultStruck,
@@ -131,10 +132,15 @@ def _(event: SlackRefused) -> Line:
 
 @line_of.register
 def _(event: SlackClicked) -> Line:
+    return Line(part="slack", who=event.user, what=f"clicks “{event.button}”")
+
+
+@line_of.register
+def _(event: ClickAnswered) -> Line:
     return Line(
-        part="slack",
-        who=event.user,
-        what=f"clicks “{event.button}”, answered with {event.status}",
+        part="lambda",
+        who="buttonClick",
+        what=f"answers Slack with {event.status}" if event.status else "does not answer Slack",
         level="main" if event.status == 200 else "bad",
         duration_ms=event.duration_ms,
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sandbox.timeline import (
     ApiCalled,
+    ClickAnswered,
     CloudTrailSent,
     Entry,
     Event,
@@ -102,11 +103,12 @@ def test_a_lost_event_leaves_the_change_unseen_until_the_snapshot_undoes_it() ->
 
 def test_messages_clicks_and_notes_belong_to_the_request_they_show() -> None:
     """A message names its request; a click and the note that answers it name the message."""
-    click = SlackClicked(user="Grace", button="Deny", channel="c", ts="1.1", status=200, duration_ms=5)
+    click = SlackClicked(user="Grace", button="Deny", channel="c", ts="1.1")
+    answered = ClickAnswered(channel="c", ts="1.1", status=200, duration_ms=5)
     note = SlackPosted(channel="c", ts="1.2", text="No.", how="whispered", user="U1", answers="1.1")
     stranger = replace(note, answers="9.9")
-    _, owners = read(CALL, POSTED, click, note, stranger)
-    assert owners == [ID, ID, ID, ID, ""]
+    _, owners = read(CALL, POSTED, click, note, stranger, answered)
+    assert owners == [ID, ID, ID, ID, "", ID]
 
 
 def test_parts_of_a_split_request_are_one_change() -> None:
