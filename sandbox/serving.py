@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,9 +13,11 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HOST = "127.0.0.1"
+#: Names under which programs on this machine reach the loopback interface.
+NAMES = frozenset({HOST, "localhost"})
 #: Connections that may wait; sixty rule changes at once are not unusual here.
 BACKLOG = 128
 
@@ -25,6 +28,27 @@ class QuietHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
         """Keep it among ourselves: what happens stands on the timeline."""
         logging.getLogger("sandbox.serving").debug(message, *args, extra={"kind": type})
+
+
+class NoBrowsers:
+    """A WSGI middleware for doors that only programs use: what a web page in a browser sends is refused with 403.
+
+    A page of some other site could otherwise post to a port of this machine (browsers tell its ``Origin``, or
+    ``Sec-Fetch-Site``), or give its own host name this address (DNS rebinding, told by ``Host``).
+    """
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        """Guard an application."""
+        self._application = application
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer one request."""
+        name = str(environ.get("HTTP_HOST", "")).rpartition(":")[0] or str(environ.get("HTTP_HOST", ""))
+        typed_by_a_person = environ.get("HTTP_SEC_FETCH_SITE", "none") == "none"
+        if name in NAMES and typed_by_a_person and "HTTP_ORIGIN" not in environ:
+            return self._application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"This door is for programs that call 127.0.0.1 or localhost, not for web pages.\n"]
 
 
 class ServerThread:
@@ -65,7 +89,7 @@ class ServerThread:
             self._server = make_server(
                 HOST,
                 self._port,
-                self._application,
+                NoBrowsers(self._application),
                 threaded=True,
                 request_handler=self._handler,
                 fd=bound.fileno(),

@@ -7,13 +7,17 @@ the timeline.
 
 import io
 import json
+import logging
+import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from botocore.model import OperationNotFoundError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.test import run_wsgi_app
 
@@ -28,7 +32,12 @@ Observer = Callable[[ApiCall], None]
 #: Looks at a call before it is made; the result is ``(error code, message)`` when it must not be.
 Guard = Callable[[ApiRequest, Caller], tuple[str, str] | None]
 
+#: What no XML answer can carry; a rule that had it in its description could never be looked at again.
+#: https://www.w3.org/TR/xml/#charsets
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 UNSIGNED = "This is the sandbox's AWS endpoint. It takes signed AWS API requests, e.g. from the aws command line.\n"
+MALFORMED = "This is no AWS API request: its length, its encoding or its JSON is broken.\n"
 UNKNOWN_KEY = (
     "The access key {key} belongs to no account of the sandbox. "
     "Use the credentials that the sandbox printed when it started."
@@ -54,18 +63,27 @@ class AwsEndpoint:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = environ["wsgi.input"].read(length) if length else b""
+        """Answer one request; whatever it is, the answer is one that AWS clients understand."""
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            body = environ["wsgi.input"].read(length) if length > 0 else b""
+            request = read_request(environ, body)
+        except ValueError:
+            return _respond(start_response, "400 Bad Request", MALFORMED.encode(), "text/plain; charset=utf-8")
         environ["wsgi.input"] = io.BytesIO(body)
-        request = read_request(environ, body)
         if request is None:
             return _respond(start_response, "200 OK", UNSIGNED.encode(), "text/plain; charset=utf-8")
         caller = self._identities.caller(request.access_key_id)
         if caller is None:
             message = UNKNOWN_KEY.format(key=request.access_key_id)
             return _respond(start_response, "403 Forbidden", *_error(request, "InvalidClientTokenId", message))
-        status, headers, payload = self._answer(environ, request, caller)
+        try:
+            status, headers, payload = self._answer(environ, request, caller)
+        except Exception as error:  # noqa: BLE001 - whatever moto stumbles over, the caller gets an error of AWS's form
+            what = f"{request.service}:{request.action}: {type(error).__name__}: {error}"
+            logging.getLogger("sandbox.aws").warning("The AWS endpoint could not answer %s", what)
+            payload, content_type = _error(request, "InternalFailure", f"The sandbox could not answer {what}")
+            status, headers = "500 Internal Server Error", _headers(payload, content_type)
         start_response(status, headers)
         return [payload]
 
@@ -91,6 +109,9 @@ class AwsEndpoint:
     def _through_moto(
         self, environ: "WSGIEnvironment", request: ApiRequest, caller: Caller
     ) -> tuple[str, list[tuple[str, str]], bytes]:
+        if any(UNPRINTABLE.search(value) for value in request.parameters.values()):
+            payload, content_type = _error(request, "InvalidParameterValue", "A value has characters that are no text.")
+            return "400 Bad Request", _headers(payload, content_type), payload
         for guard in self.guards:
             refusal = guard(request, caller)
             if refusal is not None:
@@ -98,7 +119,7 @@ class AwsEndpoint:
                 return "403 Forbidden", _headers(payload, content_type), payload
         try:
             chunks, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
-        except NotImplementedError as error:
+        except (NotImplementedError, OperationNotFoundError) as error:
             payload, content_type = _error(request, "InvalidAction", f"{error} (moto does not know it)")
             return "400 Bad Request", _headers(payload, content_type), payload
         return status, list(headers), b"".join(chunks)
@@ -115,11 +136,13 @@ def _respond(start_response: "StartResponse", status: str, payload: bytes, conte
 
 def _error(request: ApiRequest, code: str, message: str) -> tuple[bytes, str]:
     """Write an error as the service's protocol has it: JSON, EC2's XML, or the query protocols' XML."""
-    detail = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    detail = f"<Code>{escape(code)}</Code><Message>{escape(UNPRINTABLE.sub('?', message))}</Message>"
+    request_id = uuid.uuid4()
     if request.document or request.service == "dynamodb":
         return json.dumps({"__type": code, "message": message}).encode(), "application/x-amz-json-1.0"
     if request.service == "ec2":
-        xml = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>refused</RequestID></Response>"
+        xml = f"<Response><Errors><Error>{detail}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
-        xml = f"<ErrorResponse><Error><Type>Sender</Type>{detail}</Error><RequestId>refused</RequestId></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type>{detail}</Error>"
+        xml = f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>"
     return xml.encode(), "text/xml"

@@ -33,7 +33,11 @@ class ApiRequest:
 
 
 def read_request(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:
-    """Read a request from its WSGI environment and body; ``None`` when it is not signed."""
+    """Read a request from its WSGI environment and body; ``None`` when it is not signed.
+
+    Raises:
+        ValueError: when the body is no text, or no JSON where it should be.
+    """
     credential = _CREDENTIAL.search(str(environ.get("HTTP_AUTHORIZATION", "")))
     if credential is None:
         return None
@@ -41,7 +45,10 @@ def read_request(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:
     parameters: dict[str, str] = {}
     document: dict[str, Any] = {}
     if target:
-        loaded = json.loads(body or b"{}")
+        try:
+            loaded = json.loads(body or b"{}")
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
         document = loaded if isinstance(loaded, dict) else {}
     elif str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded"):
         parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))

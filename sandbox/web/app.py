@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,12 @@ from sandbox.web.stage import Stage
 
 STATIC = Path(__file__).parent / "static"
 PING_SECONDS = 15
+#: Far more than any form of the page sends.
+LARGEST_BODY_BYTES = 1_000_000
 #: The browser waits so long before it connects again after the stream broke.
 RETRY_MILLISECONDS = 500
+
+_EVENT_ID = re.compile(r"([0-9a-f]{32}\.[0-9]{1,9})-([0-9]{1,9})")
 
 Json = dict[str, Any]
 
@@ -77,9 +82,14 @@ def _does(act: Callable[[Body], Json]) -> Callable[[Request], Awaitable[Response
     """Answer POST requests with a JSON body."""
 
     async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY_BYTES:
+                return _refused("BadRequest", f"The body has more than {LARGEST_BODY_BYTES:,} bytes.", status=413)
         try:
-            document = json.loads(await request.body() or b"{}")
-        except ValueError:
+            document = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
             return _refused("BadRequest", "The body is no JSON.", status=400)
         return await _answer(act, document)
 
@@ -113,13 +123,13 @@ def _events(feed: Feed) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _place(text: str) -> tuple[int, int]:
-    """Read the id of the last event that a browser got, e.g. ``2-118``."""
-    epoch, _, place = text.partition("-")
-    return (int(epoch), int(place)) if epoch.isdecimal() and place.isdecimal() else (0, 0)
+def _place(text: str) -> tuple[str, int]:
+    """Read the id of the last event that a browser got, e.g. ``0a1b….2-118``: an epoch, and a place in it."""
+    found = _EVENT_ID.fullmatch(text)
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
-async def _stream(feed: Feed, epoch: int, place: int) -> AsyncIterator[ServerSentEvent]:
+async def _stream(feed: Feed, epoch: str, place: int) -> AsyncIterator[ServerSentEvent]:
     news = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -1,7 +1,11 @@
 """Reads the JSON body of a request from the page into typed values; what is wrong becomes one sentence."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+#: JSON's escapes can make halves of characters, which no encoding can write and so no call can carry.
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class BadRequestError(Exception):
@@ -14,16 +18,16 @@ class Body:
     def __init__(self, value: Any, path: str = "") -> None:
         """Wrap a value; raises :class:`BadRequestError` unless it is an object."""
         if not isinstance(value, Mapping):
-            raise BadRequestError(f"{path or 'The body'} must be a JSON object.")
+            raise BadRequestError(f"{path.rstrip('.') or 'The body'} must be a JSON object.")
         self._value = value
         self._path = path
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a string, surrounding blanks removed."""
         value = self._value.get(name, default)
-        if not isinstance(value, str):
+        if not _is_text(value):
             raise BadRequestError(f"{self._path}{name} must be text.")
-        return value.strip()
+        return str(value).strip()
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """Return a string that is one of several."""
@@ -49,7 +53,7 @@ class Body:
     def texts(self, name: str) -> list[str]:
         """Return a list of strings that is not empty."""
         value = self._value.get(name)
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list) or not value or not all(_is_text(item) for item in value):
             raise BadRequestError(f"{self._path}{name} must be a list of texts.")
         return value
 
@@ -63,3 +67,7 @@ class Body:
     def body(self, name: str) -> "Body":
         """Return an object."""
         return Body(self._value.get(name), f"{name}.")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not _HALF_CHARACTER.search(value)

@@ -1,9 +1,11 @@
 """What the page hears live: the timeline's entries in words and the changes they make up, from any place on.
 
 Each start afresh begins a new epoch; whoever was listening to an earlier one is told so and gets everything anew.
+Each feed has a name of its own, by which a page learns that the sandbox behind its address is another one by now.
 """
 
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -21,6 +23,7 @@ class Feed:
     def __init__(self, timeline: Timeline) -> None:
         """Prepare; nothing is heard before :meth:`begin`."""
         self._lock = threading.Lock()
+        self._run = uuid.uuid4().hex
         self._entries: list[Json] = []
         self._changes = Changes()
         self._statuses: dict[str, str] = {}
@@ -53,21 +56,23 @@ class Feed:
 
         return stop
 
-    def since(self, epoch: int, place: int) -> Json | None:
+    def since(self, epoch: str, place: int) -> Json | None:
         """Return what came after a place of an epoch, ``None`` when nothing did.
 
-        The result has ``epoch``, ``place`` (to ask from next), ``afresh`` (forget what you have), ``entries``, and
-        ``changes``: those that the entries belong to.
+        The result has ``run`` (the sandbox's), ``epoch``, ``place`` (to ask from next), ``afresh`` (forget what you
+        have), ``entries``, and ``changes``: those that the entries belong to.
         """
         with self._lock:
-            afresh = epoch != self._epoch
+            current = f"{self._run}.{self._epoch}"
+            afresh = epoch != current
             begin = 0 if afresh else min(place, len(self._entries))
             entries = self._entries[begin:]
             if not entries and not afresh:
                 return None
             touched = {entry["about"] for entry in entries if entry["about"]}
             return {
-                "epoch": self._epoch,
+                "run": self._run,
+                "epoch": current,
                 "place": len(self._entries),
                 "afresh": afresh,
                 "entries": entries,

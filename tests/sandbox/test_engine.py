@@ -16,6 +16,7 @@ from sandbox.settings import APPROVAL_CHANNEL, APPROVER, SHOP
 from sandbox.system import Sandbox
 from sandbox.timeline import (
     ApiCalled,
+    ClickAnswered,
     CloudTrailSent,
     DeadLettered,
     FaultStruck,
@@ -100,7 +101,12 @@ def test_a_click_reaches_the_route_and_what_it_publishes_goes_on(tiny: Sandbox, 
     assert tiny.slack.message(APPROVAL_CHANNEL, question.ts).text == "Processing"
     ran = {event.function for event in tiny.timeline.of_type(InvocationStarted, after=began)}
     assert "applySecurityGroupChange" in ran
-    assert tiny.timeline.of_type(SlackClicked, after=began)[0].user == APPROVER.name
+    told = [entry.event for entry in tiny.timeline.entries(after=began)]
+    (click,) = [event for event in told if isinstance(event, SlackClicked)]
+    (answer,) = [event for event in told if isinstance(event, ClickAnswered)]
+    assert (click.user, answer.status) == (APPROVER.name, 200)
+    between = told[told.index(click) : told.index(answer)]
+    assert any(isinstance(event, ItemWritten) for event in between), "what the click causes comes after it"
 
 
 def test_a_function_that_fails_is_tried_three_times_then_waits_for_redrive(tiny: Sandbox) -> None:
@@ -224,6 +230,65 @@ def test_unsigned_requests_get_a_sentence(tiny: Sandbox) -> None:
     """Somebody who opens the address in a browser learns what it is."""
     answer = requests.get(tiny.aws_url, timeout=5)
     assert (answer.status_code, "signed AWS API requests" in answer.text) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://attacker.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "attacker.example"},
+        {"Host": "127.0.0.1.attacker.example:5000"},
+    ],
+)
+def test_web_pages_cannot_use_the_doors_for_programs(tiny: Sandbox, headers: dict[str, str]) -> None:
+    """A hostile page in the developer's browser reaches neither AWS's endpoint nor Slack's webhooks."""
+    hook = f"{tiny.slack_url}{tiny._slack_server.webhook_path(APPROVAL_CHANNEL)}"
+    before = len(tiny.slack.messages(APPROVAL_CHANNEL))
+    for url in (tiny.aws_url, hook):
+        plain = {"Content-Type": "text/plain", **headers}
+        assert requests.post(url, data='{"text": "harmless"}', headers=plain, timeout=5).status_code == 403
+    assert len(tiny.slack.messages(APPROVAL_CHANNEL)) == before
+
+
+def test_what_no_answer_can_carry_is_refused(tiny: Sandbox, group: str) -> None:
+    """A control character in a description would make the group unreadable for ever; the refusal is an event too."""
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    permission = {**rule, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "a\x0bb"}]}
+    with pytest.raises(ClientError) as refused:
+        tiny.aws.ec2(SHOP).authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+    detail = tiny.events[-1]["detail"]
+    assert detail["errorCode"] == "Client.InvalidParameterValue"
+    assert detail["requestID"] == refused.value.response["ResponseMetadata"]["RequestId"]
+    assert tiny.aws.rules(SHOP, group) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "body", "status", "words"),
+    [
+        ("ec2", "", b"Action=Nonsense", 400, "InvalidAction"),
+        ("ec2", "", b"Action=\xff", 400, "broken"),
+        ("ec2", "", b"Action=AuthorizeSecurityGroupIngress&A=z&A.1=y", 500, "InternalFailure"),
+        ("dynamodb", "DynamoDB_20120810.PutItem", b"[" * 100_000, 400, "broken"),
+        ("dynamodb", "DynamoDB_20120810.PutItem", b'{"TableName": "x", "Item": 5}', 500, "InternalFailure"),
+    ],
+)
+def test_nonsense_is_answered_as_aws_would(
+    tiny: Sandbox, service: str, target: str, body: bytes, status: int, words: str
+) -> None:
+    """No stack trace, no web page: an error that a client can read."""
+    key = tiny.aws.credentials(SHOP.id).access_key_id
+    scope = f"{key}/20260101/{REGION}/{service}/aws4_request"
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x",
+        "Content-Type": "application/x-amz-json-1.0" if target else "application/x-www-form-urlencoded",
+        **({"X-Amz-Target": target} if target else {}),
+    }
+    answer = requests.post(tiny.aws_url, data=body, headers=headers, timeout=5)
+    assert (answer.status_code, words in answer.text) == (status, True), answer.text
 
 
 def test_functions_run_under_the_role_that_chalice_gives_them(tiny: Sandbox, group: str) -> None:

@@ -140,6 +140,8 @@ def test_ec2s_errors_come_back_in_its_own_words(url: str, place: dict[str, str])
         ("controls", {"slack": "on fire"}),
         ("controls/run", {"name": "rm"}),
         ("controls/pass-time", {"hours": True}),
+        ("groups/create", {"name": "half a character: \ud800", "description": ""}),
+        ("rules/delete", {"ruleIds": ["\ud800"]}),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(url: str, path: str, body: dict[str, Any]) -> None:
@@ -149,11 +151,24 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(url: str, path: str, bod
     assert answer.json()["refused"]["message"].endswith(".")
 
 
-def test_a_body_that_is_no_json_object_is_refused(url: str) -> None:
-    """Neither text nor a list is taken."""
-    for text in ("nonsense", "[]", "1"):
-        answer = requests.post(f"{url}api/afresh", data=text, headers={"Content-Type": "application/json"}, timeout=5)
-        assert answer.status_code == 400
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"nonsense", 400),
+        (b"[]", 400),
+        (b"1", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 100_000, 400),
+        (b'{"a":' * 100_000, 400),
+        (b"x" * 1_000_001, 413),
+    ],
+    ids=["text", "list", "number", "no text at all", "deep list", "deep object", "too large"],
+)
+def test_a_body_that_is_no_json_object_is_refused(url: str, body: bytes, status: int) -> None:
+    """Neither other values, nor what is nested without end, nor what is too large; each with a sentence."""
+    answer = requests.post(f"{url}api/afresh", data=body, headers={"Content-Type": "application/json"}, timeout=5)
+    assert answer.status_code == status
+    assert answer.json()["refused"]["message"].endswith(".")
 
 
 def test_switches_are_set_and_repaired(url: str, stage: Stage) -> None:
@@ -197,6 +212,16 @@ def test_the_stream_begins_with_everything_and_goes_on_where_it_was(
         _, later = read_batch(stream)
     assert not later["afresh"]
     assert min(entry["number"] for entry in later["entries"]) > max(entry["number"] for entry in batch["entries"])
+
+
+@pytest.mark.parametrize("last_id", ["0123456789abcdef0123456789abcdef.1-2", f"{'9' * 5000}-1", "x"])
+def test_a_page_of_another_sandbox_gets_everything_anew(url: str, last_id: str) -> None:
+    """The sandbox was restarted behind an open page: it hears that this is another run, and everything of it."""
+    with requests.get(f"{url}api/events", headers={"Last-Event-ID": last_id}, stream=True, timeout=20) as stream:
+        new_id, batch = read_batch(stream)
+    assert batch["afresh"]
+    assert batch["run"] not in last_id
+    assert new_id.startswith(batch["run"])
 
 
 def test_starting_afresh_empties_and_keeps_the_credentials(url: str, stage: Stage, place: dict[str, str]) -> None:
