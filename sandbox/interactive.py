@@ -3,6 +3,8 @@
 import signal
 import threading
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sandbox.narration import Narrator
@@ -29,7 +31,11 @@ class Options:
 def stay_up(terminal: Terminal, options: Options) -> int:
     """Run the full sandbox until Ctrl-C or SIGTERM; the result is the exit status."""
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    with _stopped_by(signal.SIGTERM, stopping):
+        return _run(terminal, options, stopping)
+
+
+def _run(terminal: Terminal, options: Options, stopping: threading.Event) -> int:
     terminal.title("Security group approval: sandbox")
     terminal.say("Starting AWS accounts (moto), a Slack stand-in, both apps and the page …")
     # Bound first: a port that is taken should be known before everything else is started.
@@ -41,18 +47,27 @@ def stay_up(terminal: Terminal, options: Options) -> int:
         with PageServer(stage, bound) as server:
             if options.seeds_demo:
                 terminal.say("Playing the demo's story, so that the page has content …")
-                stage.play_story()
+                stage.tell_story()
             _introduce(terminal, sandbox, stage, server.url)
             narrator = Narrator()
             sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, narrator, entry))
             if options.opens_browser:
                 webbrowser.open(server.url)
-            try:
+            with _stopped_by(signal.SIGINT, stopping):  # until now Ctrl-C interrupts at once
                 stopping.wait()
-            except KeyboardInterrupt:
-                terminal.blank()
+            terminal.blank()
             terminal.say("Stopping …")
     return 0
+
+
+@contextmanager
+def _stopped_by(number: signal.Signals, stopping: threading.Event) -> Iterator[None]:
+    """Let a signal set the event while the context is open."""
+    before = signal.signal(number, lambda *_: stopping.set())
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _introduce(terminal: Terminal, sandbox: Sandbox, stage: Stage, url: str) -> None:

@@ -288,6 +288,7 @@ def play_demo(terminal: Terminal, *, open_sandbox: Callable[[], Sandbox] = lambd
             return False
     terminal.blank()
     terminal.title(f"Every step happened, and was checked. {time.perf_counter() - began:.1f} s in all.")
+    terminal.say("To try it by hand, in a browser and with a real AWS CLI: make sandbox")
     return True
 
 

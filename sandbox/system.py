@@ -103,17 +103,18 @@ class Sandbox:
             ServerThread(self._slack_server, port=0, what="the Slack stand-in", option="a free port")
         )
         self._stack.callback(self._slack_server.stop)
-        folder = self._temporary_folder()
-        policy_file = folder / "policy.toml"
-        policy_file.write_text(self.settings.policy_text(), encoding="utf-8")
+        policy_file = self._policy_file()
         self._create_tables()
         self._start_hosts({"policyFile": str(policy_file)})
         self._wire()
         self.run_schedule(RUN_AFTER_START)
 
-    def _temporary_folder(self) -> Path:
+    def _policy_file(self) -> Path:
         try:
-            return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-")))
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
+            file = Path(folder) / "policy.toml"
+            file.write_text(self.settings.policy_text(), encoding="utf-8")
+            return file
         except OSError as error:
             raise SandboxError(
                 f"No folder for temporary files can be written ({error.strerror}). Set TMPDIR to one that can."

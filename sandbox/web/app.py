@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,19 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32}\.[0-9]{1,9})-([0-9]{1,9})")
 Json = dict[str, Any]
 
 
-def make_app(stage: Stage, *, port: int) -> Starlette:
-    """Make the web application of a stage that is served on a port of the loopback interface."""
+def make_app(stage: Stage, *, port: int, stopping: threading.Event) -> Starlette:
+    """Make the web application of a stage that is served on a port of the loopback interface.
+
+    Args:
+        stage: what the page shows and does.
+        port: where it is served.
+        stopping: once this is set, streams of events end with the next news.
+    """
     controls, console, channels = stage.controls, stage.console, stage.channels
     routes = [
         Route("/", _page),
         Mount("/static", StaticFiles(directory=STATIC)),
-        Route("/api/events", _events(stage.feed)),
+        Route("/api/events", _events(stage.feed, stopping)),
         Route("/api/overview", _reads(lambda _: stage.overview())),
         Route("/api/slack", _reads(lambda query: channels.view(query.text("user")))),
         Route("/api/groups", _reads(lambda query: console.groups(query.text("account"), query.text("region")))),
@@ -115,10 +122,10 @@ def _refused(code: str, message: str, *, status: int = 200) -> Response:
     return JSONResponse({"refused": {"code": code, "message": message}}, status_code=status)
 
 
-def _events(feed: Feed) -> Callable[[Request], Awaitable[Response]]:
+def _events(feed: Feed, stopping: threading.Event) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         epoch, place = _place(request.headers.get("last-event-id", ""))
-        return EventSourceResponse(_stream(feed, epoch, place), ping=PING_SECONDS)
+        return EventSourceResponse(_stream(feed, epoch, place, stopping), ping=PING_SECONDS)
 
     return endpoint
 
@@ -129,7 +136,7 @@ def _place(text: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else ("", 0)
 
 
-async def _stream(feed: Feed, epoch: str, place: int) -> AsyncIterator[ServerSentEvent]:
+async def _stream(feed: Feed, epoch: str, place: int, stopping: threading.Event) -> AsyncIterator[ServerSentEvent]:
     news = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -138,7 +145,7 @@ async def _stream(feed: Feed, epoch: str, place: int) -> AsyncIterator[ServerSen
 
     stop = feed.subscribe(wake)
     try:
-        while True:
+        while not stopping.is_set():
             news.clear()
             batch = feed.since(epoch, place)
             if batch is None:

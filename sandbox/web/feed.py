@@ -38,12 +38,19 @@ class Feed:
             self._entries, self._changes, self._statuses = [], Changes(), {}
             self._epoch += 1
             self._open = True
-        self._wake()
+        self.wake()
 
     def pause(self) -> None:
         """Hear nothing until :meth:`begin`."""
         with self._lock:
             self._open = False
+
+    def wake(self) -> None:
+        """Let everybody who listens look again."""
+        with self._lock:
+            wakers = list(self._wakers)
+        for waker in wakers:
+            waker()
 
     def subscribe(self, waker: Callable[[], None]) -> Callable[[], None]:
         """Call ``waker`` whenever there is news; the result ends that."""
@@ -103,10 +110,4 @@ class Feed:
                     "durationMs": line.duration_ms,
                 }
             )
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._lock:
-            wakers = list(self._wakers)
-        for waker in wakers:
-            waker()
+        self.wake()

@@ -34,7 +34,7 @@ def main() -> int:
         stage = Stage(sandbox)
         with PageServer(stage, bound) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-            stage.play_story()
+            stage.tell_story()
             take_all(browser, stage, server.url)
             browser.close()
     return 0

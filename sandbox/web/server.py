@@ -13,8 +13,8 @@ from sandbox.web.app import make_app
 from sandbox.web.stage import Stage
 
 START_SECONDS = 10.0
-#: Browsers keep their event streams open; nobody wants to wait for them.
-STOP_SECONDS = 1
+#: How long requests that are under way may take to end.
+STOP_SECONDS = 2
 
 
 class PageServer:
@@ -24,13 +24,15 @@ class PageServer:
         """Prepare to serve on a listening socket of the loopback interface, which the server closes in the end."""
         self._stage = stage
         self._socket = bound
+        self._stopping = threading.Event()
+        self._feed = stage.feed
         self._port = int(bound.getsockname()[1])
         self.url = f"http://{HOST}:{self._port}/"
         """Address of the page."""
 
     def __enter__(self) -> Self:
         config = uvicorn.Config(
-            make_app(self._stage, port=self._port),
+            make_app(self._stage, port=self._port, stopping=self._stopping),
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=STOP_SECONDS,
@@ -46,6 +48,8 @@ class PageServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.should_exit = True
+        self._stopping.set()
+        self._feed.wake()  # browsers keep their event streams open; this ends them
         self._thread.join(timeout=START_SECONDS)
         if self._thread.is_alive():
             raise SandboxError("The page's server does not stop.")

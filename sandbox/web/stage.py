@@ -81,26 +81,33 @@ class Stage:
     def start_afresh(self, _body: Body) -> Json:
         """Empty everything and make the groups again."""
         with self._alone():
-            self.feed.pause()
-            try:
-                self.sandbox.start_afresh()
-                self.channels.forget()
-                make_groups(self.sandbox)
-            except NotIdleError as error:
-                raise SandboxError(f"Not everything came to rest, so nothing was emptied. {error}") from error
-            finally:
-                self.feed.begin()
+            self._empty()
         return {}
 
-    def play_story(self, _body: Body | None = None) -> Json:
-        """Play the demo's story, so that the page has content; it begins with an empty table."""
+    def play_story(self, _body: Body) -> Json:
+        """Start afresh, since the story begins with an empty table, then play it."""
         with self._alone():
-            told = io.StringIO()
-            try:
-                Story(self.sandbox, Terminal(told)).play()
-            except StoryError as error:
-                raise SandboxError(f"The demo's story stopped: {error}.") from error
+            self._empty()
+            self.tell_story()
         return {}
+
+    def tell_story(self) -> None:
+        """Play the demo's story in the empty sandbox, so that the page has content."""
+        try:
+            Story(self.sandbox, Terminal(io.StringIO())).play()
+        except StoryError as error:
+            raise SandboxError(f"The demo's story stopped: {error}.") from error
+
+    def _empty(self) -> None:
+        self.feed.pause()
+        try:
+            self.sandbox.start_afresh()
+            self.channels.forget()
+            make_groups(self.sandbox)
+        except NotIdleError as error:
+            raise SandboxError(f"Not everything came to rest, so nothing was emptied. {error}") from error
+        finally:
+            self.feed.begin()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -44,8 +44,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Stage, str]]:
-    """A full sandbox and the address of its page, shared by the tests of a module."""
-    settings = SandboxSettings(aws_port=0, schedules_run_by_themselves=False)
+    """Both member accounts in one region and the address of their page, shared by the tests of a module.
+
+    What takes time by itself takes less of it: how long functions wait for Slack, and differences for the snapshot.
+    """
+    settings = SandboxSettings(
+        aws_port=0,
+        regions=("us-east-1",),
+        schedules_run_by_themselves=False,
+        function_timeout_seconds=10.0,
+        policy={"drift_grace_minutes": 0.01},
+    )
     with bound_socket(0, what="the page", option="--port") as bound, Sandbox(settings) as sandbox:
         stage = Stage(sandbox)
         with PageServer(stage, bound) as server:
@@ -53,11 +62,15 @@ def served() -> Iterator[tuple[Stage, str]]:
 
 
 @pytest.fixture
-def stage(served: tuple[Stage, str]) -> Stage:
-    """The sandbox behind the page, started afresh for each test."""
+def stage(served: tuple[Stage, str]) -> Iterator[Stage]:
+    """The sandbox behind the page, as it is after a start."""
     stage, _ = served
-    stage.start_afresh(Body({}))
-    return stage
+    before = stage.sandbox.timeline.last_number
+    yield stage
+    stage.sandbox.faults.clear()
+    stage.sandbox.wait_until_idle()
+    if stage.sandbox.timeline.last_number != before:
+        stage.start_afresh(Body({}))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The page itself: keyboard, dark and narrow windows, live updates, faults, the AWS CLI's lines, hostile text."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import expect
 
 from sandbox.serving import bound_socket
 from sandbox.settings import APPROVAL_CHANNEL, SHOP
+from sandbox.web.feed import Feed
 from sandbox.web.server import PageServer
 from sandbox.web.stage import Stage
 from tests.browser.driver import MONITORING, Driver
@@ -52,11 +54,32 @@ def test_the_whole_loop_works_by_keyboard_alone(page: Driver) -> None:
 
 
 def test_channels_are_tabs_for_the_arrow_keys(page: Driver) -> None:
-    """Left and right move between the channels and keep the focus."""
+    """Left and right move between the channels; the focus stays when a message arrives, which is told aloud."""
     page.page.get_by_role("tab", name=APPROVAL_CHANNEL).focus()
     page.page.keyboard.press("ArrowRight")
     expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
     expect(page.page.get_by_role("tab", name=MONITORING)).to_have_attribute("aria-selected", "true")
+    page.stage.sandbox.slack.post(MONITORING, {"text": "A port was opened."})
+    expect(page.messages).to_have_count(1)
+    expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
+    expect(page.page.locator("#heard")).to_have_text(f"#{MONITORING}: A port was opened.")
+
+
+def test_a_reader_of_older_messages_is_not_moved_but_told(page: Driver) -> None:
+    """New messages come into view, unless somebody scrolled away: then a button says that there are some."""
+    slack = page.stage.sandbox.slack
+    for number in range(15):
+        slack.post(APPROVAL_CHANNEL, {"text": f"message {number}\n" * 5})
+    expect(page.messages.last).to_contain_text("message 14")
+    expect(page.messages.last).to_be_in_viewport()
+    page.page.locator("#messages").evaluate("panel => panel.scrollTo(0, 50)")
+    slack.post(APPROVAL_CHANNEL, {"text": "the newest"})
+    newer = page.page.get_by_role("button", name="New message")
+    expect(newer).to_be_visible()
+    assert page.page.locator("#messages").evaluate("panel => panel.scrollTop") == 50
+    newer.click()
+    expect(page.messages.last).to_be_in_viewport()
+    expect(newer).to_be_hidden()
 
 
 def test_a_narrow_window_shows_one_part_at_a_time(open_page: Callable[..., Driver]) -> None:
@@ -64,6 +87,10 @@ def test_a_narrow_window_shows_one_part_at_a_time(open_page: Callable[..., Drive
     page = open_page(viewport={"width": 390, "height": 800})
     expect(page.page.locator("#console")).to_be_visible()
     expect(page.page.locator("#slack")).to_be_hidden()
+    for verb in page.page.locator(".row-verbs button").all():
+        box = verb.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390, "no button of a rule is cut off"
     page.add_rule("SSH", "0.0.0.0/0", "narrow")
     expect(page.page.locator("#slack-badge")).not_to_have_text("")
     for part in ("Slack", "What happened", "EC2 console"):
@@ -109,6 +136,21 @@ def test_the_stream_goes_on_after_it_broke(stage: Stage, open_page: Callable[...
         expect(page.changes.first).to_contain_text("pipeline makes a group")
         expect(page.changes).to_have_count(2)
         assert page.changes.nth(1).locator("li").count() == steps
+
+
+def test_a_page_learns_that_another_sandbox_runs_by_now(stage: Stage, open_page: Callable[..., Driver]) -> None:
+    """Restarted behind an open page: it loads anew, since groups, keys and ports are others."""
+    bound = bound_socket(0, what="the page", option="--port")
+    port = bound.getsockname()[1]
+    with PageServer(stage, bound) as server:
+        page = open_page(server.url, may_log=True)  # the browser logs that the server is gone
+        page.page.locator("#console").evaluate("part => part.setAttribute('data-old', 'true')")
+    another = copy.copy(stage)
+    another.feed = Feed(stage.sandbox.timeline)
+    another.feed.begin()
+    with PageServer(another, bound_socket(port, what="the page", option="--port")):
+        expect(page.page.locator("#console[data-old]")).to_have_count(0)
+        page.wait_until_live()
 
 
 def test_errors_are_those_of_ec2(page: Driver) -> None:
@@ -175,7 +217,7 @@ def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
     for _ in range(2):  # the first one sees the difference, the next one takes it back
         controls.get_by_role("button", name="Run the snapshot").click()
         expect(controls.locator(".said")).to_contain_text("It ran")
-        page.page.wait_for_timeout(4_000)  # drift_grace_minutes of the sandbox
+        page.page.wait_for_timeout(700)  # drift_grace_minutes of this sandbox
     expect(page.row("lost")).to_have_count(0)
     expect(page.question.last).to_contain_text("lost")
 
@@ -246,9 +288,12 @@ def test_the_lines_for_the_aws_cli_are_those_of_the_sandbox(page: Driver) -> Non
 
 
 def test_the_story_fills_the_page(page: Driver) -> None:
-    """The demo's story can be played from the page: questions, results, an error, a denial."""
+    """The demo's story can be played from a page that was used already: questions, results, an error, a denial."""
+    page.add_and_wait("SSH", "0.0.0.0/0", "before the story")
     page.page.get_by_role("button", name="Play the story").click()
     expect(page.changes).not_to_have_count(0)
     for headline in ("denied", "approved and applied", "could not be applied", "needs approval"):
         found = page.messages.filter(has=page.page.get_by_role("heading", name=headline))
         expect(found).not_to_have_count(0)
+    expect(page.page.locator("#live")).to_have_text("live")
+    expect(page.messages.filter(has_text="before the story")).to_have_count(0)

@@ -202,7 +202,7 @@ async function call(path, values) {
     return answer;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    flash.replaceChildren(h("p", { class: "bad", role: "alert" }, h("b", {}, `✗ ${error.code}: `), error.message));
+    flash.replaceChildren(h("p", { class: "bad" }, h("b", {}, `✗ ${error.code}: `), error.message));
     throw error;
   } finally {
     refreshConsole();

@@ -73,12 +73,7 @@ function act(words, path, body, told) {
       type: "button",
       onclick: async () => {
         said.textContent = "…";
-        try {
-          said.textContent = told(await send(path, body));
-        } catch (error) {
-          if (!(error instanceof Refusal)) throw error;
-          said.textContent = error.message;
-        }
+        await orSay(async () => (said.textContent = told(await send(path, body))));
         refreshControls();
       },
     },
@@ -86,12 +81,22 @@ function act(words, path, body, told) {
   );
 }
 
+/** Do something; what is refused is said. */
+async function orSay(task) {
+  try {
+    await task();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    said.textContent = error.message;
+  }
+}
+
 async function change() {
   const numbers = ["snsCopies", "snsDelaySeconds", "eventCopies", "eventDelaySeconds", "eventsToLose", "killAfterCalls", "killRuns"];
   const body = Object.fromEntries(numbers.map((name) => [name, Number(fields[name].value)]));
   for (const name of ["slack", "killFunction"]) body[name] = fields[name].value;
   body.slackOneMessagePerSecond = fields.slackOneMessagePerSecond.checked;
-  show(await send("api/controls", body));
+  await orSay(async () => show(await send("api/controls", body)));
 }
 
 function show(view) {

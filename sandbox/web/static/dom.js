@@ -24,21 +24,28 @@ export class Refusal extends Error {
   }
 }
 
-async function answer(response) {
-  const document = await response.json();
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Refusal({ code: "Unreachable", message: "The sandbox does not answer. Does it still run?" });
+  }
+  const text = await response.text();
+  let document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new Refusal({ code: `Status ${response.status}`, message: text.slice(0, 200) });
+  }
   if (document.refused) throw new Refusal(document.refused);
   return document;
 }
 
-export async function read(path, query = {}) {
-  return answer(await fetch(`${path}?${new URLSearchParams(query)}`));
-}
+export const read = (path, query = {}) => ask(`${path}?${new URLSearchParams(query)}`);
 
-export async function send(path, body = {}) {
-  return answer(
-    await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
-  );
-}
+export const send = (path, body = {}) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 /** Bring a parent's children in line with a list, keeping the elements of keys and versions that are there already. */
 export function reconcile(parent, items, { key, version, make }) {
@@ -77,7 +84,7 @@ export function soon(task, milliseconds = 40) {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof Refusal) && !(error instanceof TypeError)) throw error; // TypeError: the server is gone
+      if (!(error instanceof Refusal)) throw error; // the stream says that the server is gone
     } finally {
       running = false;
       if (again) {

@@ -23,7 +23,7 @@ function open(overview) {
       "All AWS APIs answer at ",
       h("code", {}, overview.awsUrl),
       ` for every account. These lines are for the account ${chosen.name} (${chosen.id}) in ${region}, as chosen in the console. `,
-      "Whatever you change through this door is seen, taken back and asked about.",
+      "boto3 and Terraform take them too. Whatever you change through this door runs the loop.",
     ),
     Object.entries(WHO).map(([who, words]) => code(`To be ${words}:`, [...chosen.shell[who], `export AWS_DEFAULT_REGION=${region}`])),
     code("Then, for example:", [
@@ -44,11 +44,17 @@ function code(title, lines) {
     {
       type: "button",
       onclick: async () => {
-        await navigator.clipboard.writeText(`${text}\n`);
-        button.textContent = "Copied";
+        try {
+          await navigator.clipboard.writeText(`${text}\n`);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(box); // no permission: the reader copies what is selected
+          button.textContent = "Selected";
+        }
       },
     },
     "Copy",
   );
-  return h("figure", {}, h("figcaption", {}, title, button), h("pre", { tabindex: "0" }, text));
+  const box = h("pre", { tabindex: "0" }, text);
+  return h("figure", {}, h("figcaption", {}, title, button), box);
 }

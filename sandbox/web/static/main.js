@@ -7,20 +7,41 @@ import { Refusal, find, read, send } from "./dom.js";
 import { forgetSlack, refreshSlack, startSlack } from "./slack.js";
 import { addToTimeline, forgetTimeline, startTimeline } from "./timeline.js";
 
+const SAID_MILLISECONDS = 10_000;
 const live = find("#live");
+let connection = ["", "connecting …"];
+let run = "";
+let silence = null;
 
 function say(state, text) {
   live.className = `live ${state}`;
   live.textContent = text;
 }
 
+function connected(state, text) {
+  connection = [state, text];
+  if (silence === null) say(state, text);
+}
+
+/** Say something else for a while, then how the connection is. */
+function tell(state, text, milliseconds) {
+  say(state, text);
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    silence = null;
+    say(...connection);
+  }, milliseconds);
+}
+
 /** EventSource connects again by itself and says where it was; the server goes on from there. */
 function listen() {
   const stream = new EventSource("api/events");
-  stream.addEventListener("open", () => say("on", "live"));
-  stream.addEventListener("error", () => say("off", "connecting again …"));
+  stream.addEventListener("open", () => connected("on", "live"));
+  stream.addEventListener("error", () => connected("off", "connecting again …"));
   stream.addEventListener("batch", (event) => {
     const batch = JSON.parse(event.data);
+    if (run && batch.run !== run) return location.reload(); // another sandbox: other groups, keys and ports
+    run = batch.run;
     if (batch.afresh) {
       forgetTimeline();
       forgetSlack();
@@ -49,13 +70,13 @@ function verb(selector, path, doing) {
   const button = find(selector);
   button.addEventListener("click", async () => {
     button.disabled = true;
-    say("on", doing);
+    tell("", doing, 600_000);
     try {
       await send(path);
-      say("on", "live");
+      tell("on", "done", 1_000);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      say("off", error.message);
+      tell("off", error.message, SAID_MILLISECONDS);
     } finally {
       button.disabled = false;
       button.focus();
@@ -63,13 +84,20 @@ function verb(selector, path, doing) {
   });
 }
 
-const overview = await read("api/overview");
-startParts();
-startSlack(overview);
-startConsole(overview);
-startTimeline(overview);
-startControls(overview);
-startDoors(overview);
-verb("#start-afresh", "api/afresh", "starting afresh …");
-verb("#play-story", "api/story", "playing the story …");
-listen();
+async function start() {
+  const overview = await read("api/overview");
+  startParts();
+  startSlack(overview);
+  startConsole(overview);
+  startTimeline(overview);
+  startControls(overview);
+  startDoors(overview);
+  verb("#start-afresh", "api/afresh", "starting afresh …");
+  verb("#play-story", "api/story", "starting afresh and playing the story …");
+  listen();
+}
+
+start().catch((error) => {
+  if (!(error instanceof Refusal)) throw error;
+  say("off", error.message);
+});

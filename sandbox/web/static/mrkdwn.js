@@ -77,6 +77,10 @@ const FORMATS = {
   time_secs: (when) => when.toLocaleTimeString("en", { hour: "numeric", minute: "2-digit", second: "2-digit" }),
 };
 
+const NEAR = new Map([[-1, "yesterday"], [0, "today"], [1, "tomorrow"]]);
+const midnight = (when) => new Date(when.getFullYear(), when.getMonth(), when.getDate()).getTime();
+const daysFromToday = (when) => Math.round((midnight(when) - midnight(new Date())) / 86_400_000);
+
 function date([, seconds, format], fallback) {
   const when = new Date(Number(seconds) * 1000);
   const element = wrap("time", []);
@@ -88,7 +92,7 @@ function date([, seconds, format], fallback) {
   element.title = unescape(fallback);
   element.textContent = format.replace(/\{(\w+)\}/g, (token, name) => {
     const pretty = name.endsWith("_pretty");
-    if (pretty && when.toDateString() === new Date().toDateString()) return "Today";
+    if (pretty && NEAR.has(daysFromToday(when))) return NEAR.get(daysFromToday(when));
     const make = FORMATS[pretty ? name.slice(0, -"_pretty".length) : name];
     return make ? make(when) : token;
   });

@@ -8,9 +8,12 @@ const panel = find("#messages");
 const tabs = find("#slack .channels");
 const picker = find("#slack-user");
 const people = { users: new Map(), channels: new Map() };
+const newer = find("#newer");
 const seen = new Map();
+const heard = new Map(); // version of each message that was told to a screen reader, or was there before
 let channels = [];
 let open = sessionStorage.getItem("channel") ?? "";
+let followed = 0; // where the panel was scrolled to last, but for the reader
 
 export const refreshSlack = soon(async () => show(await read("api/slack", { user: picker.value })));
 
@@ -21,13 +24,20 @@ export function startSlack(overview) {
   }
   for (const [id, name] of Object.entries(overview.channels)) people.channels.set(id, name);
   remembered(picker, "slack-user");
-  picker.addEventListener("change", refreshSlack);
+  picker.addEventListener("change", () => (heard.clear(), refreshSlack()));
   tabs.addEventListener("keydown", moveBetweenTabs);
+  newer.addEventListener("click", () => {
+    showNewest();
+    panel.focus({ preventScroll: true });
+  });
+  panel.addEventListener("scroll", () => atBottom() && (newer.hidden = true));
   document.querySelector('.parts [data-part="slack"]').addEventListener("click", () => queueMicrotask(draw));
 }
 
 export function forgetSlack() {
   seen.clear();
+  heard.clear();
+  newer.hidden = true;
   panel.replaceChildren();
 }
 
@@ -36,10 +46,28 @@ function show(view) {
   channels = view.channels;
   if (!channels.some((channel) => channel.name === open)) open = channels[0].name;
   draw();
+  announce();
 }
 
+/** Tell screen readers what is new, in the words that Slack's notifications have; not what was there at first. */
+function announce() {
+  const first = heard.size === 0;
+  let news = "";
+  for (const channel of channels) {
+    heard.set(channel.name, true);
+    for (const message of channel.messages) {
+      const key = `${channel.name} ${message.ts}`;
+      if (heard.get(key) !== message.version && (!news || channel.name === open)) news = `#${channel.name}: ${message.text}`;
+      heard.set(key, message.version);
+    }
+  }
+  if (news && !first) find("#heard").textContent = news;
+}
+
+const atBottom = () => panel.scrollHeight - panel.scrollTop - panel.clientHeight < 80;
+
 function draw() {
-  const bottom = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 80;
+  const following = atBottom() || Math.abs(panel.scrollTop - followed) < 2;
   const channel = channels.find((one) => one.name === open);
   if (!channel) return;
   if (panel.offsetParent !== null) seen.set(open, latest(channel)); // only what is on the screen counts as read
@@ -48,6 +76,7 @@ function draw() {
   if (changedChannel) panel.replaceChildren();
   panel.dataset.channel = open;
   panel.setAttribute("aria-labelledby", `tab-${open}`);
+  if (changedChannel) newer.hidden = true;
   if (!channel.messages.length) {
     panel.replaceChildren(h("p", { class: "empty" }, emptyText(open)));
     return;
@@ -59,13 +88,16 @@ function draw() {
     version: (message) => String(message.version),
     make: drawMessage,
   });
-  if (changedChannel || (bottom && latestBefore !== panel.lastElementChild.dataset.key) || bottom) showNewest();
+  if (changedChannel || following) showNewest();
+  else if (latestBefore !== panel.lastElementChild.dataset.key) newer.hidden = false;
 }
 
 /** Scroll to the end, but keep the head of the newest message in view. */
 function showNewest() {
   const newest = panel.lastElementChild;
   panel.scrollTop = newest.offsetHeight > panel.clientHeight ? newest.offsetTop - panel.offsetTop : panel.scrollHeight;
+  followed = panel.scrollTop;
+  newer.hidden = true;
 }
 
 function emptyText(name) {
@@ -75,6 +107,7 @@ function emptyText(name) {
 }
 
 function drawTabs() {
+  const focused = tabs.contains(document.activeElement);
   tabs.replaceChildren(
     ...channels.map((channel) => {
       const unread = channel.messages.filter((message) => stamp(message) > (seen.get(channel.name) ?? "")).length;
@@ -95,6 +128,7 @@ function drawTabs() {
       );
     }),
   );
+  if (focused) find(`#tab-${open}`).focus();
   const all = channels.flatMap((channel) =>
     channel.messages.filter((message) => stamp(message) > (seen.get(channel.name) ?? "")),
   ).length;
@@ -109,9 +143,7 @@ const latest = (channel) => channel.messages.reduce((newest, message) => (stamp(
 function choose(name) {
   open = name;
   sessionStorage.setItem("channel", name);
-  const focused = tabs.contains(document.activeElement);
   draw();
-  if (focused) find(`#tab-${name}`).focus();
 }
 
 function moveBetweenTabs(event) {

@@ -81,14 +81,15 @@ function makeCard(first, key) {
   if (isOther) title.textContent = "Outside of any change";
   let touched = false; // what a reader opened or closed stays so
   find("summary", details).addEventListener("click", () => (touched = true));
-  let lines = 0;
+  let [steps, calls] = [0, 0];
   return {
     element,
     bar,
     startedAt: first.at * 1000,
     add(entry) {
-      lines += 1;
-      count.textContent = `${lines} ${lines === 1 ? "step" : "steps"}`;
+      if (entry.level === "detail") calls += 1;
+      else steps += 1;
+      count.textContent = `${counted(steps, "step")}${calls ? `, ${counted(calls, "detail")}` : ""}`;
       rows.append(drawEntry(entry, first.ms));
     },
     fold() {
@@ -105,6 +106,8 @@ function makeCard(first, key) {
     },
   };
 }
+
+const counted = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
 function drawEntry(entry, began) {
   const took = entry.durationMs === null || entry.durationMs === undefined ? "" : duration(entry.durationMs);
