@@ -59,16 +59,15 @@ def aws(sandbox: Sandbox, *arguments: str, who: str = "user") -> Any:
 
 
 def group_id(sandbox: Sandbox, name: str) -> str:
-    """Find a group by its name, by the command line too."""
-    found = aws(sandbox, "describe-security-groups", "--filters", f"Name=group-name,Values={name}")
+    """Find a group by its name."""
+    found = sandbox.aws.ec2(SHOP).describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}])
     (group,) = found["SecurityGroups"]
     return str(group["GroupId"])
 
 
 def rules(sandbox: Sandbox, group: str) -> dict[str, dict[str, Any]]:
-    """Return the inbound rules of a group by id, as the command line lists them."""
-    found = aws(sandbox, "describe-security-group-rules", "--filters", f"Name=group-id,Values={group}")
-    return {rule["SecurityGroupRuleId"]: rule for rule in found["SecurityGroupRules"] if not rule["IsEgress"]}
+    """Return the inbound rules of a group by id."""
+    return {rule["SecurityGroupRuleId"]: rule for rule in sandbox.aws.rules(SHOP, group)}
 
 
 def approve(sandbox: Sandbox, button: str) -> Message:
@@ -88,13 +87,18 @@ def test_authorize_by_the_flat_form(sandbox: Sandbox) -> None:
     assert rules(sandbox, group) == {}
     question = approve(sandbox, "Approve Add")
     assert "203.0.113.7/32" in question.text
-    (rule,) = rules(sandbox, group).values()
+    listed = aws(sandbox, "describe-security-group-rules", "--filters", f"Name=group-id,Values={group}")
+    (rule,) = [rule for rule in listed["SecurityGroupRules"] if not rule["IsEgress"]]
     assert (rule["FromPort"], rule["CidrIpv4"]) == (22, "203.0.113.7/32")
 
 
 def test_authorize_of_several_kinds_by_ip_permissions(sandbox: Sandbox) -> None:
-    """IPv4, IPv6, a group and ICMP in one call of a role session: all vanish, all come back."""
-    group = aws(sandbox, "create-security-group", "--group-name", "kinds", "--description", "x", who="ci")["GroupId"]
+    """IPv4, IPv6, a group, a prefix list and ICMP in one call of a role session: all vanish, all come back."""
+    ec2 = sandbox.aws.ec2(SHOP, who="ci")
+    group = ec2.create_security_group(GroupName="kinds", Description="x")["GroupId"]
+    offices = ec2.create_managed_prefix_list(
+        PrefixListName="offices", MaxEntries=1, AddressFamily="IPv4", Entries=[{"Cidr": "10.9.0.0/16"}]
+    )["PrefixList"]["PrefixListId"]
     web = {
         "IpProtocol": "tcp",
         "FromPort": 443,
@@ -102,6 +106,7 @@ def test_authorize_of_several_kinds_by_ip_permissions(sandbox: Sandbox) -> None:
         "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "intern"}, {"CidrIp": "0.0.0.0/0"}],
         "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
         "UserIdGroupPairs": [{"GroupId": group}],
+        "PrefixListIds": [{"PrefixListId": offices, "Description": "all offices"}],
     }
     ping = {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
@@ -109,7 +114,7 @@ def test_authorize_of_several_kinds_by_ip_permissions(sandbox: Sandbox) -> None:
     asked = aws(
         sandbox, "authorize-security-group-ingress", "--group-id", group, "--ip-permissions", permissions, who="sso"
     )
-    assert len(asked["SecurityGroupRules"]) == 6
+    assert len(asked["SecurityGroupRules"]) == 7
     assert rules(sandbox, group) == {}
     approve(sandbox, "Approve Add")
     assert {shown(rule) for rule in rules(sandbox, group).values()} == {
@@ -120,8 +125,8 @@ def test_authorize_of_several_kinds_by_ip_permissions(sandbox: Sandbox) -> None:
 def test_revoke_by_rule_ids(sandbox: Sandbox) -> None:
     """--security-group-rule-ids: the rules are restored, and gone once that is approved."""
     group = group_id(sandbox, "backend")
-    before = {shown(rule) for rule in rules(sandbox, group).values()}
-    ids = list(rules(sandbox, group))
+    known = rules(sandbox, group)
+    before, ids = {shown(rule) for rule in known.values()}, list(known)
     revoke = ["revoke-security-group-ingress", "--group-id", group, "--security-group-rule-ids"]
     aws(sandbox, *revoke, *ids)
     assert {shown(rule) for rule in rules(sandbox, group).values()} == before

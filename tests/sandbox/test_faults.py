@@ -25,6 +25,7 @@ def system() -> Iterator[Sandbox]:
         schedules_run_by_themselves=False,
         retry_delays_seconds=(0.1, 0.1),
         function_timeout_seconds=6.0,
+        policy={"drift_grace_minutes": 0.01},
     )
     with Sandbox(settings) as sandbox:
         yield sandbox
@@ -128,7 +129,7 @@ def test_a_change_whose_event_was_lost_is_found_by_the_snapshots(system: Sandbox
         assert time.monotonic() < ends, "drift is taken back"
         system.run_schedule("snapshotSecurityGroups")
         system.wait_until_idle()
-        time.sleep(0.5)
+        time.sleep(0.2)
     assert messages_about(system, group)[-1].button_texts() == ["Approve Add", "Deny"]
 
 

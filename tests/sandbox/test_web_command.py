@@ -1,97 +1,130 @@
 """The command line that serves the page: its options, and what goes wrong before anything runs, in one sentence."""
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 import requests
 
+from sandbox.__main__ import main
+from sandbox.settings import SandboxSettings
+
 REPOSITORY = Path(__file__).parent.parent.parent
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox", *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_a_taken_port_of_the_page_is_one_sentence_at_once() -> None:
-    """It names the port and the option, and nothing was started."""
+@pytest.mark.parametrize(("option", "what"), [("--port", "the page"), ("--aws-port", "the AWS endpoint")])
+def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], option: str, what: str) -> None:
+    """It names the port and the option; exit status 1."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = run("--port", str(port), "--aws-port", "0", "--no-browser")
-    assert ended.returncode == 1
-    assert ended.stderr.strip() == (
-        f"Port {port} for the page is taken. Choose another one with --port, or 0 for any free port."
+        assert main(["--no-browser", "--port", "0", "--aws-port", "0", option, str(port)]) == 1
+    assert capsys.readouterr().err == (
+        f"Port {port} for {what} is taken. Choose another one with {option}, or 0 for any free port.\n"
     )
 
 
-def test_a_number_that_is_no_port_is_one_sentence() -> None:
-    """A port above 65535 is no traceback."""
-    ended = run("--port", "70000", "--no-browser")
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == ["70000 for the page is no port. Choose one up to 65535 with --port, or 0."]
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_number_that_is_no_port_is_one_sentence(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    """A port outside 0 to 65535 is no traceback."""
+    assert main(["--port", port, "--no-browser"]) == 1
+    assert capsys.readouterr().err == f"{port} for the page is no port. Choose one up to 65535 with --port, or 0.\n"
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Without a place for temporary files the command says what to set."""
-    nowhere = str(tmp_path / "not there")
-    code = (
-        "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: [sys.argv[1]];"
-        "from sandbox.__main__ import main; sys.exit(main(['--port', '0', '--aws-port', '0', '--no-browser']))"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, nowhere], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
-    )
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    assert main(["--port", "0", "--aws-port", "0", "--no-browser"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("No folder for temporary files can be written (No such file or directory).")
+    assert "TMPDIR" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_missing_package_is_one_sentence() -> None:
+    """Without moto the command says what to do."""
+    code = "import sys; sys.modules['moto'] = None; from sandbox.__main__ import main; sys.exit(main(['demo']))"
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert len(ended.stderr.splitlines()) == 1
-    assert "No folder for temporary files can be written" in ended.stderr
-    assert "TMPDIR" in ended.stderr
+    assert ended.stderr.strip() == "The package moto is missing. Run “make venv”, then use .venv/bin/python."
 
 
-def test_the_help_names_every_option() -> None:
+def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     """Options that operators are promised are there."""
-    told = run("--help").stdout
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
     for option in ("--port", "--aws-port", "--no-browser", "--seed-demo", "demo"):
         assert option in told
 
 
+def until_it_is_up(process: subprocess.Popen[str]) -> str:
+    """Read what the command says until its last line to paste."""
+    assert process.stdout is not None
+    told, ends = "", time.monotonic() + 120
+    while "aws ec2 describe-security-group-rules" not in told:
+        assert time.monotonic() < ends, told
+        line = process.stdout.readline()
+        assert line, told
+        told += line
+    return told
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send a signal, read the rest, and see that the command ended well."""
+    assert process.stdout is not None
+    process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(timeout=30) == 0, rest
+    return rest
+
+
 @pytest.mark.slow
 def test_a_seeded_page_has_the_story_on_it() -> None:
-    """--seed-demo: questions and results are there before anybody looks; Ctrl-C ends it all."""
+    """--seed-demo: lines to paste, questions and results are there before anybody looks; Ctrl-C ends it all."""
     command = [sys.executable, "-m", "sandbox", "--port", "0", "--aws-port", "0", "--no-browser", "--seed-demo"]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        assert process.stdout is not None
-        told, ends = "", time.monotonic() + 120
-        while "aws ec2 describe-security-group-rules" not in told:
-            assert time.monotonic() < ends, told
-            line = process.stdout.readline()
-            assert line, told
-            told += line
+        told = until_it_is_up(process)
         found = re.search(r"http://127\.0\.0\.1:\d+/", told)
         assert found
         view = requests.get(f"{found[0]}api/slack", params={"user": "U0APPROVER"}, timeout=10).json()
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
-        assert process.wait(timeout=30) == 0, told + rest
+        rest = stop(process, signal.SIGINT)
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in told
+    assert "export AWS_SESSION_TOKEN=" in told
+    assert "Its policy only observes." in told
     texts = "\n".join(message["text"] for channel in view["channels"] for message in channel["messages"])
     for headline in ("approved and applied", "denied", "could not be applied", "needs approval"):
         assert headline in texts
     assert "Traceback" not in rest
+
+
+@pytest.mark.slow
+def test_a_termination_stops_it_cleanly(tiny_settings: SandboxSettings) -> None:
+    """SIGTERM, as a service manager sends it, ends page, doors and processes; nothing is left over."""
+    code = (
+        "import sys; from pathlib import Path; from sandbox import interactive, settings;"
+        "interactive.SandboxSettings = lambda aws_port: settings.SandboxSettings(aws_port=aws_port,"
+        " members=(settings.SHOP,), regions=('eu-west-1',),"
+        " central_app=Path(sys.argv[1]), member_app=Path(sys.argv[2]));"
+        "from sandbox.__main__ import main; sys.exit(main(['--port', '0', '--aws-port', '0', '--no-browser']))"
+    )
+    command = [sys.executable, "-c", code, str(tiny_settings.central_app), str(tiny_settings.member_app)]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        until_it_is_up(process)
+        rest = stop(process, signal.SIGTERM)
+    assert "Traceback" not in rest
+    assert rest.rstrip().endswith("Stopping …")
