@@ -99,14 +99,15 @@ class SlackServer:
 
     def _failed(self, channel: str) -> Response | None:
         fault = self._faults.slack
-        if not fault:
-            return None
-        self._timeline.add(FaultStruck(fault=f"slack {fault}", detail=channel))
         if fault == "rate_limited":
             return self._limited(channel)
+        if fault == "server_error":
+            return self._refuse(channel, 500, "server_error", "the fault switch says so")
         if fault == "timeout":
+            self._timeline.add(FaultStruck(fault="Slack does not answer", detail=channel))
             self._stopping.wait(SILENCE_SECONDS)
-        return self._refuse(channel, 500, "server_error", "the fault switch")
+            return Response("", 500)  # nobody waits for it any more
+        return None
 
     def _too_fast(self, channel: str) -> Response | None:
         if not self._faults.slack_one_message_per_second:

@@ -276,7 +276,7 @@ def test_faults_answer_as_slack_does_in_trouble(world: World) -> None:
     assert world.post(GOOD).status_code == 500
     assert respond(world, {"replace_original": True, "text": "x"}, url).status_code == 500
     assert shown(world).edits == 0
-    assert len(world.timeline.of_type(FaultStruck)) == 3
+    assert [refused.status for refused in world.timeline.of_type(SlackRefused)] == [429, 500, 500]
 
 
 def test_a_silent_slack_lets_the_caller_wait(world: World) -> None:
@@ -285,6 +285,8 @@ def test_a_silent_slack_lets_the_caller_wait(world: World) -> None:
     with pytest.raises(requests.Timeout):
         requests.post(world.url + world.slack.webhook_path("approve"), json=GOOD, timeout=0.2)
     assert world.workspace.messages("approve") == ()
+    assert len(world.timeline.of_type(FaultStruck)) == 1
+    assert world.timeline.of_type(SlackRefused) == ()
 
 
 def test_one_message_per_second_and_channel_when_switched_on(world: World) -> None:

@@ -121,7 +121,7 @@ def test_parts_of_a_split_request_are_one_change() -> None:
 def test_what_slack_refuses_belongs_to_the_function_that_runs() -> None:
     """Without one it belongs to no change."""
     refused = SlackRefused(channel="c", status=500, reason="down")
-    fault = FaultStruck(fault="slack server_error", detail="c")
+    fault = FaultStruck(fault="Slack does not answer", detail="c")
     _, owners = read(CALL, STARTED, refused, fault, ENDED, refused)
     assert owners == [ID, ID, ID, ID, ID, ""]
 
