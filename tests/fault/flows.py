@@ -56,11 +56,14 @@ class End:
         rules: the group's inbound rules; ``None`` when the group is gone.
         stories: of every request there is.
         approved: the baseline's inbound rules, where they are not the group's.
+        is_forgotten: a group that is gone has no baseline any more. One whose deletion nobody heard of keeps it: EC2
+            gives no id twice, so nobody will ever read it, and finding it would take a scan.
     """
 
     rules: Facts | None
     stories: tuple[Story, ...] = ()
     approved: Facts | None = None
+    is_forgotten: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

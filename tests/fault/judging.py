@@ -57,7 +57,7 @@ def violations(world: World, group: str, end: End) -> list[str]:
 def _about_group(world: World, group: str, end: End) -> Iterator[str]:
     baselines, _ = world.accounts.state()
     if end.rules is None:
-        if group in baselines:
+        if end.is_forgotten and group in baselines:
             yield "the deleted group still has a baseline"
         return
     live = facts(world.accounts.ada.live(group))
