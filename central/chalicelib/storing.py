@@ -19,6 +19,7 @@ from shared.domain.request import Request, Status
 from shared.telemetry import count, logger
 from shared.wire.messages import MessageError
 
+from . import repeating
 from .runtime import Run, facts
 from .telling import pay
 
@@ -37,6 +38,8 @@ _FIRST_DEBTS: Final[dict[Status, tuple[Debt, ...]]] = {
 def store(run: Run, request: Request) -> None:
     """Store a request and post it; what is stored already is kept, and what it still owes is paid.
 
+    One that only repeats another is stored and counted; the other one's question stands for it.
+
     Raises:
         MessageError: when id, account or region could not be genuine.
         DifferentRequestError: when another request is stored under its id.
@@ -45,7 +48,7 @@ def store(run: Run, request: Request) -> None:
     _check(request)
     record = _first_record(run, request)
     try:
-        claim = run.table.store(record)
+        claim = repeating.stored_as_repeat(run, record) or run.table.store(record)
     except DifferentRequestError:
         count("MessagesRefused", reason="different request")
         raise
@@ -53,6 +56,8 @@ def store(run: Run, request: Request) -> None:
     if claim.is_new:
         count("Requests", status=request.status)
     pay(run, claim)
+    if claim.record.repeat_of:
+        repeating.show_again(run, claim.record)
 
 
 def _check(request: Request) -> None:

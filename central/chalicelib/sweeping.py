@@ -25,7 +25,7 @@ from shared.domain.request import Status
 from shared.policy.loading import PolicyFileError, written_policies
 from shared.telemetry import count, logger
 
-from . import dispatching
+from . import dispatching, repeating
 from .runtime import Run, facts
 from .telling import CHANNELS, OVERDUE_AFTER, RESULTS, pay, spaced
 
@@ -35,8 +35,15 @@ MESSAGE_SECONDS: Final = 10.0
 SWEEP: Final = "sweep"
 """Who did it, in a request's history."""
 
-_WAITING: Final[tuple[Status, ...]] = ("approved", "pending")
-_ENDED: Final[tuple[Status, ...]] = ("error", "unreverted", "applied", "denied", "expired", "observed")
+_WAITING: Final[frozenset[Status]] = frozenset({"approved", "pending"})
+
+_IN_ORDER: Final[tuple[Status, ...]] = (
+    *("approved", "unreverted", "error", "pending"),
+    *("applied", "denied", "expired", "observed"),
+)
+"""What is looked after first: decisions, then what a person has to act on now, then questions, the oldest first.
+
+Slack takes one message a second: after a flood of questions the others would wait for many sweeps."""
 
 _ENDED_FOR: Final = timedelta(days=7)
 """How long an ended request may owe a message: an outage of Slack, or the time until somebody repairs a webhook."""
@@ -55,6 +62,7 @@ def sweep(run: Run) -> None:
     Raises:
         SweepError: when something could not be done.
     """
+    followers = repeating.Followers(run)
     problems: list[str] = []
     try:
         policies = written_policies()
@@ -69,7 +77,7 @@ def sweep(run: Run) -> None:
             break
         seen += 1
         try:
-            _tend(run, policies, row)
+            _tend(run, policies, row, followers)
         except Exception as error:  # noqa: BLE001 - one bad request must not stop the others; all are raised below
             logger.warning("request not finished", extra={"request_id": row.request_id, "problem": str(error)})
             problems.append(f"{row.request_id}: {error}")
@@ -81,20 +89,23 @@ def sweep(run: Run) -> None:
 
 
 def _rows(run: Run, policies: Policies | None) -> Iterator[Row]:
-    for status in _WAITING:
-        yield from run.table.by_status(status)
     every = (Policy(),) if policies is None else (policies.general, *(policy for _, policy in policies.accounts))
     since = run.now - max(policy.expires_after for policy in every) - _ENDED_FOR
-    for status in _ENDED:
-        yield from run.table.by_status(status, since=since, owing=True)
+    for status in _IN_ORDER:
+        if status in _WAITING:
+            yield from run.table.by_status(status)
+        else:
+            yield from run.table.by_status(status, since=since, owing=True)
 
 
-def _tend(run: Run, policies: Policies | None, row: Row) -> None:
+def _tend(run: Run, policies: Policies | None, row: Row, followers: repeating.Followers) -> None:
     record = run.table.read(row)
     if record is None:
         return
     policy = None if policies is None else policies.for_account(record.request.account)
-    if record.status == "approved":
+    if record.status == "pending" and record.repeat_of:
+        followers.tend(record, None if policy is None else policy.expires_after)
+    elif record.status == "approved":
         _dispatch_again(run, record)
     elif policy is None:
         _pay_overdue(run, record)

@@ -42,6 +42,8 @@ COLUMNS: Final = (
     "errorCode",
     "errorReason",
     "history",
+    "repeatOf",
+    "repeats",
 )
 """Of the CSV, in this order; later versions may add some at the end."""
 
@@ -53,6 +55,7 @@ _WIDTHS: Final[Mapping[str, int]] = {
     "group": 32,
     "requester": 36,
     "change": 44,
+    "again": 8,
     "decided by": 24,
     "request": 48,
 }
@@ -77,6 +80,8 @@ def to_json(record: Record) -> dict[str, Any]:
         "errorCode": record.error_code,
         "errorReason": record.error_reason,
         "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",
+        "repeatOf": record.repeat_of,
+        "repeats": record.repeats,
         "owed": {debt: time_to_text(since) for debt, since in record.owed},
         "history": [entry_to_item(entry) for entry in record.history],
     }
@@ -110,6 +115,7 @@ def table_lines(records: Iterable[Record]) -> Iterator[str]:
                 "group": f"{known['groupName']} {known['groupId']}".strip(),
                 "requester": known["requester"] or "nobody known",
                 "change": known["change"] or request.change.kind,
+                "again": "repeat" if record.repeat_of else str(record.repeats or ""),
                 "decided by": record.decided_by_name or record.decided_by,
                 "request": request.request_id,
             }

@@ -82,8 +82,8 @@ class RequestsTable:
                 with what the invocation before it had claimed; a repeated write whose first answer was lost is
                 recognised by it.
         """
-        self._client = client
-        self._invocation = invocation
+        self.client = client
+        self.invocation = invocation
 
     def store(self, record: Record) -> Claim:
         """Store a new request and claim all its debts; a request that is stored already stays as it is.
@@ -95,11 +95,11 @@ class RequestsTable:
             DifferentRequestError: when another request has the same id.
         """
         until = record.history[0].at + CLAIMED_FOR
-        item = record_to_item(record, claimant=self._invocation)
-        item["claims"] = {debt: claim_to_item(self._invocation, until) for debt, _ in record.owed}
+        item = record_to_item(record, claimant=self.invocation)
+        item["claims"] = {debt: claim_to_item(self.invocation, until) for debt, _ in record.owed}
         debts = frozenset(debt for debt, _ in record.owed)
         try:
-            self._client.put_item(
+            self.client.put_item(
                 TableName=TABLE,
                 Item=to_attributes(item),
                 ConditionExpression="attribute_not_exists(requestId)",
@@ -115,13 +115,13 @@ class RequestsTable:
                 f"request {request_id} of account {record.request.account} is stored already with another content, "
                 f"from account {item.get('account')}; the stored one was kept, this one refused"
             )
-        if claimed_by(item, self._invocation) == debts:  # our own write, whose answer was lost
+        if claimed_by(item, self.invocation) == debts:  # our own write, whose answer was lost
             return Claim(record=record_from_item(item), debts=debts, is_new=True)
         return self.claim(request_id, debts, now=record.history[0].at) or Claim(record=record, debts=frozenset())
 
     def get(self, request_id: str) -> Record | None:
         """Return a request, read consistently; ``None`` when there is none."""
-        answer = self._client.get_item(TableName=TABLE, Key=_key(request_id), ConsistentRead=True)
+        answer = self.client.get_item(TableName=TABLE, Key=_key(request_id), ConsistentRead=True)
         return record_from_item(from_attributes(answer["Item"])) if "Item" in answer else None
 
     def move(self, move: Move) -> Moved | NotMoved:
@@ -132,8 +132,8 @@ class RequestsTable:
         """
         if move.to not in MOVES[move.previous]:
             raise ValueError(f"a request cannot move from {move.previous} to {move.to}")
-        update = update_of(move, invocation=self._invocation)
-        answer = update.run(self._client, TABLE, _key(move.request_id))
+        update = update_of(move, invocation=self.invocation)
+        answer = update.run(self.client, TABLE, _key(move.request_id))
         if not isinstance(answer, Refused):
             return Moved(record=record_from_item(answer))
         if not answer.item:
@@ -142,7 +142,7 @@ class RequestsTable:
         # Our own write, whose answer was lost? The id alone does not say: where no Lambda gives out the ids, several
         # invocations may share one.
         entry = entry_to_item(entry_of(move))
-        if answer.item.get("movedIn") == self._invocation and entry in answer.item.get("history", []):
+        if answer.item.get("movedIn") == self.invocation and entry in answer.item.get("history", []):
             return Moved(record=record)
         return NotMoved(record=record)
 
@@ -164,22 +164,22 @@ class RequestsTable:
             if digest:
                 update.require(f"{update.name('digest')} = {update.value(digest)}")
             for debt in sorted(wanted):
-                update.set(f"claims.{debt}", claim_to_item(self._invocation, now + CLAIMED_FOR))
+                update.set(f"claims.{debt}", claim_to_item(self.invocation, now + CLAIMED_FOR))
                 free = (
                     f"attribute_not_exists({update.name(f'claims.{debt}')})",
                     f"{update.name(f'claims.{debt}.until')} <= {update.value(time_to_text(now))}",
-                    f"{update.name(f'claims.{debt}.by')} = {update.value(self._invocation)}",
+                    f"{update.name(f'claims.{debt}.by')} = {update.value(self.invocation)}",
                 )
                 update.require(f"attribute_exists({update.name(f'owed.{debt}')})")
                 update.require(f"({' OR '.join(free)})")
-            answer = update.run(self._client, TABLE, _key(request_id))
+            answer = update.run(self.client, TABLE, _key(request_id))
             if not isinstance(answer, Refused):
                 return Claim(record=record_from_item(answer), debts=wanted)
             if not answer.item:
                 return None
             record = record_from_item(answer.item)
             # Others only take debts away between two tries, so this comes to an end.
-            left = wanted & {*record.due(now), *(claimed_by(answer.item, self._invocation) & _owed(record))}
+            left = wanted & {*record.due(now), *(claimed_by(answer.item, self.invocation) & _owed(record))}
             if not left or left == wanted or digest not in ("", record.request.digest):
                 return Claim(record=record, debts=frozenset())
             wanted = left
@@ -201,7 +201,7 @@ class RequestsTable:
         for key, value in (values or {}).items():
             update.set(key, value) if value else update.remove(key)
         update.require(f"{update.name(f'owed.{debt}')} = {update.value(time_to_text(dict(record.owed)[debt]))}")
-        return not isinstance(update.run(self._client, TABLE, _key(record.request.request_id)), Refused)
+        return not isinstance(update.run(self.client, TABLE, _key(record.request.request_id)), Refused)
 
     def release(self, record: Record, debt: Debt, *, until: datetime | None = None, entry: Entry | None = None) -> None:
         """Give a claimed debt back unpaid.
@@ -219,20 +219,20 @@ class RequestsTable:
             update.set(f"claims.{debt}", claim_to_item("", until))
         if entry is not None:
             update.append("history", [entry_to_item(entry)])
-        update.require(f"{update.name(f'claims.{debt}.by')} = {update.value(self._invocation)}")
-        update.run(self._client, TABLE, _key(record.request.request_id))
+        update.require(f"{update.name(f'claims.{debt}.by')} = {update.value(self.invocation)}")
+        update.run(self.client, TABLE, _key(record.request.request_id))
 
     def remind(self, record: Record, entry: Entry) -> Claim:
         """Owe the question of a pending request once more, and claim it; at most once per request."""
         update = Update()
         update.set("remindedAt", time_to_text(entry.at))
         update.set("owed.question", time_to_text(entry.at))
-        update.set("claims.question", claim_to_item(self._invocation, entry.at + CLAIMED_FOR))
+        update.set("claims.question", claim_to_item(self.invocation, entry.at + CLAIMED_FOR))
         update.append("history", [entry_to_item(entry)])
         update.require(f"{update.name('status')} = {update.value('pending')}")
         update.require(f"attribute_not_exists({update.name('remindedAt')})")
         update.require(f"attribute_not_exists({update.name('owed.question')})")
-        answer = update.run(self._client, TABLE, _key(record.request.request_id))
+        answer = update.run(self.client, TABLE, _key(record.request.request_id))
         if isinstance(answer, Refused):
             return Claim(record=record, debts=frozenset())
         return Claim(record=record_from_item(answer), debts=frozenset({"question"}))
@@ -275,7 +275,7 @@ class RequestsTable:
             names["#owed"], values[":none"] = "owed", 0
             # An index that does not project `owed` lists everything, and the table has to be asked.
             query["FilterExpression"] = "attribute_not_exists(#owed) OR size(#owed) > :none"
-        pages = self._client.get_paginator("query").paginate(
+        pages = self.client.get_paginator("query").paginate(
             TableName=TABLE, IndexName=INDEX, ExpressionAttributeValues=to_attributes(values), **query
         )
         for page in pages:

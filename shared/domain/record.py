@@ -63,6 +63,9 @@ class Record:
         response_url: Slack's address for replacing the message that was clicked; a secret, 30 minutes, 5 uses.
         message_ts: Slack's id of the clicked message; a reply in its thread is the way when ``response_url`` is spent.
         reminded_at: when it was asked again.
+        repeat_of: id of the request whose question stands for this one too; empty for one with a question of its own.
+        repeats: how often the same change was made again, where this request's question stands for these too.
+        repeats_shown: how often it had been made when the question was last shown again for that reason.
     """
 
     request: Request
@@ -79,6 +82,14 @@ class Record:
     response_url: str = ""
     message_ts: str = ""
     reminded_at: datetime | None = None
+    repeat_of: str = ""
+    repeats: int = 0
+    repeats_shown: int = 0
+
+    @property
+    def made(self) -> int:
+        """How often the change was made, as far as this request stands for all of it."""
+        return self.repeats + 1
 
     def owes(self, debt: Debt) -> bool:
         """True while ``debt`` is not paid."""

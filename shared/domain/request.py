@@ -85,11 +85,11 @@ class Request:
         if self.origin == "call":
             # Of a difference found by a snapshot these may still change: taking it back may fail at first. Nobody can
             # foresee its id.
-            parts += [self.status, self.reason, *(_rule_text("remaining", rule) for rule in self.remaining)]
-        parts += [_rule_text("add", rule) for rule in self.change.added]
-        parts += [_rule_text("remove", rule) for rule in self.change.removed]
+            parts += [self.status, self.reason, *(rule_text("remaining", rule) for rule in self.remaining)]
+        parts += [rule_text("add", rule) for rule in self.change.added]
+        parts += [rule_text("remove", rule) for rule in self.change.removed]
         for edit in self.change.modified:
-            parts += [_rule_text("before", edit.before), _rule_text("after", edit.after)]
+            parts += [rule_text("before", edit.before), rule_text("after", edit.after)]
         # Length prefixes keep two different lists of parts from running together into the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -106,7 +106,8 @@ def _time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")  # what our formats keep of a time
 
 
-def _rule_text(role: str, rule: Rule) -> str:
+def rule_text(role: str, rule: Rule) -> str:
+    """Return everything of a rule that is shown and applied, with what becomes of it (``add``, ``before``, …)."""
     # JSON in ASCII, because repr() writes the same text differently from one Python version to the next, and the two
     # accounts need not run the same one.
     return json.dumps([role, rule.identity, rule.source.peering, rule.description, rule.tags])

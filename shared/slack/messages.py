@@ -34,7 +34,7 @@ from shared.slack.blocks import (
 )
 from shared.slack.messages_details import TEXT_ROOM, confirmation, detail_blocks, exposure, read_aloud, reason_blocks
 from shared.slack.messages_pages import LEAST_ROOM, page_blocks, paginate
-from shared.slack.messages_status import NOTES_ROOM, Telling, clicked, standing, waiting
+from shared.slack.messages_status import NOTES_ROOM, REPEATED_ROOM, Telling, clicked, standing, waiting
 from shared.slack.text import counted
 
 __all__ = [
@@ -127,7 +127,7 @@ def as_replacement(payload: Payload) -> Payload:
 def _parts(request: Request, telling: Telling, *, asks: bool = False) -> list[Payload]:
     reason, details, buttons = reason_blocks(request), detail_blocks(request), _buttons(request)
     # The same room in every status, with or without buttons: a replacement has to hold exactly what its question held.
-    stands_around = limits.size(reason) + limits.size(details) + max(limits.size(buttons), NOTES_ROOM)
+    stands_around = limits.size(reason) + limits.size(details) + max(limits.size(buttons) + REPEATED_ROOM, NOTES_ROOM)
     room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - stands_around
     remarks, text = _remarks(request, telling), read_aloud(request, telling)
     pages = paginate(request, max(room, LEAST_ROOM))

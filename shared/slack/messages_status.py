@@ -6,7 +6,7 @@ Every text here is this product's own, but for the notes, which are shown as ``p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from shared.domain.record import POLICY, Record
@@ -15,6 +15,9 @@ from shared.slack.text import date, mention, shorten, visible
 
 NOTES_ROOM: Final = 1500
 """Most characters the notes take up, as ``limits.size`` counts them."""
+
+REPEATED_ROOM: Final = 500
+"""The same of the note that may stand above buttons."""
 
 _ERROR: Final = 800
 _NAME: Final = 100
@@ -47,6 +50,10 @@ _TO_DO_OTHERWISE: Final = (
 )
 _TO_DO_UNREVERTED: Final = (
     "Somebody has to look at this group now: put the rules right by hand, or keep them knowingly. No button can do it."
+)
+_TO_DO_REPEATED: Final = (
+    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
+    "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
 )
 
 
@@ -105,13 +112,15 @@ def waiting(record: Record, *, reminder: bool, asks: bool) -> Telling:
         reminder: it was asked before.
         asks: the message has buttons.
     """
-    headline = "Security group change needs approval" if asks else "Security group change waits for approval"
+    what = f"ecurity group change made {record.made} times" if record.repeats else "ecurity group change"
+    headline = f"S{what} needs approval" if asks else f"S{what} waits for approval"
     told = "The change was taken back until somebody approves it."
     return Telling(
-        headline="Reminder: security group change still needs approval" if reminder else headline,
+        headline=f"Reminder: s{what} still needs approval" if reminder else headline,
         colour=ORANGE,
         line=f"*Pending* since {date(record.requested_at)}. {told}",
         plain_line=f"Pending. {told}",
+        notes=_repeated(record),
     )
 
 
@@ -139,7 +148,7 @@ def standing(record: Record) -> Telling:
         case "denied":
             return _denied(record)
         case "expired":
-            return _EXPIRED
+            return replace(_EXPIRED, notes=_repeated(record))
         case "error":
             return _error(record)
         case "unreverted":
@@ -179,7 +188,7 @@ def _denied(record: Record) -> Telling:
         colour=RED,
         line=f"*Denied* {by}. The change stays taken back.",
         plain_line=f"Denied{name}. The change stays taken back.",
-        notes=() if by_policy else _decider(record),
+        notes=(*(() if by_policy else _decider(record)), *_repeated(record)),
         warns=False,
     )
 
@@ -195,6 +204,16 @@ def _error(record: Record) -> Telling:
         notes=(("Error", shorten(visible(error), _ERROR)), ("What to do", to_do), *_decider(record)),
         warns=False,
     )
+
+
+def _repeated(record: Record) -> tuple[tuple[str, str], ...]:
+    """Return how often the change was made, and what to do about it: something or somebody puts it back."""
+    if not record.repeats:
+        return ()
+    known = record.request.requester is not None
+    who = "The same requester made this change" if known else "This change was made"
+    told = f"{who} {record.made} times, and each time it was taken back."
+    return (("Repeated", f"{told} {_TO_DO_REPEATED}"),)
 
 
 def _by(record: Record) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from shared.domain.record import Debt, Entry, Record
+from shared.domain.repeats import JOINING, likeness
 from shared.domain.request import Request, Status
 from shared.wire.fields import Field
 from shared.wire.packing import from_bytes, to_bytes
@@ -49,6 +50,10 @@ def record_to_item(record: Record, *, claimant: str = "") -> Item:
         "responseUrl": record.response_url,
         "messageTs": record.message_ts,
         "remindedAt": _optional_time(record.reminded_at),
+        "likeness": likeness(request) if request.status in JOINING else "",
+        "repeatOf": record.repeat_of,
+        "repeats": record.repeats,
+        "repeatsShown": record.repeats_shown,
     }
     return {
         "requestId": request.request_id,
@@ -108,6 +113,9 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         response_url=field["responseUrl"].optional_text(),
         message_ts=field["messageTs"].optional_text(),
         reminded_at=_time_or_none(field["remindedAt"]),
+        repeat_of=field["repeatOf"].optional_text(),
+        repeats=field["repeats"].optional_integer() or 0,
+        repeats_shown=field["repeatsShown"].optional_integer() or 0,
     )
 
 

@@ -55,10 +55,10 @@ def test_a_handler_called_without_a_context_asks_all_the_same(central: Central) 
     assert [post.path for post in central.slack.posts] == [APPROVAL, MONITORING]
 
 
-def test_asking_makes_one_write_to_store_and_one_per_message(central: Central, calls: list[str]) -> None:
-    """Storing, and settling each of the two messages, is all that is written; nothing is read."""
+def test_asking_makes_one_query_one_write_to_store_and_one_per_message(central: Central, calls: list[str]) -> None:
+    """Storing, and settling each of the two messages, is all that is written; one query looks for alike requests."""
     central.file()
-    assert calls == ["dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.UpdateItem"]
+    assert calls == ["dynamodb.Query", "dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.UpdateItem"]
 
 
 def test_the_same_request_delivered_again_is_neither_stored_nor_asked_again(central: Central) -> None:

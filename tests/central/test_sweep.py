@@ -87,7 +87,7 @@ def test_an_outage_of_a_day_loses_nothing(central: Central, logs: io.StringIO) -
     slack_is_down(central)
     names = [f"r-{number}" for number in range(5)]
     for name in names:
-        file_in_vain(central, make_request(name))
+        file_in_vain(central, make_request(name, group_id=f"sg-{name}"))
     for hours in (1, 6, 12, 23):
         central.sweep(hours=hours)
         assert "Slack answered 503" in logs.getvalue()
@@ -102,7 +102,7 @@ def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Cen
     """Once Slack has refused in a sweep, the other requests wait for the next one, and decisions are dispatched."""
     slack_is_down(central)
     for number in range(5):
-        file_in_vain(central, make_request(f"r-{number}"))
+        file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
     tries: list[str] = []
     noted = Reply(status=404, body="no_service", before=lambda: tries.append("knock"))
     central.slack.always |= dict.fromkeys((APPROVAL, MONITORING), noted)
@@ -136,7 +136,7 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
     """Four sweeps over the same debts: each message once."""
     slack_is_down(central)
     for number in range(6):
-        file_in_vain(central, make_request(f"r-{number}"))
+        file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
     central.slack.always.clear()
     start = threading.Barrier(4)
 
@@ -421,7 +421,7 @@ def test_messages_keep_to_slacks_one_a_second(central: Central, monkeypatch: pyt
     """Within a sweep a channel gets one message per second at most; the two channels don't wait for each other."""
     slack_is_down(central)
     for number in range(3):
-        file_in_vain(central, make_request(f"r-{number}"))
+        file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
     central.slack.always.clear()
     slept: list[float] = []
     monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 100.0)  # whatever the machine takes
@@ -516,7 +516,7 @@ def test_two_expiries_at_once_are_one(central: Central) -> None:
 def test_expiries_during_an_outage_all_happen(central: Central) -> None:
     """A channel known to be down keeps no request from ending; the results are owed."""
     for number in range(3):
-        central.file(aged(make_request(f"r-{number}"), hours=73))
+        central.file(aged(make_request(f"r-{number}", group_id=f"sg-{number}"), hours=73))
     slack_is_down(central)
     central.sweep()
     assert [central.status(f"r-{number}") for number in range(3)] == ["expired"] * 3

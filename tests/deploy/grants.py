@@ -47,6 +47,7 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("revertSecurityGroup", "dynamodb:UpdateItem"): "the same, where a difference cannot be taken back",
     ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "a difference that cannot be taken back",
     ("api_handler", "dynamodb:GetItem"): "who may decide depends on the request; a late click on an approved one",
+    ("securityGroupChange", "dynamodb:GetItem"): "the request that stands for one that only repeats it",
     ("sweepRequests", "dynamodb:GetItem"): "an index that does not have all of a request",
     ("sweepRequests", "sns:Publish"): "a decision whose message could not be sent at the click",
     (

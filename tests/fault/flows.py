@@ -198,6 +198,13 @@ FLOWS: tuple[Flow, ...] = (
         play=clicks("approve"),
         end=ends((*BASE, replace(SSH, description="the pipeline's")), _FAILED),
     ),
+    Flow(name="fight", prepare=scenes.fought(2), play=then_all(scenes.adds), end=ends(BASE, *[PENDING] * 3)),
+    Flow(
+        name="fight ends",
+        prepare=scenes.fought(3, decided="deny"),
+        play=sweeps(minutes=0),
+        end=ends(BASE, _DENIED, _DENIED, PENDING),
+    ),
     Flow(name="click, expired", prepare=scenes.aged(hours=73), play=clicks("approve"), end=ends(BASE, _EXPIRED)),
     Flow(name="sweep asks", prepare=scenes.unasked, play=sweeps(minutes=6), end=ends(BASE, PENDING)),
     Flow(name="sweep dispatches", prepare=scenes.undispatched, play=sweeps(minutes=6), end=ends(_ADDED, APPROVED)),

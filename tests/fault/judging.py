@@ -91,7 +91,8 @@ def _about_requests(world: World, end: End) -> Iterator[str]:
         if entry is None or entry.outcome != story.ledger:
             yield f"ledger: {entry.outcome if entry else 'nothing'} instead of {story.ledger}"
         yield from about_record(record, story)
-        yield from about_messages(world, record)
+        if not record.repeat_of:  # the other request's messages stand for it
+            yield from about_messages(world, record)
 
 
 def path_of(record: Record) -> tuple[Status, ...]:

@@ -81,6 +81,23 @@ def asked(change: Play) -> Callable[[World], str]:
     return prepare
 
 
+def fought(times: int, *, decided: str = "") -> Callable[[World], str]:
+    """A group in which somebody made the same change so many times; perhaps the first one has been decided."""
+
+    def prepare(world: World) -> str:
+        group = guarded(world)
+        for _ in range(times):
+            adds(world, group)
+            world.drain()
+            world.wait(minutes=1)
+        if decided:
+            world.click(world.accounts.records()[0].request.request_id, decided)
+            world.drain()
+        return group
+
+    return prepare
+
+
 def only_request(world: World) -> str:
     """Return the id of the one request there is."""
     (record,) = world.accounts.records()

@@ -292,4 +292,7 @@ def records(draw: st.DrawFn) -> Record:
         response_url="https://hooks.slack.com/actions/T0/1/x" if decided else "",
         message_ts="1503435956.000247" if decided else "",
         reminded_at=draw(st.one_of(st.none(), st.just(at))),
+        repeat_of=draw(st.sampled_from(["", "59dbff89-35bd-4eac-99ed-be587ed825a1"])),
+        repeats=draw(st.integers(0, 1000)),
+        repeats_shown=draw(st.integers(0, 1000)),
     )

@@ -359,3 +359,13 @@ def test_a_place_of_another_form_is_refused(table: RequestsTable) -> None:
     """Only what a listing named is a place to go on from."""
     with pytest.raises(CursorError):
         next(listed(table, Wanted(after="2026-10-01T12:00:00.000Z/")))
+
+
+def test_requests_that_only_repeat_another_say_so() -> None:
+    """The one that stands for others has their number, the others its id; JSON Lines too."""
+    first, repeat = make_record(0, repeats=3), make_record(1, repeat_of="r-00000")
+    lines = [line.split() for line in table_lines([first, repeat])]
+    assert ["again" in lines[0], "3" in lines[1], "repeat" in lines[2]] == [True, True, True]
+    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines([first, repeat])))))
+    assert [(row["repeats"], row["repeatOf"]) for row in rows] == [("3", ""), ("0", "r-00000")]
+    assert [json.loads(line)["repeatOf"] for line in json_lines([first, repeat])] == ["", "r-00000"]

@@ -200,4 +200,5 @@ records = st.builds(
     decided_at=st.sampled_from([None, NOON]),
     error_code=st.one_of(nasty, st.sampled_from(["InvalidPermission.Duplicate", "Client.InvalidGroup.NotFound"])),
     error_reason=nasty,
+    repeats=st.sampled_from([0, 0, 2, 1_000_000]),
 )
