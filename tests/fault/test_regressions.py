@@ -1,4 +1,7 @@
-"""Every defect that the fault tests found, each as the shortest story that showed it."""
+"""Every defect that the fault tests found, each as the shortest story that showed it.
+
+Those that other tests found have their names in docs/reliability.md.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from tests.fault.flows import PENDING, ends
-from tests.fault.judging import settle, violations
-from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded
+from tests.fault.judging import headline, settle, violations
+from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded, rule, unlearned
 from tests.fault.world import Begin
+from tests.support.slack_stand_in import APPROVAL, MONITORING, Reply
 
 
 # Backwards, nobody knows the new rule when the edit of it comes: it is closed, and the snapshot puts it back.
@@ -44,3 +48,34 @@ def test_a_lost_change_that_is_made_again_at_once_is_found_again(begin: Begin) -
             world.run_schedule("snapshotSecurityGroups")
     settle(world)
     assert violations(world, group, ends(BASE, PENDING, PENDING)) == []
+
+
+def test_an_event_redriven_days_later_still_gives_approvers_their_time(begin: Begin) -> None:
+    """Its request expires 72 hours after it was stored, not after the change: it would have expired unseen."""
+    world = begin()
+    group = guarded(world)
+    world.accounts.ada.opens(group, SSH)
+    (late,) = world.hold("revertSecurityGroup")
+    world.wait(hours=100)
+    world.deliver("revertSecurityGroup", late.event)
+    world.drain()
+    settle(world)
+    assert violations(world, group, ends(BASE, PENDING)) == []
+
+
+def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begin: Begin) -> None:
+    """A change that could not be taken back is shown by the sweep before the questions that wait longer."""
+    world = begin()
+    group = unlearned(world)
+    for path in (APPROVAL, MONITORING):
+        world.accounts.slack.always[path] = Reply(status=500)
+    for port in (1, 2):
+        world.accounts.ada.opens(world.accounts.new_group(name=f"asked-{port}"), rule(port))
+    world.accounts.ada.edits(group, HTTPS, MOVED)
+    world.drain()
+    world.accounts.slack.always.clear()
+    settle(world)
+    assert [headline(post) for post in world.approval] == [
+        "Unapproved security group change could not be taken back",
+        *["Security group change needs approval"] * 2,
+    ]

@@ -93,6 +93,15 @@ def test_a_slack_that_asks_for_no_pause_is_not_hammered(slack: SlackStandIn, pau
     assert pauses == [0.5, 1, 2]
 
 
+def test_whoever_is_sent_away_again_and_again_comes_back_ever_more_rarely(
+    slack: SlackStandIn, pauses: list[float]
+) -> None:
+    """In a burst hundreds are told to wait for the same second: they must not all knock each second."""
+    slack.replies[PATH].extend([Reply(status=429, headers={"Retry-After": "1"})] * 5)
+    post(slack.url(PATH), {"text": "x"}, until=in_seconds(60))
+    assert pauses == [1, 1, 2, 4, 8]
+
+
 def test_a_pause_that_does_not_fit_ends_it_at_once(slack: SlackStandIn, pauses: list[float]) -> None:
     """When Slack wants to be left alone for longer than there is time, nobody waits for nothing."""
     slack.always[PATH] = Reply(status=429, headers={"Retry-After": "120"})
