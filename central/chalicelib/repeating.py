@@ -19,6 +19,7 @@ from shared.domain.record import Record
 from shared.domain.repeats import JOINED_FOR, JOINING
 from shared.policy.loading import PolicyFileError, written_policies
 from shared.telemetry import count, logger
+from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
 from .runtime import Run, facts
@@ -60,7 +61,7 @@ def show_again(run: Run, repeat: Record) -> None:
         UnpaidError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
     first = run.table.get(repeat.repeat_of)
-    if first is not None and first.status == repeat.status:
+    if first is not None and first.status == first.request.status:
         pay(run, Repeats(run.table).show_again(first, run.now, by=repeat.request.account))
 
 
@@ -77,7 +78,7 @@ class Followers:
         """End a pending repeat when the request that stood for it has come to its end.
 
         Channels hear nothing of it: they were told what became of the other one, which stood for all. Where that one
-        could not be applied, or is not there any more, one of its repeats is asked in its place.
+        could not be applied, or cannot be read any more, one of its repeats is asked in its place.
 
         Args:
             repeat: a pending one.
@@ -98,7 +99,10 @@ class Followers:
 
     def _first_of(self, repeat: Record) -> Record | None:
         if repeat.repeat_of not in self._firsts:
-            self._firsts[repeat.repeat_of] = self._run.table.get(repeat.repeat_of)
+            try:
+                self._firsts[repeat.repeat_of] = self._run.table.get(repeat.repeat_of)
+            except FieldError:  # damaged: nobody can decide it
+                self._firsts[repeat.repeat_of] = None
         return self._firsts[repeat.repeat_of]
 
     def _deny(self, repeat: Record, first: Record) -> None:

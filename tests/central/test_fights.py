@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from central.chalicelib.sweeping import SweepError
 from shared.aws.request_repeats import Repeats
 from shared.aws.requests_table import TABLE
 from shared.domain.change import make_change
@@ -173,6 +176,15 @@ def test_a_lookup_that_fails_leaves_the_request_a_question_of_its_own(
     assert len(about(central.approval, request)) == 1
 
 
+def test_a_policy_that_cannot_be_read_keeps_no_request_from_being_asked(
+    central: Central, policy: Callable[[str], None]
+) -> None:
+    """Only what needs it stops; storing and asking do not."""
+    policy("[nonsense")
+    (request,) = fight(central, 1)
+    assert len(about(central.approval, request)) == 1
+
+
 def test_repeats_filed_at_the_same_moment_are_counted_in_the_end(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +265,19 @@ def test_an_expired_question_ends_the_repeats(central: Central) -> None:
     central.sweep()
     assert central.status("r-1") == "expired"
     assert ended_by_sweep(central, repeats) == [("expired", "sweep", "expired with request r-1")] * 2
+
+
+@pytest.mark.parametrize("damage", [{"body": "{"}, None], ids=["damaged", "gone"])
+def test_where_the_first_is_lost_one_of_the_repeats_is_asked_in_its_place(central: Central, damage: Any) -> None:
+    """Nobody can decide a request that cannot be read, so its repeats do not wait for it."""
+    *_, repeat = fight(central, 3)
+    if damage is None:
+        central.dynamodb.delete_item(TableName=TABLE, Key={"requestId": {"S": "r-1"}})
+    else:
+        central.edit("r-1", **damage)
+    with contextlib.suppress(SweepError):
+        central.sweep()
+    assert len(about(central.approval, repeat)) == 1
 
 
 def test_where_the_approval_failed_one_of_the_repeats_is_asked_in_its_place(central: Central) -> None:
