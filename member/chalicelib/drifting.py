@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.aws.execution import take_back
-from shared.aws.security_groups import GroupFacts, SecurityGroups
+from shared.aws.execution import Failure, replacing, take_back
+from shared.aws.security_groups import Ec2Error, GroupFacts, SecurityGroups
 from shared.aws.state_table import StateTable
+from shared.domain.approval import what_is_left
 from shared.domain.baseline import (
     Baseline,
     Drift,
@@ -36,6 +37,7 @@ from shared.wire.state_items import LedgerEntry
 from . import filing, runtime
 
 _FAILURES_TOLD: Final = 5
+_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,8 @@ def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, ta
     # The ledger first: should this function die between the revert and the telling, the next snapshot finishes it.
     entry = table.add_entry(filing.new_entry(request))
     if not found.reports:
-        entry = _revert(entry, groups, table)
-        baseline = with_current_ids(baseline, groups.rules(baseline.group_id))
+        entry, live = _revert(entry, groups, table)
+        baseline = with_current_ids(baseline, live)
     filing.tell(entry, table)
     # What was taken back is over: the same difference, should it be seen again, is a new one.
     is_over = entry.outcome in ("reverted", "denied")
@@ -160,12 +162,12 @@ def _bless(baseline: Baseline, look: Look, table: StateTable) -> None:
     table.save(replace(fresh, version=baseline.version))
 
 
-def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> LedgerEntry:
-    """Take a difference back; what EC2 refuses for good makes the request ``unreverted``."""
-    failures = take_back(groups, entry.request.group_id, make_plan(undo(entry.request.change)))
+def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> tuple[LedgerEntry, tuple[Rule, ...]]:
+    """Take a difference back and return the rules then; what EC2 refuses for good makes the request ``unreverted``."""
+    failures, live = _take_back(groups, entry.request.group_id, undo(entry.request.change))
     if not failures:
         # An earlier try may have failed for good.
-        return entry if entry.outcome != "unreverted" else table.move_entry(entry, "reverted") or entry
+        return (entry if entry.outcome != "unreverted" else table.move_entry(entry, "reverted") or entry), live
     transient = next((one.error for one in failures if one.error.is_transient), None)
     if transient is not None:
         raise transient
@@ -177,7 +179,35 @@ def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> Le
         reason=f"{entry.request.reason} {reason}",
         remaining=tuple(failure.rule for failure in failures),
     )
-    return replace(entry, request=request, outcome="unreverted")
+    return replace(entry, request=request, outcome="unreverted"), live
+
+
+def _take_back(groups: SecurityGroups, group_id: str, way_back: Change) -> tuple[tuple[Failure, ...], tuple[Rule, ...]]:
+    """Go the way back and read back; an edit without effect is made by replacing the rule.
+
+    Returns:
+        What EC2 refused, or took without doing it; and the rules afterwards.
+    """
+    failures = take_back(groups, group_id, make_plan(way_back))
+    left, live = _look_again(groups, group_id, way_back)
+    if not left.is_empty and not failures:
+        rest = make_plan(make_change(added=left.added, removed=left.removed))
+        failures = take_back(groups, group_id, (*rest, *replacing(left.modified)))
+        left, live = _look_again(groups, group_id, way_back)
+    silent = Ec2Error("NotInForce", "EC2 reported success, but the group did not change.", is_transient=False)
+    wrong = (*left.removed, *left.added, *(edit.before for edit in left.modified))
+    return failures or tuple(Failure(rule=rule, error=silent) for rule in wrong), live
+
+
+def _look_again(groups: SecurityGroups, group_id: str, way_back: Change) -> tuple[Change, tuple[Rule, ...]]:
+    """Return what is left of a way back, looking twice where something is: EC2's answers are eventually consistent."""
+    live = groups.rules(group_id)
+    left = what_is_left(way_back, live)
+    if not left.is_empty:
+        runtime.pause(_PAUSE_SECONDS)
+        live = groups.rules(group_id)
+        left = what_is_left(way_back, live)
+    return left, live
 
 
 def _finish(known: Baseline, drift: Drift, found: _Difference | None, look: Look, table: StateTable) -> None:

@@ -12,6 +12,7 @@ from moto.ec2.models import ec2_backends
 
 from member.chalicelib.snapshots import SnapshotError
 from shared.aws.security_groups import Ec2Error
+from shared.wire.ec2 import permissions
 from shared.wire.messages import RequestMessage
 from tests.support.events import Json
 from tests.support.faults import Faults
@@ -293,11 +294,41 @@ def test_a_difference_ec2_refuses_to_take_back_is_told_as_such(member: Member) -
     assert member.told_error().code == "NotApplicable"
 
 
-def refusing(*operations: str) -> Any:
-    """Let EC2 refuse these operations for good."""
+def test_a_difference_ec2_does_not_take_back_in_silence_is_told_as_such(member: Member) -> None:
+    """In a default VPC a revoke may succeed and revoke nothing: the group is read back, and asked about only once."""
+    member.snapshot()
+    member.holds(OPEN)
+    member.snapshot()
+    with refusing("RevokeSecurityGroupIngress", silently=True):
+        member.snapshot(after=LATER)
+        request = member.told_request()
+        assert (request.status, request.remaining) == ("unreverted", (OPEN,))
+        assert "did not change" in request.reason
+        member.snapshot(after=2 * LATER)
+    assert member.told() == []
+
+
+def test_a_new_description_without_effect_is_taken_back_by_replacing_the_rule(member: Member) -> None:
+    """What does not work in place is made anew, as for a change that an event told of."""
+    member.holds(OPEN)
+    member.snapshot()
+    member.ec2.update_security_group_rule_descriptions_ingress(
+        GroupId=member.group_id, IpPermissions=permissions([with_description(OPEN, "mine")], with_descriptions=True)
+    )
+    member.snapshot()
+    with refusing("UpdateSecurityGroupRuleDescriptionsIngress", silently=True):
+        member.snapshot(after=LATER)
+    assert member.state() == member.approved() == exact([OPEN])
+    assert member.told_request().status == "pending"
+
+
+def refusing(*operations: str, silently: bool = False) -> Any:
+    """Let EC2 refuse these operations for good, or take them without doing anything."""
     original = BaseClient._make_api_call
 
     def call(client: BaseClient, name: str, parameters: dict[str, Any]) -> Any:
+        if name in operations and silently:
+            return {"Return": True}
         if name in operations:
             error = {"Error": {"Code": "UnauthorizedOperation", "Message": "You are not authorized."}}
             raise client.exceptions.from_code("x")(error, name)
