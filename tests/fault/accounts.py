@@ -30,6 +30,7 @@ from shared.wire.ec2 import permissions, rule_from_api, rule_request
 from shared.wire.request_items import record_from_item
 from shared.wire.state_items import LedgerEntry, baseline_from_item, entry_from_item
 from tests.fault.clock import Clock
+from tests.support import permissions as grants
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
 
 CENTRAL = "111111111111"
@@ -114,6 +115,9 @@ class Accounts:
     def __init__(self, slack: SlackStandIn, folder: Path) -> None:
         import central.app
         import member.app
+
+        for app in ("central", "member"):
+            grants.watch(app)
 
         self.slack = slack
         self.clock = Clock()

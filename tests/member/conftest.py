@@ -13,6 +13,7 @@ from moto import mock_aws
 from moto.ec2.models import ec2_backends
 
 from sandbox.aws.repairs import repaired
+from tests.support import permissions
 from tests.support.aws_clients import aws_client
 from tests.support.faults import Faults
 from tests.support.member_account import ACCOUNT, REGION, Member, Person
@@ -96,6 +97,7 @@ def member(
     import member.app
     from member.chalicelib import runtime
 
+    permissions.watch("member")
     ec2, sqs, dynamodb = (aws_client(name, REGION) for name in ("ec2", "sqs", "dynamodb"))
     with ExitStack() as stack:
         if "repaired_moto" in request.fixturenames:

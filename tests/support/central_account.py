@@ -24,6 +24,7 @@ from shared.slack.signature import sign
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
 from shared.wire.request_items import record_from_item
 from shared.wire.rule_json import time_to_text
+from tests.support import permissions
 from tests.support.aws_clients import aws_client
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Post, SlackStandIn
 
@@ -77,6 +78,7 @@ class Central:
     def __init__(self, slack: SlackStandIn) -> None:
         import central.app
 
+        permissions.watch("central")
         self.slack = slack
         self.client = Client(central.app.app)
         self.dynamodb = aws_client("dynamodb", REGION)

@@ -1,0 +1,90 @@
+"""What the member app's functions may do, they also do: a right without a use has no place in a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, get_args
+
+import pytest
+
+from member.chalicelib import runtime
+from shared.domain.rule import Direction
+from shared.wire.messages import RequestMessage
+from tests.support import permissions
+from tests.support.events import Json
+from tests.support.member_account import Member, Person, rule, with_description
+from tests.support.permissions import policy_of
+
+pytestmark = pytest.mark.usefixtures("repaired_moto")
+
+LATER = timedelta(minutes=20)
+TAGS: Final = [("team", "shop")]
+OMITTED: Final = {"omitted": True, "originalSize": 123456, "reason": "too large"}
+"""What CloudTrail leaves of the details of large calls."""
+UNUSED: Final = {
+    ("revertSecurityGroup", "dynamodb:UpdateItem"): "a difference that EC2 refuses for good to take back",
+    ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "the same",
+}
+BY_LAMBDA_ITSELF: Final = ("Failures", "Log", "OwnKey", "Trace")
+"""Statements for what Lambda does under the function's role; no call of ours shows them."""
+
+
+def changes(member: Member, ada: Person, direction: Direction) -> Iterator[Json]:
+    """Make every kind of change in a new group, one after the other; each event is the change's own."""
+    person = replace(ada, group_id=member.new_group())
+    closed, edited, described = (
+        rule(port, "10.0.0.0/8", "kept", direction=direction, tags=TAGS) for port in (443, 444, 445)
+    )
+    person.opens(closed, edited, described, tags=TAGS)
+    member.snapshot()
+    yield person.opens(rule(22, "10.1.0.0/16", "new", direction=direction))
+    yield person.closes(closed)
+    yield person.edits((edited, rule(8443, "10.0.0.0/8", "edited", direction=direction)))
+    yield person.describes(with_description(described, "described"))
+
+
+def approve_all(member: Member) -> None:
+    """Approve what was asked for since the last time."""
+    for message in member.told():
+        if isinstance(message, RequestMessage):
+            member.approve(message.request)
+
+
+@pytest.fixture
+def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tuple[str, str]]:
+    """Every kind of change in both directions: with its event, without, approved; and a group that goes."""
+    permissions.seen.clear()
+    policy('directions = ["ingress", "egress"]')
+    for direction in get_args(Direction):
+        for event in changes(member, ada, direction):
+            member.deliver(event)
+            approve_all(member)
+        for _ in changes(member, ada, direction):
+            member.snapshot()
+            member.snapshot(after=LATER)
+            approve_all(member)
+    unheard = replace(ada, group_id=member.new_group())  # a group without rules that no snapshot has seen
+    member.deliver(unheard.opens(rule(22, tags=TAGS), tags=TAGS))
+    approve_all(member)
+    member.deliver(ada.event("AuthorizeSecurityGroupIngress", OMITTED, OMITTED))
+    gone = member.new_group()
+    member.snapshot()
+    member.deliver(replace(ada, group_id=gone).opens(rule(22)))
+    member.ec2.delete_security_group(GroupId=gone)
+    approve_all(member)
+    member.deliver(ada.event("DeleteSecurityGroup", {"groupId": gone}, {"_return": True}))
+    return set(permissions.seen)
+
+
+def test_every_right_of_the_member_app_is_used(used: set[tuple[str, str]]) -> None:
+    """An action that no kind of change makes a function take has no place in its policy, but for a written reason."""
+    rights = {
+        (function, action)
+        for function in runtime.OWN_FUNCTIONS
+        for statement in policy_of("member", function)["Statement"]
+        if statement["Sid"] not in BY_LAMBDA_ITSELF
+        for action in statement["Action"]
+    }
+    assert rights - used == UNUSED.keys()
