@@ -1,6 +1,7 @@
 """The command line: ``python -m sandbox`` serves the page, ``python -m sandbox demo`` tells the story in a terminal."""
 
 import argparse
+import os
 import sys
 
 
@@ -60,5 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _forget_this_machines_aws() -> None:
+    """Take AWS's settings out of this process: a profile that is set but not there would stop even moto's import."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
 if __name__ == "__main__":
+    _forget_this_machines_aws()
     sys.exit(main())

@@ -4,6 +4,7 @@ Everything goes through the endpoint, as anybody else's calls do; what the sandb
 role of its own and stays off the timeline.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ class AwsAccess:
         self._identities = identities
         self._url = url
         self._credentials: dict[tuple[str, str], Credentials] = {}
+        self._session = boto3.Session()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.RLock()
 
     def credentials(self, account: str, who: str = "user") -> Credentials:
         """Return the credentials of one of the account's identities, the same ones each time.
@@ -34,12 +38,13 @@ class AwsAccess:
         Args:
             account: 12-digit account.
             who: ``user`` (IAM user alice), ``sso`` (ada@example.com by IAM Identity Center), ``ci`` (the role that
-                the policy exempts), ``root``.
+                the policy exempts), ``root``, ``operator`` (the sandbox itself).
         """
         key = (account, who)
-        if key not in self._credentials:
-            self._credentials[key] = self._new_identity(account, who)
-        return self._credentials[key]
+        with self._lock:
+            if key not in self._credentials:
+                self._credentials[key] = self._new_identity(account, who)
+            return self._credentials[key]
 
     def _new_identity(self, account: str, who: str) -> Credentials:
         if who == "user":
@@ -50,11 +55,23 @@ class AwsAccess:
             return self._identities.session(account, EXEMPT_ROLE, "pipeline")
         if who == "root":
             return self._identities.root(account)
+        if who == "operator":
+            return self._identities.session(account, OPERATOR_ROLE, "sandbox")
         raise SandboxError(f"There is no identity {who!r}: user, sso, ci and root are known.")
 
     def client(self, service: str, credentials: Credentials, region: str) -> Any:
-        """Return a boto3 client that calls the endpoint as an identity."""
-        return boto3.client(
+        """Return a boto3 client that calls the endpoint as an identity; the same one for the same question.
+
+        Making a client takes much longer than a call, and only using one is safe from several threads.
+        """
+        key = (service, credentials.access_key_id, region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._new_client(service, credentials, region)
+            return self._clients[key]
+
+    def _new_client(self, service: str, credentials: Credentials, region: str) -> Any:
+        return self._session.client(
             service,  # type: ignore[call-overload]  # any service
             region_name=region,
             endpoint_url=self._url(),
@@ -70,10 +87,7 @@ class AwsAccess:
 
     def operator(self, service: str, account: str, region: str) -> Any:
         """Return a client under the sandbox's own role."""
-        key = (account, OPERATOR_ROLE)
-        if key not in self._credentials:
-            self._credentials[key] = self._identities.session(account, OPERATOR_ROLE, "sandbox")
-        return self.client(service, self._credentials[key], region)
+        return self.client(service, self.credentials(account, "operator"), region)
 
     def requests(self) -> list[dict[str, Any]]:
         """Return all items of central's table, oldest first."""

@@ -1,5 +1,7 @@
 """The command line that serves the page: its options, and what goes wrong before anything runs, in one sentence."""
 
+import io
+import os
 import re
 import signal
 import socket
@@ -7,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
 from sandbox.__main__ import main
+from sandbox.interactive import Options, stay_up
 from sandbox.settings import SandboxSettings
+from sandbox.terminal import Terminal
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -91,10 +96,14 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> str:
 
 @pytest.mark.slow
 def test_a_seeded_page_has_the_story_on_it() -> None:
-    """--seed-demo: lines to paste, questions and results are there before anybody looks; Ctrl-C ends it all."""
+    """--seed-demo: lines to paste, questions and results are there before anybody looks; Ctrl-C ends it all.
+
+    Whatever AWS profile the developer has set, even one that is not there.
+    """
     command = [sys.executable, "-m", "sandbox", "--port", "0", "--aws-port", "0", "--no-browser", "--seed-demo"]
+    environment = {**os.environ, "AWS_PROFILE": "not-there", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         told = until_it_is_up(process)
         found = re.search(r"http://127\.0\.0\.1:\d+/", told)
@@ -110,21 +119,24 @@ def test_a_seeded_page_has_the_story_on_it() -> None:
     assert "Traceback" not in rest
 
 
+class Ear(io.StringIO):
+    """Hears what the command says, and sends the termination once it is up."""
+
+    def write(self, text: str) -> int:
+        """Take what is said."""
+        if "aws ec2 describe-security-group-rules" in text:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+
 @pytest.mark.slow
-def test_a_termination_stops_it_cleanly(tiny_settings: SandboxSettings) -> None:
-    """SIGTERM, as a service manager sends it, ends page, doors and processes; nothing is left over."""
-    code = (
-        "import sys; from pathlib import Path; from sandbox import interactive, settings;"
-        "interactive.SandboxSettings = lambda aws_port: settings.SandboxSettings(aws_port=aws_port,"
-        " members=(settings.SHOP,), regions=('eu-west-1',),"
-        " central_app=Path(sys.argv[1]), member_app=Path(sys.argv[2]));"
-        "from sandbox.__main__ import main; sys.exit(main(['--port', '0', '--aws-port', '0', '--no-browser']))"
+def test_a_termination_stops_it_cleanly(tiny_settings: SandboxSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM, as a service manager sends it, ends page, doors and processes; the handler is the old one again."""
+    monkeypatch.setattr(
+        "sandbox.interactive.SandboxSettings", lambda aws_port: replace(tiny_settings, aws_port=aws_port)
     )
-    command = [sys.executable, "-c", code, str(tiny_settings.central_app), str(tiny_settings.member_app)]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        until_it_is_up(process)
-        rest = stop(process, signal.SIGTERM)
-    assert "Traceback" not in rest
-    assert rest.rstrip().endswith("Stopping …")
+    before = signal.getsignal(signal.SIGTERM)
+    told = Ear()
+    assert stay_up(Terminal(told), Options(port=0, aws_port=0, opens_browser=False)) == 0
+    assert told.getvalue().rstrip().endswith("Stopping …")
+    assert signal.getsignal(signal.SIGTERM) is before
