@@ -87,7 +87,9 @@ def way_back(change: Change, live: tuple[Rule, ...]) -> Change:
     edited = []
     for edit in change.modified:
         before, after = find_like(live, edit.before), find_like(live, edit.after)
-        if before is not None and before.description == edit.before.description:
+        # What stands in its old place may be another rule of the change, edited into it since.
+        has_moved = after is not None and after.rule_id is not None and after.rule_id == edit.before.rule_id
+        if before is not None and before.description == edit.before.description and not has_moved:
             continue
         if after is not None and after.description == edit.after.description:
             edited.append(Modification(before=after, after=edit.before))
