@@ -33,7 +33,7 @@ from shared.domain.request import Status
 from shared.domain.rule import Direction, Rule, group
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger, seconds
-from shared.wire.cloudtrail import created_rule_ids, read_head, read_rules
+from shared.wire.cloudtrail import EventError, created_rule_ids, read_head, read_rules
 from shared.wire.fields import FieldError
 from shared.wire.state_items import LedgerEntry
 
@@ -55,7 +55,8 @@ def on_change(event: Mapping[str, Any]) -> None:
         event: the EventBridge event with CloudTrail's record in ``detail``.
 
     Raises:
-        EventError: when the event cannot be read; names the field. Rules it named by id are closed nevertheless.
+        EventError: when the event cannot be read; names the field. What it did is taken back nevertheless, as far as
+            its rule ids or a comparison with the baseline say what that is.
         Ec2Error: when EC2 could not be asked; the event is delivered again.
     """
     head = read_head(event)
@@ -134,7 +135,7 @@ def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: Securi
             _measure_exposure(head)
         else:
             entry = _after_refusal(head, head.direction, ids, groups, table)
-    call = _with_ids_of_named_groups(read_rules(event, head), groups)
+    call = _with_ids_of_named_groups(_read_or_compare(event, head, policy, groups, table), groups)
     entry = entry or table.entry(call.request_id)
     if entry is not None:
         _deliver_again(call, entry, policy, groups, table)
@@ -144,6 +145,22 @@ def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: Securi
         logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
         return
     _file(call, policy, groups, table, reverted, is_measured=is_measured)
+
+
+def _read_or_compare(
+    event: Mapping[str, Any], head: Call, policy: Policy, groups: SecurityGroups, table: StateTable
+) -> Call:
+    """Return the call with its rules.
+
+    Raises:
+        EventError: when they cannot be read. What baseline and group themselves show of the call is taken back first:
+            nobody gains by a form that nobody foresaw.
+    """
+    try:
+        return read_rules(event, head)
+    except EventError:
+        take_back_call(replace(head, omitted=True), policy, groups, table)
+        raise
 
 
 def _after_refusal(

@@ -189,14 +189,30 @@ def test_an_event_without_its_head_is_named_by_path(
 
 
 def test_an_unreadable_edit_is_named_by_path(member: Member, ada: Person) -> None:
-    """Also where nothing can be closed by id."""
+    """Also where nothing can be closed by id: baseline and group show what was edited, and it is edited back."""
     member.holds(WEB)
     member.snapshot()
     event = ada.edits((WEB, OPEN))
+    rule_id = member.id_of(OPEN)
     place = "requestParameters.ModifySecurityGroupRulesRequest.SecurityGroupRule"
     with pytest.raises(EventError) as caught:
         member.deliver(broken(event, f"{place}.SecurityGroupRule.CidrIpv4", "x"))
     assert caught.value.path == f"{place}.SecurityGroupRule.CidrIpv4"
+    assert member.state() == exact([WEB])
+    assert member.id_of(WEB) == rule_id
+
+
+@pytest.mark.parametrize("kind", ["add", "remove"])
+def test_an_unreadable_call_without_an_answer_is_taken_back_by_comparing(
+    member: Member, ada: Person, kind: str
+) -> None:
+    """What cannot be read keeps no port open and none closed."""
+    member.holds(WEB)
+    member.snapshot()
+    event = ada.opens(OPEN, with_answer=False) if kind == "add" else ada.closes(WEB, by_id=False, with_answer=False)
+    with pytest.raises(EventError):
+        member.deliver(broken(event, f"{PERMISSION}.ipProtocol", "carrier pigeon"))
+    assert member.state() == exact([WEB])
 
 
 # -- sizes and texts ---------------------------------------------------------------------------------------------------
