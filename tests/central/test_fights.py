@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from moto.core.exceptions import JsonRESTError
+from moto.dynamodb.models import DynamoDBBackend
 
 from central.chalicelib.sweeping import SweepError
 from shared.aws.request_repeats import Repeats
@@ -171,7 +173,11 @@ def test_a_lookup_that_fails_leaves_the_request_a_question_of_its_own(
 ) -> None:
     """Knowing about others is a nicety; asking is not."""
     fight(central, 2)
-    monkeypatch.setattr("shared.aws.request_repeats.INDEX", "noSuchIndex")
+
+    def refuse(*_arguments: Any, **_more: Any) -> Any:
+        raise JsonRESTError("ResourceNotFoundException", "injected by a test")
+
+    monkeypatch.setattr(DynamoDBBackend, "query", refuse)
     (request,) = fight(central, 1, begin=3)
     assert len(about(central.approval, request)) == 1
 
