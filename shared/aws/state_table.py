@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
+from shared.aws.updates import ONE_AT_A_TIME
 from shared.domain.baseline import Baseline
 from shared.wire.fields import FieldError
 from shared.wire.state_items import (
@@ -86,20 +87,21 @@ class StateTable:
         """
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
-            self._client.update_item(
-                TableName=TABLE,
-                Key=to_attributes({"id": request_key(entry.request.request_id)}),
-                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
-                ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
-                ExpressionAttributeValues={
-                    ":to": to_attribute(outcome),
-                    ":from": to_attribute(entry.outcome),
-                    ":attempts": to_attribute(attempts),
-                    ":seen": to_attribute(entry.attempts),
-                    ":note": to_attribute(note),
-                    ":digest": to_attribute(entry.request.digest),
-                },
-            )
+            with ONE_AT_A_TIME:
+                self._client.update_item(
+                    TableName=TABLE,
+                    Key=to_attributes({"id": request_key(entry.request.request_id)}),
+                    UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
+                    ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
+                    ExpressionAttributeValues={
+                        ":to": to_attribute(outcome),
+                        ":from": to_attribute(entry.outcome),
+                        ":attempts": to_attribute(attempts),
+                        ":seen": to_attribute(entry.attempts),
+                        ":note": to_attribute(note),
+                        ":digest": to_attribute(entry.request.digest),
+                    },
+                )
         except ClientError as error:
             if _is_condition(error):
                 return None
@@ -149,7 +151,8 @@ class StateTable:
                 "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
             }
         try:
-            self._client.put_item(**self._put(baseline), **condition)
+            with ONE_AT_A_TIME:
+                self._client.put_item(**self._put(baseline), **condition)
         except ClientError as error:
             if _is_condition(error):
                 return None
