@@ -21,8 +21,6 @@ from shared.wire.rule_json import time_to_text
 CLAIMED_FOR: Final = timedelta(seconds=120)
 """How long a claim holds: longer than any function but the sweep may run, shorter than the sweep's patience."""
 
-_ALL_DEBTS: Final[tuple[Debt, ...]] = ("question", "question_monitoring", "dispatch", "result", "result_monitoring")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
@@ -94,15 +92,10 @@ def update_of(move: Move, *, invocation: str) -> Update:
     for key, value in move.values.items():
         if value:
             update.set(key, value)
-    for debt in _ALL_DEBTS:
-        if debt in move.owes:
-            update.set(f"owed.{debt}", at)
-        else:
-            update.remove(f"owed.{debt}")
-        if debt in move.owes and move.pays_itself:
-            update.set(f"claims.{debt}", claim_to_item(invocation, move.at + CLAIMED_FOR))
-        else:
-            update.remove(f"claims.{debt}")
+    # Both maps as a whole: the debts of an earlier status end with it, and whoever was paying them pays for nothing.
+    claim = claim_to_item(invocation, move.at + CLAIMED_FOR)
+    update.set("owed", dict.fromkeys(move.owes, at))
+    update.set("claims", dict.fromkeys(move.owes, claim) if move.pays_itself else {})
     update.require(f"{update.name('status')} = {update.value(move.previous)}")
     required = {"digest": move.digest, "account": move.account, "region": move.region}
     for key, value in required.items():

@@ -7,9 +7,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +18,14 @@ from shared.aws.attributes import from_attributes, to_attributes
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+ONE_AT_A_TIME: Final = threading.Lock()
+"""Held during each conditional write. In Lambda a process has one invocation at a time, and nobody ever waits for it.
+
+Where invocations share a process (``chalice local``, the sandbox, tests), moto stands in for DynamoDB, and that lets
+other writes come between a write's condition and its effect.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +94,17 @@ class Update:
         """
         parts = [("SET", self._sets), ("REMOVE", self._removes)]
         try:
-            answer = client.update_item(
-                TableName=table,
-                Key=key,
-                UpdateExpression=" ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
-                ConditionExpression=" AND ".join(["attribute_exists(requestId)", *self._conditions]),
-                ExpressionAttributeNames=self._names,
-                ExpressionAttributeValues=to_attributes(self._values),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            with ONE_AT_A_TIME:
+                answer = client.update_item(
+                    TableName=table,
+                    Key=key,
+                    UpdateExpression=" ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
+                    ConditionExpression=" AND ".join(["attribute_exists(requestId)", *self._conditions]),
+                    ExpressionAttributeNames=self._names,
+                    ExpressionAttributeValues=to_attributes(self._values),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
         except ClientError as error:
             return refused(error)
         return from_attributes(answer["Attributes"])

@@ -17,6 +17,7 @@ from moto import mock_aws
 from shared.aws.attributes import to_attributes
 from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved
 from shared.aws.requests_table import TABLE, DifferentRequestError, RequestsTable
+from shared.aws.updates import ONE_AT_A_TIME
 from shared.domain.change import make_change
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Status
@@ -98,6 +99,18 @@ def approval(stored: Record, **values: Any) -> Move:
         "values": {"decidedBy": "U1"},
     }
     return Move(**(defaults | values))
+
+
+def test_conditional_writes_of_one_process_take_turns(dynamodb: Any, table: RequestsTable) -> None:
+    """Where moto stands in for DynamoDB, another write could come between condition and effect, and both would win."""
+    held: list[bool] = []
+    dynamodb.meta.events.register("before-call.dynamodb", lambda **_: held.append(ONE_AT_A_TIME.locked()))
+    stored = table.store(record()).record
+    table.store(record())
+    table.move(approval(stored))
+    table.get("r-1")
+    assert held == [True, True, True, False]  # two puts, an update, and a read that waits for nobody
+    assert not ONE_AT_A_TIME.locked()
 
 
 # -- storing -----------------------------------------------------------------------------------------------------------
