@@ -18,7 +18,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test faults lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test faults fuzz audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
