@@ -6,6 +6,7 @@ or whole body. Metrics go to CloudWatch by log line (embedded metric format), so
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,12 +20,17 @@ NAMESPACE: Final = "SecurityGroupApproval"
 _CONTEXT: Final = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
 """What the library reads of Lambda's context."""
 
+_TALKATIVE: Final = ("boto3", "botocore", "urllib3")
+"""Libraries whose debug records hold whole bodies and addresses: nobody gets those by turning up Lambda's log level."""
+
 logger: Final = Logger(service="security-group-approval")
 
 
 def instrument(app: Chalice) -> None:
     """Give every trigger of an app the Lambda context in its log records; without a context it works all the same."""
     app.register_middleware(ConvertToMiddleware(_with_context), "all")
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.INFO)
 
 
 def _with_context(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

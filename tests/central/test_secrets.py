@@ -29,7 +29,7 @@ def test_no_secret_leaves_the_app_in_any_flow(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A story with everything failing once, with and without optional settings: nothing secret in what it says."""
-    caplog.set_level(logging.DEBUG, logger="urllib3")
+    caplog.set_level(logging.DEBUG)
     said = io.StringIO()
 
     def attempt(step: Any, *arguments: Any, **values: Any) -> None:
@@ -112,11 +112,11 @@ def test_a_rotated_signing_secret_holds_without_a_new_container(
     central: Central, monkeypatch: pytest.MonkeyPatch, calls: list[str]
 ) -> None:
     """The first click that the old secret does not fit has the reference read again; forgeries do so once a minute."""
-    store_secret("/signing", "old")
-    monkeypatch.setenv("slackSigningSecret", "ssm:/signing")
+    store_secret("/security-group-approval/slackSigningSecret", "old")
+    monkeypatch.setenv("slackSigningSecret", "ssm:/security-group-approval/slackSigningSecret")
     request = central.file()
     assert settings.secret("slackSigningSecret") == "old"
-    store_secret("/signing", SECRET)
+    store_secret("/security-group-approval/slackSigningSecret", SECRET)
     assert central.click(request).status == 200
     calls.clear()
     for _ in range(3):
@@ -129,11 +129,11 @@ def test_a_replaced_webhook_is_found_when_the_old_one_is_dead(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container that knows the old address reads the new one, and the message arrives."""
-    store_secret("/hook", central.slack.url("/services/old"))
-    monkeypatch.setenv("approvalHookUrl", "ssm:/hook")
+    store_secret("/security-group-approval/approvalHookUrl", central.slack.url("/services/old"))
+    monkeypatch.setenv("approvalHookUrl", "ssm:/security-group-approval/approvalHookUrl")
     central.file(make_request("before"))
     central.slack.always["/services/old"] = Reply(status=404, body="no_service")
-    store_secret("/hook", central.slack.url(APPROVAL))
+    store_secret("/security-group-approval/approvalHookUrl", central.slack.url(APPROVAL))
     central.file(make_request("after"))
     assert ["Request after" in post.payload["text"] for post in central.approval] == [True]
     assert central.item("after")["owed"] == {}
