@@ -83,7 +83,8 @@ class Repeats:
             "Key": to_attributes({"requestId": first}),
             "UpdateExpression": "SET #repeats = if_not_exists(#repeats, :asked) + :one",
             "ConditionExpression": (
-                "#status = :status AND #requestedAt > :since AND attribute_not_exists(#repeatOf) AND #likeness = :alike"
+                "attribute_exists(requestId) AND #status = :status AND #requestedAt > :since"
+                " AND attribute_not_exists(#repeatOf) AND #likeness = :alike"
             ),
             "ExpressionAttributeNames": {
                 f"#{name}": name for name in ("repeats", "status", "requestedAt", "repeatOf", "likeness")

@@ -80,6 +80,24 @@ def tell_everything(central: Central) -> Iterator[Request]:
         yield owing
     central.file(owing)
     yield owing
+    fight = [make_request(f"fight-{number}", group_id="sg-0000000000000000f") for number in range(4)]
+    for one in fight:
+        yield central.file(one)
+    central.click(fight[0], "deny")
+    yield fight[0]
+    central.sweep()
+    yield fight[-1]
+
+
+def singly(writes: list[Write]) -> Iterator[Write]:
+    """Yield each write, those within transactions too."""
+    for operation, arguments in writes:
+        if operation != "TransactWriteItems":
+            yield operation, arguments
+            continue
+        for one in arguments["TransactItems"]:
+            for kind, inner in one.items():
+                yield f"{kind}Item", inner
 
 
 def test_no_flow_forgets_a_line_of_a_history(central: Central) -> None:
@@ -93,6 +111,7 @@ def test_no_flow_forgets_a_line_of_a_history(central: Central) -> None:
             known[request_id] = history
     assert [entry["status"] for entry in known["failed"]] == ["pending", "approved", "approved", "error", "applied"]
     assert [entry["status"] for entry in known["owing"]] == ["pending", "pending", "expired"]
+    assert [entry["status"] for entry in known["fight-3"]] == ["pending", "denied"]
     for history in known.values():
         assert [entry.get("previous", "") for entry in history] == ["", *(entry["status"] for entry in history[:-1])]
         assert all(entry["by"] for entry in history)
@@ -102,8 +121,8 @@ def test_no_write_could_forget_one(central: Central, writes: list[Write]) -> Non
     """An item is put only where none is, and a history is set only to itself with something appended."""
     for _ in tell_everything(central):
         pass
-    assert {operation for operation, _ in writes} == {"PutItem", "UpdateItem"}
-    for operation, arguments in writes:
+    assert {operation for operation, _ in writes} == {"PutItem", "UpdateItem", "TransactWriteItems"}
+    for operation, arguments in singly(writes):
         if operation == "PutItem":
             assert arguments["ConditionExpression"] == "attribute_not_exists(requestId)"
             continue
