@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox.aws.identities import Credentials
+from sandbox.declarations import Declarations, read_declarations
 from sandbox.errors import SandboxError
-from sandbox.wiring import Declarations, Function, read_declarations
+from sandbox.wiring import Function
 
 Mode = Literal["events", "http"]
 

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sandbox.wiring import declared_by
+from sandbox.declarations import declared_by
 
 if TYPE_CHECKING:
     from chalice.app import Chalice

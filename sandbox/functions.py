@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.identities import Credentials
+from sandbox.declarations import Declarations
 from sandbox.environments import Environment, Mode, Result
 from sandbox.errors import SandboxError
-from sandbox.wiring import Declarations, Deployment, Function
+from sandbox.wiring import Deployment, Function
 
 #: Chalice's name for the function behind all routes.
 REST_API = "api_handler"

@@ -1,18 +1,16 @@
-"""What the apps' decorators declare, and from it: which function hears of which topic, event and schedule.
+"""Which function hears of which topic, event and schedule, from what the apps' decorators declare.
 
 Nothing here knows the name of a trigger; a function that is decorated is wired, as ``chalice deploy`` would wire it.
-The declarations are read inside the app's process and travel as plain JSON.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.events.models import EventPattern
 
-if TYPE_CHECKING:
-    from chalice.app import Chalice
+from sandbox.declarations import Declarations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,58 +26,6 @@ class Function:
     def arn(self) -> str:
         """The ARN that Chalice's stage ``dev`` gives it."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.app}-dev-{self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """An HTTP route."""
-
-    path: str
-    method: str
-    function: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declarations:
-    """Everything that an app's decorators declare."""
-
-    topics: Mapping[str, str]
-    """Function name to topic name or ARN."""
-    patterns: Mapping[str, Mapping[str, Any]]
-    """Function name to event pattern."""
-    schedules: Mapping[str, str]
-    """Function name to schedule expression, e.g. ``rate(1 hour)``."""
-    routes: tuple[Route, ...]
-
-
-def declared_by(app: "Chalice") -> dict[str, Any]:
-    """Read an app's declarations; the result is JSON for :func:`read_declarations`."""
-    declared: dict[str, Any] = {"topics": {}, "patterns": {}, "schedules": {}}
-    for source in app.event_sources:
-        if hasattr(source, "topic"):
-            declared["topics"][source.name] = source.topic
-        elif hasattr(source, "event_pattern"):
-            declared["patterns"][source.name] = source.event_pattern
-        elif hasattr(source, "schedule_expression"):
-            expression = source.schedule_expression
-            text = expression if isinstance(expression, str) else expression.to_string()
-            declared["schedules"][source.name] = text
-    declared["routes"] = [
-        {"path": path, "method": method, "function": entry.view_name}
-        for path, methods in app.routes.items()
-        for method, entry in methods.items()
-    ]
-    return declared
-
-
-def read_declarations(document: Mapping[str, Any]) -> Declarations:
-    """Read what :func:`declared_by` wrote."""
-    return Declarations(
-        topics=document["topics"],
-        patterns=document["patterns"],
-        schedules=document["schedules"],
-        routes=tuple(Route(**route) for route in document["routes"]),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
