@@ -16,6 +16,7 @@ from deploy import deploying, packaging, preflight, redriving, reporting, round_
 from deploy.console import done, note, problems, step
 from deploy.doctor import checks
 from deploy.errors import DeployError
+from deploy.finishing import LOG_DAYS
 from deploy.names import APPS, ROOT
 from deploy.running_chalice import find_rest_api
 from deploy.target import Target, find_target
@@ -196,7 +197,9 @@ def _add_deployments(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     for verb in (central, member):
         verb.add_argument("--encrypt-topics", choices=("yes", "no"), help="with a customer managed key")
         verb.add_argument("--alarm-topic", metavar="ARN", help="where alarms go")
-        verb.add_argument("--log-days", type=int, default=90, metavar="DAYS")
+        verb.add_argument(
+            "--log-days", type=int, default=90, metavar="DAYS", choices=LOG_DAYS, help="how long logs are kept (90)"
+        )
         verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the functions")
 
 

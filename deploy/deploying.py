@@ -45,6 +45,8 @@ def deploy(target: Target, wishes: Wishes) -> int:
     )
     if place.app == "member":
         _check_member(environment)
+    else:
+        _check_central(target, wishes)
     step("foundation")
     changed = foundation.update(target, wishes.parameters)
     done(f"stack {place.stack} {'is up to date' if changed else 'was up to date'}")
@@ -72,6 +74,13 @@ def _check_member(environment: Mapping[str, str]) -> None:
     missing = [name for name in ("centralAccountId", "centralRegion") if not environment.get(name)]
     if missing:
         raise DeployError("Say where the central app is: CENTRAL=<account id> CENTRAL_REGION=<region>.")
+
+
+def _check_central(target: Target, wishes: Wishes) -> None:
+    names = ("MemberAccountIds", "OrganizationId")
+    stack = foundation.find_stack(target)
+    if not any(wishes.parameters.get(name, foundation.parameter(stack, name)) for name in names):
+        raise DeployError("Say who may ask for approvals: MEMBERS=<account id>,<account id> or ORGANIZATION=o-….")
 
 
 def _chalice(target: Target, environment: Mapping[str, str]) -> dict[str, Any]:

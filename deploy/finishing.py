@@ -7,7 +7,9 @@ the API; its ``put_targets`` replaces a rule's target and its dead-letter queue 
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,6 +28,13 @@ DELIVERY_SECONDS: Final = 24 * 3600
 REQUESTS_PER_SECOND: Final = 10
 BURST: Final = 20
 """Of the API: far more than people click, far less than what costs money."""
+_PROPAGATION_SECONDS: Final = (2, 4, 8, 16)
+"""How long IAM may take to tell Lambda of a new policy.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+"""
+LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+"""Days that CloudWatch Logs takes as a retention."""
 SCHEDULED: Final[dict[str, Any]] = {
     "version": "0",
     "source": "aws.events",
@@ -52,12 +61,27 @@ def wire_failures(target: Target) -> None:
     for name in FUNCTIONS[target.place.app]:
         if name == ROUTE:
             continue
-        target.client("lambda").put_function_event_invoke_config(
+        insist(
+            target.client("lambda").put_function_event_invoke_config,
             FunctionName=target.place.function(name),
             MaximumRetryAttempts=RETRIES,
             MaximumEventAgeInSeconds=EVENT_AGE_SECONDS,
             DestinationConfig={"OnFailure": {"Destination": target.place.arn("sqs", target.place.failures)}},
         )
+
+
+def insist(call: Callable[..., object], **arguments: Any) -> None:
+    """Make a call again while Lambda does not know yet what the function's new role may do, or is busy updating it."""
+    for wait in (*_PROPAGATION_SECONDS, None):
+        try:
+            call(**arguments)
+        except ClientError as error:
+            is_early = code_of(error) == "ResourceConflictException" or "permissions to call SendMessage" in str(error)
+            if wait is None or not is_early:
+                raise
+            time.sleep(wait)
+        else:
+            return
 
 
 def wire_rules(target: Target) -> None:

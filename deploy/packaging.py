@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy import running_chalice, staging
-from deploy.finishing import BURST, DELIVERY_SECONDS, EVENT_AGE_SECONDS, REQUESTS_PER_SECOND, RETRIES
+from deploy.finishing import BURST, DELIVERY_SECONDS, EVENT_AGE_SECONDS, LOG_DAYS, REQUESTS_PER_SECOND, RETRIES
 from deploy.names import FUNCTIONS, ROUTE, RULES, TOPICS, App
 from deploy.policies import TEMPLATE_SCOPE, as_template, function_policy
 from deploy.templates import as_body, foundation
@@ -24,8 +24,6 @@ from deploy.templates import as_body, foundation
 _STAGE: Final = "package"
 _BUCKET: Final = "${CodeBucketPrefix}-${AWS::Region}"
 _LOGICAL: Final = {ROUTE: "APIHandler"}
-_RETENTIONS: Final = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
-"""Days that CloudWatch Logs takes."""
 
 
 def package(app: App, folder: Path, environment: dict[str, str]) -> tuple[Path, Path]:
@@ -105,7 +103,7 @@ def _parameters(app: App) -> dict[str, Any]:
             "ConstraintDescription": "the beginning of a bucket name",
             "Description": "Each region has a bucket of this name, a hyphen and the region, with the zip in it.",
         },
-        "LogRetentionDays": {"Type": "Number", "Default": 90, "AllowedValues": _RETENTIONS},
+        "LogRetentionDays": {"Type": "Number", "Default": 90, "AllowedValues": list(LOG_DAYS)},
     }
     if app == "central":
         secrets = ("approvalHookUrl", "monitoringHookUrl", "slackSigningSecret")

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.console import done, note, step
+from deploy.errors import DeployError
 from deploy.names import FUNCTIONS, TOPICS, Place
 from deploy.target import Target
+from shared.slack.text import visible
 
 _BATCH: Final = 10
 _HIDDEN_SECONDS: Final = 120
 _SHOWN: Final = 300
-"""Characters of an event that a look shows."""
+"""Characters of a message that a look shows."""
 
 
 class UnknownLetterError(ValueError):
@@ -82,6 +84,17 @@ def read_letter(message: Mapping[str, Any], place: Place) -> Letter:
     raise UnknownLetterError("neither Lambda nor SNS nor EventBridge writes messages like this")
 
 
+def summary(event: Mapping[str, Any]) -> str:
+    """Return in a line what an event is about: who did what, which message, or the event itself."""
+    match event:
+        case {"detail": {"eventName": call, "requestID": request_id} as detail}:
+            who = detail.get("userIdentity", {}).get("arn", "nobody known")
+            return f"{call} by {who}, request {request_id}"
+        case {"Records": [{"Sns": {"Message": message}}]}:
+            return str(message)[:_SHOWN]
+    return json.dumps(event)[:_SHOWN]
+
+
 def _function(arn: str, place: Place) -> str:
     name = ":".join(arn.split(":")[:7])
     for function in FUNCTIONS[place.app]:
@@ -92,7 +105,13 @@ def _function(arn: str, place: Place) -> str:
 
 def _redrive(target: Target, queue: str, *, only_look: bool) -> int:
     sqs = target.client("sqs")
-    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    try:
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    except sqs.exceptions.QueueDoesNotExist as error:
+        raise DeployError(
+            f"There is no queue {queue} in account {target.place.account}, {target.place.region}: is the "
+            f"{target.place.app} app deployed here?"
+        ) from error
     handed, unknown = 0, 0
     kept: list[str] = []
     for message in _messages(sqs, url):
@@ -106,7 +125,7 @@ def _redrive(target: Target, queue: str, *, only_look: bool) -> int:
             continue
         if only_look:
             kept.append(receipt)
-            note(f"{letter.function}: {json.dumps(letter.event)[:_SHOWN]}")
+            note(f"{letter.function}: {visible(summary(letter.event))}")
             continue
         target.client("lambda").invoke(
             FunctionName=target.place.function(letter.function),

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from deploy.errors import DeployError
+from deploy.foundation import find_table
+from deploy.names import TABLES
 from deploy.target import Target
 from shared.aws.requests_table import RequestsTable
 from shared.domain.record import Record
@@ -18,7 +21,15 @@ def observed(target: Target, *, since: datetime | None = None) -> Iterator[Recor
     Args:
         target: the central app.
         since: only those asked for since then.
+
+    Raises:
+        DeployError: when there is no table here.
     """
+    if find_table(target) is None:
+        raise DeployError(
+            f"There is no table {TABLES['central']} in account {target.place.account}, {target.place.region}: is the "
+            "central app deployed here?"
+        )
     table = RequestsTable(target.client("dynamodb"), invocation="report")
     for row in table.by_status("observed", since=since):
         record = table.read(row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import zlib
@@ -21,6 +22,7 @@ from deploy.names import ROOT, ROUTE, Place
 from deploy.target import Target, code_of
 
 _LAST_LINES: Final = 15
+_ERROR: Final = re.compile(r"[\w.]+(Error|Exception): ")
 
 
 def chalice(project: Path, arguments: list[str], environment: dict[str, str], *, answer: str = "") -> str:
@@ -47,11 +49,18 @@ def chalice(project: Path, arguments: list[str], environment: dict[str, str], *,
         check=False,
     )
     if process.returncode:
-        last = "\n    ".join(process.stdout.strip().splitlines()[-_LAST_LINES:])
         raise DeployError(
-            f"`chalice {' '.join(arguments)}` failed; run the verb again when its cause is gone:\n    {last}"
+            f"`chalice {' '.join(arguments)}` failed; run the verb again when its cause is gone:\n    "
+            + "\n    ".join(_end(process.stdout))
         )
     return process.stdout
+
+
+def _end(output: str) -> list[str]:
+    """Return the end of what Chalice said, without the traceback before its error."""
+    lines = output.strip().splitlines()
+    errors = [number for number, line in enumerate(lines) if _ERROR.match(line)]
+    return lines[errors[-1] if errors else 0 :][-_LAST_LINES:]
 
 
 def deploy(target: Target, project: Path) -> dict[str, Any]:

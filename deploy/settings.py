@@ -67,6 +67,7 @@ def switch(target: Target, mode: str) -> None:
         found = configuration(target, name)
         if found is None:
             raise DeployError(f"{target.place.function(name)} is not there; is the member app deployed here?")
+        client.get_waiter("function_updated_v2").wait(FunctionName=target.place.function(name))
         client.update_function_configuration(
             FunctionName=target.place.function(name),
             Environment={"Variables": {**environment(found), MODE_OVERRIDE: mode}},

@@ -8,12 +8,14 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from deploy.errors import DeployError
 from deploy.names import App, Place, is_stage
 
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+_FIRST_CALL = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 2})
+"""A region that is none is told soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,16 @@ def find_target(app: App, *, profile: str, region: str, stage: str) -> Target:
         )
     try:
         session = boto3.Session(profile_name=profile or None, region_name=region or None)
-        if not session.region_name:
-            raise DeployError("Say in which region: REGION=eu-west-1 (or --region, or AWS_DEFAULT_REGION).")
-        caller = session.client("sts").get_caller_identity()
+    except BotoCoreError as error:
+        raise DeployError(f"There is no such profile in ~/.aws/config: {error}") from error
+    if not session.region_name:
+        raise DeployError("Say in which region: REGION=eu-west-1 (or --region, or AWS_DEFAULT_REGION).")
+    try:
+        caller = session.client("sts", config=_FIRST_CALL).get_caller_identity()
+    except EndpointConnectionError as error:
+        raise DeployError(
+            f"AWS cannot be reached in {session.region_name}: is there such a region, and a way there? ({error})"
+        ) from error
     except (BotoCoreError, ClientError) as error:
         raise DeployError(
             f"AWS does not take the credentials{f' of profile {profile}' if profile else ''}: {error}"

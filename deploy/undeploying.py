@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from deploy import foundation, running_chalice, staging
+from deploy import foundation, running_chalice, settings, staging
 from deploy.console import done, note, step
 from deploy.names import FUNCTIONS, RULES, TABLES
 from deploy.target import Target, code_of
@@ -25,6 +25,8 @@ def undeploy(target: Target, *, purge: bool) -> None:
     """
     place = target.place
     step(f"taking {place.app} away from account {place.account}, {place.region}, stage {place.chalice_stage}")
+    if foundation.find_stack(target) is None and settings.configuration(target, FUNCTIONS[place.app][0]) is None:
+        note("Neither stack nor functions are here; is this the right account, region and stage? Looking for the rest.")
     stage = staging.stage_for(place, {}, member_role=f"arn:{place.partition}:iam::{place.account}:role/{place.role}")
     project = staging.make_project(
         staging.build_folder(place), place.app, place.chalice_stage, stage, staging.place_scope(place)
@@ -47,7 +49,9 @@ def undeploy(target: Target, *, purge: bool) -> None:
         )
     if not purge:
         note(f"The log groups {place.log_group('')}* stay until their retention ends.")
-    if place.app == "member":
+    if place.app == "central":
+        note("Member accounts still take changes back, and nobody is asked any more: undeploy them, or switch them.")
+    else:
         note("Requests of this account that are still pending in Slack can no longer be applied.")
 
 

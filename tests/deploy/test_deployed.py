@@ -145,6 +145,21 @@ def test_the_topics_take_messages_from_those_they_are_for(operator: Operator) ->
         assert statements["NoOtherRole"]["Effect"] == "Deny"
 
 
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.app}-{place.region}")
+def test_a_function_is_invoked_by_its_own_source_alone(operator: Operator, place: Place) -> None:
+    """Only the rule, topic or API that is ours: not any rule or topic that somebody points at the function."""
+    client = operator.client(place, "lambda")
+    for name in FUNCTIONS[place.app]:
+        policy = json.loads(client.get_policy(FunctionName=place.function(name))["Policy"])
+        sources = {one["Condition"]["ArnLike"]["AWS:SourceArn"] for one in policy["Statement"]}
+        if name in TOPICS[place.app]:
+            assert sources == {place.arn("sns", name)}
+        elif name in RULES[place.app]:
+            assert sources == {place.arn("events", f"rule/{place.rule(name)}")}
+        else:
+            assert sources == {place.arn("execute-api", f"{_apis(operator)[0]}/*")}
+
+
 def test_the_route_is_there_and_limited(operator: Operator) -> None:
     """Slack has one address to send clicks to, and it takes no flood."""
     client = operator.client(CENTRAL, "apigateway")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.doctor import central, checks
-from deploy.names import Place
+from deploy.names import App, Place
 from shared.slack.signature import find_flaw
 from tests.deploy.operations import CENTRAL, MEMBER, SECRET, Operator, operating
 
@@ -400,6 +401,27 @@ def test_an_account_without_anything_is_told_so(operator: Operator) -> None:
     )
     assert "The table securityGroupState is missing; run `make deploy-member` again." in said
     assert any("The event rule member-prod-ap-southeast-2-revertSecurityGroup-event is missing" in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("app", "verb", "sentence"),
+    [
+        ("member", ["redrive"], "There is no queue security-group-approval-member-failures in account 222222222222"),
+        ("member", ["switch", "--mode", "observe"], "is not there; is the member app deployed here?"),
+        ("member", ["undeploy"], "Neither stack nor functions are here; is this the right account, region and stage?"),
+        ("central", ["report"], "There is no table securityGroupRequests in account 111111111111, ap-southeast-2"),
+        ("central", ["slack-manifest"], "No REST API is deployed here yet"),
+        ("central", ["central"], "Say who may ask for approvals: MEMBERS="),
+        ("member", ["member"], "Say where the central app is: CENTRAL="),
+    ],
+)
+def test_a_verb_in_the_wrong_place_says_so(
+    operator: Operator, app: App, verb: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is there to work on, or nothing is known yet: said in a sentence, with what to look at."""
+    usual = {"central": CENTRAL, "member": MEMBER}[app]
+    operator.at(replace(usual, region="ap-southeast-2"), *verb)
+    assert sentence in capsys.readouterr().out
 
 
 class Route(BaseHTTPRequestHandler):

@@ -125,6 +125,16 @@ def test_a_packaged_function_has_its_name_code_log_and_queue(built: Built) -> No
     )
 
 
+def test_a_packaged_function_is_invoked_by_its_own_source_alone(built: Built) -> None:
+    """A permission without a source would let anybody's rule or topic call the function."""
+    permissions = built.of_type("AWS::Lambda::Permission").values()
+    sources = {one["Principal"] for one in permissions if one.get("SourceArn")}
+    assert sources == {"sns.amazonaws.com", "events.amazonaws.com"} | (
+        {"apigateway.amazonaws.com"} if built.app == "central" else set()
+    )
+    assert all(one.get("SourceArn") for one in permissions)
+
+
 def test_a_packaged_template_keeps_what_cannot_be_delivered(built: Built) -> None:
     """Every subscription and every rule has its dead-letter queue."""
     queue = {"Fn::GetAtt": ["Undelivered", "Arn"]}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from deploy.__main__ import main
 from deploy.errors import DeployError
+from deploy.finishing import insist
 from deploy.names import Place
 from deploy.preflight import RUNTIMES, check, problems
-from deploy.redriving import UnknownLetterError, read_letter
+from deploy.redriving import UnknownLetterError, read_letter, summary
+from deploy.running_chalice import chalice
 from deploy.settings import merged
 
 POLICY = "mode = 'enforce'\n"
@@ -78,6 +83,73 @@ def test_a_stage_that_would_not_fit_is_refused(stage: str, capsys: pytest.Captur
     """IAM's names have 64 characters, and the region and the function need most of them."""
     assert main(["central", "--stage", stage]) == 1
     assert "does not do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--profile", "typo", "--region", "eu-west-1"], "There is no such profile in ~/.aws/config"),
+        ([], "Say in which region: REGION=eu-west-1"),
+        (["--region", "eu-west-11"], "AWS cannot be reached in eu-west-11: is there such a region"),
+    ],
+)
+def test_who_and_where_is_told_at_once(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A slip in profile or region is named before anything else is tried."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody listens there
+    assert main(["doctor", "central", *arguments]) == 1
+    assert sentence in capsys.readouterr().out
+
+
+def error_of(code: str, text: str) -> ClientError:
+    """Return an error of Lambda."""
+    return ClientError({"Error": {"Code": code, "Message": text}}, "PutFunctionEventInvokeConfig")
+
+
+TOO_EARLY = [
+    error_of(
+        "InvalidParameterValueException", "The function's role does not have permissions to call SendMessage on x"
+    ),
+    error_of("ResourceConflictException", "An update is in progress"),
+]
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between two tries; nobody waits for them."""
+    made: list[float] = []
+    monkeypatch.setattr("deploy.finishing.time.sleep", made.append)
+    return made
+
+
+def test_a_role_that_lambda_does_not_know_yet_is_waited_for(pauses: list[float]) -> None:
+    """IAM tells the other services of a new policy some seconds later; that is no failure of the deployment."""
+    call = Mock(side_effect=[*TOO_EARLY, None])
+    insist(call, FunctionName="f")
+    assert call.call_args_list == [(((), {"FunctionName": "f"}))] * 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(
+    ("errors", "tries"), [([TOO_EARLY[0]] * 9, 5), ([error_of("InvalidParameterValueException", "no such queue")], 1)]
+)
+def test_what_does_not_mend_itself_is_told(errors: list[ClientError], tries: int, pauses: list[float]) -> None:
+    """A permission that stays away, and anything else at once."""
+    call = Mock(side_effect=errors)
+    with pytest.raises(ClientError):
+        insist(call)
+    assert (call.call_count, len(pauses)) == (tries, tries - 1)
 
 
 def test_a_setting_that_nobody_reads_is_refused() -> None:
@@ -156,3 +228,31 @@ def test_a_letter_for_nobody_here_is_left(body: Any, attributes: dict[str, str])
     """It is no event of ours, and no function of somebody else's is called with it."""
     with pytest.raises(UnknownLetterError):
         read_letter(message(body, **attributes), PLACE)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            {"detail": {"eventName": "RevokeSecurityGroupIngress", "requestID": "r-1", "userIdentity": {"arn": "a"}}},
+            "RevokeSecurityGroupIngress by a, request r-1",
+        ),
+        ({"Records": [{"Sns": {"Message": "text"}}]}, "text"),
+        ({"detail": {}, "source": "aws.events"}, '{"detail": {}, "source": "aws.events"}'),
+    ],
+)
+def test_a_look_says_what_a_letter_is_about(event: dict[str, Any], said: str) -> None:
+    """So that somebody can tell what a redrive would do, before it does."""
+    assert summary(event) == said
+
+
+def test_what_chalice_failed_on_is_told_without_its_traceback(tmp_path: Path) -> None:
+    """An operator needs the error, not where in Chalice it was raised."""
+    (tmp_path / "app.py").write_text("raise ValueError('no such setting')", encoding="utf-8")
+    (tmp_path / ".chalice").mkdir()
+    config = {"version": "2.0", "app_name": "x", "stages": {"dev": {}}}
+    (tmp_path / ".chalice/config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(DeployError) as told:
+        chalice(tmp_path, ["package", "out"], {**os.environ, "AWS_DEFAULT_REGION": "eu-west-1"})
+    assert "ValueError: no such setting" in str(told.value)
+    assert "Traceback" not in str(told.value)
