@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := shared central member sandbox deploy
+CODE := shared central member sandbox deploy bench
 JOBS ?= 2
 ARGS ?=
 INPUTS ?= 10000
@@ -18,7 +18,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test faults fuzz audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test faults fuzz bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -51,6 +51,12 @@ fuzz: export FUZZ_INPUTS = $(INPUTS)
 fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with 10,000 inputs each (INPUTS=…); prints a table
 	@$(BIN)/python -m pytest -q -n $(JOBS) -p no:logging --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
 		tests/attack/central/test_fuzz_central.py tests/attack/member/test_fuzz_member.py
+
+bench: $(STAMP) ## measure the product as it ships, write docs/performance.md, docs/cost.md, plots; ARGS="--quick" for a look
+	@$(BIN)/python -m bench $(ARGS)
+
+cost: $(STAMP) ## work out anew what it costs, from the last measurement, into docs/cost.md
+	@$(BIN)/python -m bench.cost
 
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
 	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m shared.audit $(if $(REGION),--region $(REGION)) $(ARGS)
