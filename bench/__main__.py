@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _measured(found, options)
         results.save(found, options.results)
         print(f"{options.results}")
+    missing = [name for name in _SECTIONS if name not in found]
+    if missing:
+        print(f"Not measured yet, so there are no documents: {', '.join(missing)}.")
+        return 0
     if options.write:
         for written in (*plots.draw(found), report.write(found), cost.write(found)):
             print(written)
