@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = _measured(found, options)
         results.save(found, options.results)
         print(f"{options.results}")
+    _compare(found)
     missing = [name for name in _SECTIONS if name not in found]
     if missing:
         print(f"Not measured yet, so there are no documents: {', '.join(missing)}.")
@@ -66,7 +67,6 @@ def _measured(found: results.Results, options: argparse.Namespace) -> results.Re
             found["sections"][name] = {key: about[key] for key in ("at", "commit", "quick")}
             print(f"{time.monotonic() - begun:.0f} s", flush=True)
     found["about"]["took_seconds"] = round(time.monotonic() - began)
-    _compare(found)
     return found
 
 

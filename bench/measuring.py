@@ -88,12 +88,13 @@ def ratio(product: dict[str, float], floor: dict[str, float]) -> float:
 
 
 def the_only(lists: Iterable[Sequence[str]]) -> list[str]:
-    """Return what all runs have in common, since counts of calls do not vary.
+    """Return what all runs have in common, since counts of calls do not vary; their order may.
 
     Raises:
         ValueError: when they do: then no figure of the flow means anything.
     """
-    distinct = {tuple(one) for one in lists}
+    some = [list(one) for one in lists]
+    distinct = {tuple(sorted(one)) for one in some}
     if len(distinct) != 1:
         raise ValueError(f"the runs of one flow made different calls: {sorted(distinct)}")
-    return list(distinct.pop())
+    return some[0]
