@@ -58,6 +58,19 @@ def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> No
         assert {"State"} < by_code
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_a_right_is_named_and_as_narrow_as_aws_allows(app: App) -> None:
+    """No action is a pattern; "all resources" stands only where EC2 and X-Ray know no narrower."""
+    for function in FUNCTIONS[app]:
+        for one in function_policy(app, function, TEMPLATE_SCOPE[app])["Statement"]:
+            assert not [action for action in one["Action"] if "*" in action]
+            assert (one["Resource"] == "*") == (one["Sid"] in ("ReadGroups", "Trace"))
+            if (
+                one["Sid"] == "OwnKey"
+            ):  # the key's id is known to nobody beforehand: its alias and who uses it stand for it
+                assert one["Condition"].keys() == {"ForAnyValue:StringLike", "StringLike"}
+
+
 def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
     """One inline policy per function, and all of them within IAM's limit."""
     policies = foundation("member")["Resources"]["Role"]["Properties"]["Policies"]
