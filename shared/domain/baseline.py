@@ -14,6 +14,7 @@ from typing import Final
 
 from shared.domain.call import Call
 from shared.domain.change import Change, Modification, by_identity, make_change
+from shared.domain.index import index_of
 from shared.domain.rule import Direction, Rule
 
 _STAMPS_KEPT: Final = 400
@@ -73,11 +74,8 @@ class Baseline:
 
     def by_id(self, rule_id: str | None) -> Rule | None:
         """Return the approved rule that has this id now, or else the one that had it before."""
-        if not rule_id:
-            return None
-        identity = dict(self.former_ids).get(rule_id)
-        had = next((rule for rule in self.rules if rule.identity == identity), None)
-        return next((rule for rule in self.rules if rule.rule_id == rule_id), had)
+        index = index_of(self.rules)
+        return index.with_id(rule_id) or index.with_identity(dict(self.former_ids).get(rule_id or ""))
 
     def like(self, rule: Rule) -> Rule | None:
         """Return the approved rule with the identity of ``rule``; see :func:`find_like`."""
@@ -122,14 +120,7 @@ def find_like(rules: Iterable[Rule], wanted: Rule) -> Rule | None:
     The owner of a referenced group may be missing in ``wanted``, or be wrong: an event often leaves it out, and the
     group of a peered VPC belongs to somebody else. Ids of groups are unique among all accounts.
     """
-    loosely = None
-    for rule in rules:
-        if rule.identity == wanted.identity:
-            return rule
-        if rule.source.kind == "group" and rule.source.value == wanted.source.value:
-            filled = replace(wanted, source=replace(wanted.source, account=rule.source.account))
-            loosely = rule if rule.identity == filled.identity else loosely
-    return loosely
+    return index_of(rules).like(wanted)
 
 
 def shortfall(approved: Iterable[Rule], live: Iterable[Rule]) -> Change:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from shared.domain.baseline import Baseline, find_like, shortfall
 from shared.domain.call import Call
 from shared.domain.change import Change, Modification, by_identity, diff, make_change
+from shared.domain.index import index_of
 from shared.domain.rule import Direction, Rule
 
 
@@ -91,7 +92,7 @@ def _read(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> tupl
     found: list[_Edit] = []
     gone: list[str] = []
     for edit in call.edits:
-        now = next((rule for rule in live if rule.rule_id == edit.rule_id), None)
+        now = index_of(live).with_id(edit.rule_id)
         approved = _approved(baseline, edit.rule_id, now)
         reference = approved or now
         if reference is None:
@@ -173,13 +174,13 @@ def _way_back(
     for edit in edits:
         if edit.live is not None and edit.approved is not None and edit.live.identity != edit.approved.identity:
             back[edit.live.identity] = Modification(before=edit.live, after=edit.approved)
-    untouched = [rule for rule in live if rule.identity not in back and rule.identity not in removed]
+    untouched = index_of(rule for rule in live if rule.identity not in back and rule.identity not in removed)
     for identity, edit_back in list(back.items()):
         # What was edited may by now be the only holder of another approved rule.
         held = baseline.like(edit_back.before)
         if held is not None:
             touched[held.identity] = held
-        if find_like(untouched, edit_back.after) is not None:  # the approved rule is in force under another id
+        if untouched.like(edit_back.after) is not None:  # the approved rule is in force under another id
             del back[identity]
             if held is None:
                 removed[identity] = edit_back.before

@@ -19,6 +19,7 @@ from shared.domain.baseline import Baseline, find_like, shortfall, without_in_fl
 from shared.domain.call import Call
 from shared.domain.change import Change, Modification, by_identity, make_change
 from shared.domain.edits import Edits, find_edits
+from shared.domain.index import index_of
 from shared.domain.rule import Direction, Rule
 
 _UNKNOWN_BEFORE: Final = "nobody knows what the rule was before: it was edited before its group's baseline was learned"
@@ -94,7 +95,7 @@ def _find_added(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -
     change = make_change(added=fresh, modified=described)
     # Of an addition older than the baseline, the same rule under another id may be one that was restored unknowingly.
     by_values = known.is_older_than_learned(call.direction or "ingress", call.event_time)
-    opened = [rule for rule in fresh if by_values or rule.rule_id is None or _by_id(live, rule.rule_id) is not None]
+    opened = [rule for rule in fresh if by_values or rule.rule_id is None or index_of(live).with_id(rule.rule_id)]
     undo = _converged([rule for rule in approved if rule is not None], opened, live)
     return Finding(change=change, undo=undo, reason=_APPROVED if change.is_empty else "")
 
@@ -113,12 +114,13 @@ def _unanswered(call: Call, live: tuple[Rule, ...]) -> list[Rule]:
 def _unexplained(call: Call, known: Baseline, added: list[Rule], live: tuple[Rule, ...]) -> list[Rule]:
     """Return the live rules that nobody approved and that may be what the event does not spell out."""
     named = [_shape(rule) for rule in added if _is_by_name(rule)]
+    index = index_of(added)
     return [
         rule
         for rule in live
         if rule.direction == call.direction
         and known.like(rule) is None
-        and find_like(added, rule) is None
+        and index.like(rule) is None
         and (call.omitted or (rule.source.kind == "group" and _shape(rule) in named))
     ]
 
@@ -201,13 +203,10 @@ def _converged(approved: Iterable[Rule], unapproved: Iterable[Rule], live: tuple
         unapproved: rules that must not, by id where that one is live, else by identity.
         live: the rules of the group now.
     """
-    opened = [now for rule in unapproved if (now := _by_id(live, rule.rule_id) or find_like(live, rule)) is not None]
+    index = index_of(live)
+    opened = [now for rule in unapproved if (now := index.with_id(rule.rule_id) or index.like(rule)) is not None]
     rest = shortfall(approved, live)
     return make_change(added=rest.added, removed=by_identity(opened).values(), modified=rest.modified)
-
-
-def _by_id(rules: Iterable[Rule], rule_id: str | None) -> Rule | None:
-    return next((rule for rule in rules if rule_id and rule.rule_id == rule_id), None)
 
 
 def _as_found(rule: Rule, account: str, live: tuple[Rule, ...]) -> Rule:
