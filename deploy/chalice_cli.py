@@ -1,7 +1,7 @@
 """Chalice's command line, made to give the same bytes everywhere: ``python -m deploy.chalice_cli deploy …``.
 
 Chalice adds files to a zip in the order the file system lists them, and importing the app beforehand leaves byte code
-among them.
+among them. What ships is compiled afterwards, all of it, and the same everywhere.
 """
 
 from __future__ import annotations
@@ -9,25 +9,50 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from chalice.cli import main
+from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import OSUtils
+
+from deploy.byte_code import add_byte_code
 
 _LEFT_OUT: Final = ("__pycache__", "tests")
 """Byte code, and the tests that some libraries bring along."""
 
+_POWERTOOLS: Final = "aws_lambda_powertools"
+_USED_UTILITY: Final = "jmespath_utils"
+"""Of powertools' utilities the only one that its logger imports; with its web framework they are two thirds of it."""
+
+
+def _is_unused(folder: Path) -> bool:
+    above = folder.parent.name, folder.parent.parent.name
+    if above == ("utilities", _POWERTOOLS):
+        return folder.name != _USED_UTILITY
+    return above[0] == _POWERTOOLS and folder.name == "event_handler"
+
 
 def _sorted_walk(_: OSUtils, path: str, followlinks: bool = False) -> Iterator[tuple[str, list[str], list[str]]]:
     for folder, folders, files in os.walk(path, followlinks=followlinks):
-        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT)
+        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT and not _is_unused(Path(folder) / name))
         yield folder, folders, sorted(files)
+
+
+_create_package = LambdaDeploymentPackager.create_deployment_package
+
+
+def _create_compiled_package(self: LambdaDeploymentPackager, project_dir: str, python_version: str) -> str:
+    path = _create_package(self, project_dir, python_version)
+    add_byte_code(Path(path))
+    return path
 
 
 def run() -> Any:
     """Run Chalice with the arguments of this process."""
     sys.dont_write_bytecode = True
     OSUtils.walk = _sorted_walk  # type: ignore[assignment,method-assign]  # see above
+    LambdaDeploymentPackager.create_deployment_package = _create_compiled_package  # type: ignore[method-assign]  # see above
     return main()
 
 

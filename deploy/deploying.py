@@ -85,9 +85,7 @@ def _check_central(target: Target, wishes: Wishes) -> None:
 
 def _chalice(target: Target, environment: Mapping[str, str]) -> dict[str, Any]:
     place = target.place
-    stage = staging.stage_for(
-        place, environment, member_role=f"arn:{place.partition}:iam::{place.account}:role/{place.role}"
-    )
+    stage = staging.stage_for(place, environment, member_role=place.role_arn)
     scope = staging.place_scope(
         place,
         central_region=environment.get("centralRegion", ""),

@@ -82,6 +82,11 @@ class Place:
         return f"{PROJECT}-member-{self.chalice_stage}"
 
     @property
+    def role_arn(self) -> str:
+        """The ARN of that role."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{self.role}"
+
+    @property
     def failures(self) -> str:
         """The queue of events that a function failed on three times."""
         return f"{PROJECT}-{self.app}-failures"

@@ -213,6 +213,7 @@ def _environment(app: App) -> dict[str, Any]:
         "centralRegion": {"Ref": "CentralRegion"},
         "accountName": {"Ref": "AccountName"},
         "modeOverride": {"Ref": "ModeOverride"},
+        staging.OWN_ROLE: {"Fn::GetAtt": ["Role", "Arn"]},
     }
 
 

@@ -15,9 +15,12 @@ from typing import Any, Final
 from deploy.errors import DeployError
 from deploy.names import ROOT, App, Place
 from deploy.policies import TEMPLATE_SCOPE, Scope, function_policy
+from deploy.service_models import DATA, write_models
 
 SHIPPED_STAGE: Final = "dev"
 """The stage of ``.chalice/*/config.json`` that everything is derived from."""
+OWN_ROLE: Final = "ownRoleArn"
+"""The setting by which the member app knows its own calls without asking STS; what is deployed sets it."""
 _LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*", "deployed", "deployments")
 
 
@@ -45,6 +48,7 @@ def stage_for(
     configured["tags"] = {**configured.get("tags", {}), "stage": place.stage}
     if place.app == "member":
         configured["iam_role_arn"] = member_role
+        configured["environment_variables"][OWN_ROLE] = member_role
     return configured
 
 
@@ -63,6 +67,7 @@ def make_project(folder: Path, app: App, chalice_stage: str, stage: Mapping[str,
     """
     for name in ("app.py", "requirements.txt", "chalicelib", "vendor"):
         _replace(ROOT / app / name, folder / name)
+    write_models([folder / "chalicelib", folder / "vendor"], folder / "vendor" / DATA)
     chalice = folder / ".chalice"
     policies = chalice / "policies"
     shutil.rmtree(policies, ignore_errors=True)

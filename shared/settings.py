@@ -120,17 +120,21 @@ def forget_secrets() -> None:
 
 def _resolve(name: str, reference: str) -> str:
     # Imported here: most invocations have their secrets cached, and the member app has none.
-    from aws_lambda_powertools.utilities.parameters import get_parameter, get_secret
-    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+    from botocore.exceptions import BotoCoreError, ClientError
 
+    from shared.aws.clients import client
+
+    here = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
     try:
         if reference.startswith(_SSM):
-            value = get_parameter(reference.removeprefix(_SSM), decrypt=True, force_fetch=True)
+            found = client("ssm", here).get_parameter(Name=reference.removeprefix(_SSM), WithDecryption=True)
+            value = found["Parameter"]["Value"]
         else:
-            value = get_secret(reference.removeprefix(_SECRETS_MANAGER), force_fetch=True)
-    except GetParameterError as error:
+            kept = client("secretsmanager", here).get_secret_value(SecretId=reference.removeprefix(_SECRETS_MANAGER))
+            value = kept.get("SecretString", "")
+    except (ClientError, BotoCoreError) as error:
         raise SettingError(f"Setting {name} refers to {reference}, which cannot be read: {error}") from error
-    text = str(value).strip()
+    text = value.strip()
     if not text:
         raise SettingError(f"Setting {name} refers to {reference}, which is empty.")
     return text

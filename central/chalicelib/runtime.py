@@ -17,7 +17,6 @@ from uuid import uuid4
 
 from shared.aws.clients import client
 from shared.aws.requests_table import RequestsTable
-from shared.domain.record import Record
 from shared.settings import optional, setting
 from shared.telemetry import logger
 
@@ -25,6 +24,8 @@ from .channels import Channels
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
+
+    from shared.domain.record import Record
 
 _RESERVE_SECONDS: Final = 3.0
 """Kept back from Slack at the end of an invocation, to write down in the table what was done."""
@@ -100,13 +101,14 @@ def begin(
     begun = time.monotonic()
     until = begun + left - _RESERVE_SECONDS
     region = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
+    table = client("dynamodb", region, pace="hurried" if hurried else "usual")
     return Run(
         now=now if at is None else max(now, at),
         begun=begun,
         until=until,
         region=region,
         function_arn=function_arn,
-        table=RequestsTable(client("dynamodb", region, hurried=hurried), invocation=invocation),
+        table=RequestsTable(table, invocation=invocation),
         channels=Channels(until=until, message_seconds=message_seconds),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy.settings import current
+from deploy.staging import OWN_ROLE
 from deploy.target import Target, code_of
 
 
@@ -26,6 +27,11 @@ def settings(target: Target) -> Iterator[str]:
         yield (
             "The setting centralRegion is no region, so no change is asked for; run `make deploy-member "
             "CENTRAL_REGION=…`."
+        )
+    if found.get(OWN_ROLE, target.place.role_arn) != target.place.role_arn:
+        yield (
+            f"The setting {OWN_ROLE} is not the functions' role, so the product takes back what it has applied; "
+            "run `make deploy-member` again."
         )
     mode = found.get("modeOverride", "")
     if mode not in ("", "enforce", "observe"):

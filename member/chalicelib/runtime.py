@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.clients import client
-from shared.aws.topics import publish, topic_arn
-from shared.domain.caller import Caller, is_session_of
+from shared.domain.caller import Caller, is_role_arn, is_session_of
 from shared.settings import account_id, optional, region
 from shared.telemetry import logger
-from shared.wire.messages import Message
+
+if TYPE_CHECKING:
+    from shared.wire.messages import Message
+
+OWN_ROLE_SETTING: Final = "ownRoleArn"
+"""The environment variable with the role that the app's functions run under; whoever deploys it sets it."""
 
 OWN_FUNCTIONS: Final = ("revertSecurityGroup", "applySecurityGroupChange", "snapshotSecurityGroups")
 
@@ -45,18 +49,26 @@ def tell_central(topic: str, message: Message, subject: str) -> None:
         SettingError: when ``centralAccountId`` or ``centralRegion`` is missing or malformed.
         botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again and publishes again.
     """
+    from shared.aws.topics import publish, topic_arn
+
     arn = topic_arn(topic, account=account_id("centralAccountId"), region=region("centralRegion"))
     publish(arn, message, subject=subject)
 
 
 def is_own(caller: Caller, in_region: str) -> bool:
-    """True when the caller is a session of a role of this app's functions; that takes one STS call per container.
+    """True when the caller is a session of a role of this app's functions.
+
+    The deployment says which role that is, so that no port has to wait for an answer. Where it does not, STS is asked,
+    once per container.
 
     Raises:
         OwnRoleError: when STS does not answer and the session carries the name of one of the product's functions.
     """
     if caller.type != "AssumedRole":
         return False
+    deployed = _deployed_role()
+    if deployed:
+        return is_session_of(caller, deployed)
     try:
         own = _own_session_arn(in_region, optional("AWS_ACCESS_KEY_ID"))
     except (ClientError, BotoCoreError) as error:
@@ -69,6 +81,21 @@ def is_own(caller: Caller, in_region: str) -> bool:
         logger.warning("own role unknown", extra={"error": str(error)})
         return False
     return any(is_session_of(caller, session) for session in _sessions_of_the_app(own))
+
+
+def learn_own_role(in_region: str) -> None:
+    """Find out which role this is, where the deployment did not say, so that the first event need not wait.
+
+    Raises:
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: when STS does not answer.
+    """
+    if not _deployed_role():
+        _own_session_arn(in_region, optional("AWS_ACCESS_KEY_ID"))
+
+
+def _deployed_role() -> str:
+    deployed = optional(OWN_ROLE_SETTING)
+    return deployed if is_role_arn(deployed) else ""
 
 
 def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
@@ -96,4 +123,4 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _own_session_arn(in_region: str, _access_key: str) -> str:
     """Ask STS who this is, once for the credentials at hand; in a hurry, because a port may be open meanwhile."""
-    return client("sts", in_region, hurried=True).get_caller_identity()["Arn"]
+    return client("sts", in_region, pace="hurried").get_caller_identity()["Arn"]

@@ -42,6 +42,6 @@ def publish(arn: str, message: Message, *, subject: str, hurried: bool = False) 
         botocore.exceptions.ClientError: when SNS refuses it; the caller's trigger is then delivered again.
     """
     region = arn.split(":")[3]
-    client("sns", region, hurried=hurried).publish(
+    client("sns", region, pace="hurried" if hurried else "usual").publish(
         TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT]
     )

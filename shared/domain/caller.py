@@ -45,17 +45,22 @@ def is_service_linked_role(caller: Caller) -> bool:
     return caller.type == "AssumedRole" and match is not None and match[1] == caller.account
 
 
-def is_session_of(caller: Caller, own_session_arn: str) -> bool:
-    """True when the caller is a session of the very role that ``own_session_arn`` is a session of.
+def is_role_arn(text: str) -> bool:
+    """True for the ARN of a role, e.g. ``arn:aws:iam::222222222222:role/member``."""
+    return _ROLE.match(text) is not None
+
+
+def is_session_of(caller: Caller, own_arn: str) -> bool:
+    """True when the caller is a session of the very role that ``own_arn`` names.
 
     Role names are unique within an account whatever their path, so account and role name say which role it is.
 
     Args:
         caller: who made the call.
-        own_session_arn: what ``sts:GetCallerIdentity`` answers, e.g.
+        own_arn: a role's, or that of one of its sessions as ``sts:GetCallerIdentity`` answers it, e.g.
             ``arn:aws:sts::222222222222:assumed-role/member/fn``.
     """
-    own = _ASSUMED_ROLE.match(own_session_arn)
+    own = _ASSUMED_ROLE.match(own_arn) or _ROLE.match(own_arn)
     session = _ASSUMED_ROLE.match(caller.arn)
     role = _ROLE.match(caller.principal_arn)
     if own is None or session is None or role is None or caller.type != "AssumedRole":

@@ -19,6 +19,9 @@ from shared.settings import forget_secrets
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
+from tests.support.trimmed import trimmed_models
+
+__all__ = ["trimmed_models"]
 
 
 @pytest.fixture(autouse=True)

@@ -161,6 +161,7 @@ class Cloud:
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+            "_HANDLER": function.handler,
             "FUNCTION_ARN": arn,
             **self._credentials(function.role, function.function_name),
             **{name: str(value) for name, value in function.environment_vars.items()},

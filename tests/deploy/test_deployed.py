@@ -74,6 +74,7 @@ def test_a_function_is_configured_as_shipped(operator: Operator) -> None:
         FunctionName=MEMBER.function("revertSecurityGroup")
     )
     settings = member["Environment"]["Variables"]
+    assert settings["ownRoleArn"] == MEMBER.role_arn
     assert (settings["centralAccountId"], settings["centralRegion"], settings["accountName"]) == (
         CENTRAL.account,
         CENTRAL.region,

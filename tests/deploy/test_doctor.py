@@ -264,6 +264,12 @@ HOOK = "approvalHookUrl"
             set_variable("revertSecurityGroup", "centralRegion", CENTRAL.region),
             "The setting centralRegion is no region",
         ),
+        (
+            MEMBER,
+            set_variable("revertSecurityGroup", "ownRoleArn", "arn:aws:iam::222222222222:role/other"),
+            set_variable("revertSecurityGroup", "ownRoleArn", MEMBER.role_arn),
+            "The setting ownRoleArn is not the functions' role",
+        ),
         (MEMBER, set_role("other"), set_role(MEMBER.role), "runs under the role other instead of"),
         (
             CENTRAL,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: py
 
 
 def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) -> None:
-    """No caches, tests, configuration or tools, and every file has the same date."""
+    """No tests, configuration or tools, no half of powertools, and every file has the same date."""
     with zipfile.ZipFile(built.code) as archive:
         infos = archive.infolist()
     names = [info.filename for info in infos]
@@ -68,10 +69,21 @@ def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) ->
     assert not [
         name
         for name in names
-        if re.search(r"__pycache__|\.py[cod]$|(^|/)tests?/|^(sandbox|deploy|bench)/|\.chalice", name)
+        if re.search(r"\.pyd$|(^|/)tests?/|^(sandbox|deploy|bench)/|\.chalice|powertools/event_handler/", name)
     ]
     assert not [name for name in names if name.split("/")[0] in ("boto3", "botocore", "moto", "pytest", "slack_sdk")]
     assert len({info.date_time for info in infos}) == 1
+
+
+def test_every_module_of_a_zip_is_compiled_and_the_models_are_trimmed(built: Built) -> None:
+    """A new container neither compiles what it imports nor reads what AWS offers besides."""
+    with zipfile.ZipFile(built.code) as archive:
+        names = set(archive.namelist())
+        modules = {name for name in names if name.endswith(".py")}
+        assert {cache_from_source(name) for name in modules} == {name for name in names if name.endswith(".pyc")}
+        assert all(archive.read(cache_from_source(name))[4] == 1 for name in modules)  # PEP 552: hash, unchecked
+    models = {name.split("/")[3] for name in names if name.startswith("shared/aws/data/")}
+    assert {"ec2", "dynamodb", "sns", "endpoints.json"} <= models
 
 
 def test_no_secret_is_in_a_zip(built: Built) -> None:

@@ -17,6 +17,9 @@ from tests.support import permissions
 from tests.support.aws_clients import aws_client
 from tests.support.faults import Faults
 from tests.support.member_account import ACCOUNT, REGION, Member, Person
+from tests.support.trimmed import trimmed_models
+
+__all__ = ["trimmed_models"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "accountName": "payments",
     }.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "policyFile", "modeOverride"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "policyFile", "modeOverride", "ownRoleArn"):
         monkeypatch.delenv(name, raising=False)
 
 

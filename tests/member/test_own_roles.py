@@ -1,6 +1,7 @@
 """The product's own calls are known by exact role, whichever way Chalice hands out roles."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -109,3 +110,27 @@ def test_a_shared_role_that_is_called_like_a_function_has_no_siblings(
     run_as(monkeypatch, "team-revertSecurityGroup")
     assert runtime.is_own(caller("team-revertSecurityGroup"), "eu-west-1")
     assert not runtime.is_own(caller("team-applySecurityGroupChange"), "eu-west-1")
+
+
+def refuse(*_: object) -> Any:
+    """Stand in the place of STS where nobody may ask."""
+    raise AssertionError("STS was asked")
+
+
+def test_a_deployed_role_is_known_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever deploys says which role it is: no port stays open until STS has answered."""
+    monkeypatch.setattr(runtime, "_own_session_arn", refuse)
+    monkeypatch.setenv(runtime.OWN_ROLE_SETTING, f"arn:aws:iam::{ACCOUNT}:role/some/path/member-role")
+    runtime.learn_own_role("eu-west-1")
+    assert runtime.is_own(caller("member-role"), "eu-west-1")
+    for stranger in (caller("member-role-2"), caller("member"), caller("member-role", account="999999999999")):
+        assert not runtime.is_own(stranger, "eu-west-1")
+
+
+@pytest.mark.parametrize("value", ["", "member-role", "arn:aws:iam::222222222222:user/ada", "set by: python -m deploy"])
+def test_where_no_role_is_set_sts_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """A malformed setting exempts nobody and hides nobody."""
+    run_as(monkeypatch, "security-groups")
+    monkeypatch.setenv(runtime.OWN_ROLE_SETTING, value)
+    assert runtime.is_own(caller("security-groups"), "eu-west-1")
+    assert not runtime.is_own(caller("member-role"), "eu-west-1")

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 from moto import mock_aws
 
@@ -22,6 +21,7 @@ from shared.wire.messages import DenyMessage, read_message
 from tests.support.faults import Faults
 
 REGION = "eu-west-1"
+PACES: tuple[clients.Pace, ...] = ("usual", "hurried", "steady")
 
 
 @pytest.fixture
@@ -50,7 +50,17 @@ def test_plain_values_survive_dynamodb() -> None:
 def test_one_value_is_written_as_the_client_takes_it() -> None:
     """For conditions and updates."""
     assert to_attribute(Decimal(7)) == {"N": "7"}
-    assert to_attribute(Binary(b"x")) == {"B": b"x"}
+    assert to_attribute(b"x") == {"B": b"x"}
+    assert to_attribute(True) == {"BOOL": True}
+    with pytest.raises(TypeError, match="object is no value of a DynamoDB item"):
+        to_attribute([object()])
+
+
+def test_items_of_other_writers_can_be_read() -> None:
+    """Sets, which our own items do not have, and numbers however they are spelled."""
+    sets = {"a": {"SS": ["x", "y"]}, "b": {"NS": ["1", "2.5"]}}
+    read = from_attributes({**sets, "c": {"N": "1E+2"}, "d": {"NULL": True}})
+    assert read == {"a": {"x", "y"}, "b": {1, 2.5}, "c": 100, "d": None}
 
 
 # -- clients -----------------------------------------------------------------------------------------------------------
@@ -61,9 +71,16 @@ def test_a_client_is_made_once_per_service_region_and_patience() -> None:
     """Making one costs more than any call."""
     assert clients.client("ec2", REGION) is clients.client("ec2", REGION)
     assert clients.client("ec2", REGION) is not clients.client("ec2", "us-east-1")
-    hurried = clients.client("sns", REGION, hurried=True)
+    hurried = clients.client("sns", REGION, pace="hurried")
     assert hurried is not clients.client("sns", REGION)
     assert hurried.meta.config.read_timeout < clients.client("sns", REGION).meta.config.read_timeout
+
+
+@pytest.mark.usefixtures("aws")
+def test_only_who_makes_many_calls_slows_down_when_throttled() -> None:
+    """A revert that held itself to a rate would leave a port open meanwhile."""
+    modes = {pace: clients.client("ec2", REGION, pace=pace).meta.config.retries["mode"] for pace in PACES}
+    assert modes == {"usual": "standard", "hurried": "standard", "steady": "adaptive"}
 
 
 @pytest.mark.usefixtures("aws")
