@@ -7,9 +7,9 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SNSEvent
 from shared.telemetry import instrument
 
 if TYPE_CHECKING or "." in __name__:  # imported from the repository's root as `central.app`
-    from .chalicelib import triggers
+    from .chalicelib import preparing, triggers
 else:  # Lambda and `chalice local` import this file as the top-level module `app`
-    from chalicelib import triggers
+    from chalicelib import preparing, triggers
 
 app = Chalice(app_name="central")
 instrument(app)
@@ -48,3 +48,6 @@ def errorHandlerSecurityGroupChange(event: SNSEvent) -> None:
 def sweepRequests(event: CloudWatchEvent) -> None:
     """Time to finish what was left half done, to remind and to expire."""
     triggers.sweep_requests(event)
+
+
+preparing.prepare()

@@ -13,9 +13,9 @@ from shared.telemetry import instrument
 from shared.wire.cloudtrail import ACTIONS
 
 if TYPE_CHECKING or "." in __name__:  # imported from the repository's root as `member.app`
-    from .chalicelib import triggers
+    from .chalicelib import preparing, triggers
 else:  # Lambda and `chalice local` import this file as the top-level module `app`
-    from chalicelib import triggers
+    from chalicelib import preparing, triggers
 
 app = Chalice(app_name="member")
 instrument(app)
@@ -44,3 +44,6 @@ def applySecurityGroupChange(event: SNSEvent) -> None:
 def snapshotSecurityGroups(event: CloudWatchEvent) -> None:
     """Learn new groups; find differences that no event explained."""
     triggers.snapshot(event)
+
+
+preparing.prepare()

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+from aws_lambda_powertools.logging import Logger
 from chalice.app import Chalice, ConvertToMiddleware
 
 NAMESPACE: Final = "SecurityGroupApproval"
@@ -46,15 +44,18 @@ def _with_context(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], An
 
 def count(name: str, **dimensions: str) -> None:
     """Emit one count, e.g. ``count("Decisions", outcome="approved")``."""
-    _emit(name, MetricUnit.Count, 1, dimensions)
+    _emit(name, "Count", 1, dimensions)
 
 
 def seconds(name: str, value: float, **dimensions: str) -> None:
     """Emit one duration in seconds, e.g. ``seconds("ExposureSeconds", 7.9)``."""
-    _emit(name, MetricUnit.Seconds, value, dimensions)
+    _emit(name, "Seconds", value, dimensions)
 
 
-def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
+def _emit(name: str, unit: Literal["Count", "Seconds"], value: float, dimensions: dict[str, str]) -> None:
+    # Imported here: nothing is counted before a port is closed.
+    from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
     provider = AmazonCloudWatchEMFProvider(
         namespace=NAMESPACE, service=logger.service, metric_set={}, dimension_set={}, default_dimensions={}
     )

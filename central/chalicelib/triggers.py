@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import CloudWatchEvent, Request, Response, SNSEvent
 
-from shared.policy.loading import PolicyFileError
 from shared.settings import SettingError
 from shared.telemetry import count, logger
-from shared.wire.messages import (
-    AppliedMessage,
-    DenyMessage,
-    ErrorMessage,
-    Message,
-    MessageError,
-    RequestMessage,
-    read_message,
-)
 
 from . import runtime
+
+if TYPE_CHECKING:
+    from shared.wire.messages import Message
 
 _PROBLEM: Final = "The approval service has a problem; its log says which."
 
@@ -39,6 +32,8 @@ def button_click(request: Request | None, context: Any) -> Response:
 
     Chalice would answer an error with 500, and neither Lambda's count of errors nor an alarm would show it.
     """
+    from shared.policy.loading import PolicyFileError
+
     from . import clicks
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
@@ -67,6 +62,8 @@ def _body_of(request: Request) -> bytes:
 
 def security_group_change(event: SNSEvent) -> None:
     """Store and post what member accounts file; take in and tell what they applied."""
+    from shared.wire.messages import AppliedMessage, RequestMessage
+
     run = runtime.begin(event.context)
     for message in _messages(event):
         match message:
@@ -84,6 +81,8 @@ def security_group_change(event: SNSEvent) -> None:
 
 def deny_security_group_change(event: SNSEvent) -> None:
     """Tell that requests were denied, or found expired at a click."""
+    from shared.wire.messages import DenyMessage
+
     from . import outcomes
 
     run = runtime.begin(event.context)
@@ -95,6 +94,8 @@ def deny_security_group_change(event: SNSEvent) -> None:
 
 def error_handler_security_group_change(event: SNSEvent) -> None:
     """Take in and tell what could not be applied."""
+    from shared.wire.messages import ErrorMessage
+
     from . import outcomes
 
     run = runtime.begin(event.context)
@@ -114,6 +115,8 @@ def sweep_requests(event: CloudWatchEvent) -> None:
 
 def _messages(event: SNSEvent) -> Iterator[Message]:
     """Yield the messages of all records; Lambda delivers one, but nothing says it always will."""
+    from shared.wire.messages import MessageError, read_message
+
     records: list[dict[str, Any]] = event.to_dict()["Records"]
     for record in records:
         try:

@@ -1,8 +1,9 @@
-"""From an event to a closed port and a filed request.
+"""From a closed port to a filed request.
 
-The order is the product: close first, by rule id where the event has one, before anything that could fail; then find
-out what exactly happened, keep the baseline, write the request to the ledger, and tell the central account. Each step
-may be repeated: an event that is delivered again finds the revert done and files the same request.
+The order is the product: close first, by rule id where the event has one, before anything that could fail
+(``closing``); then find out what exactly happened, keep the baseline, write the request to the ledger, and tell the
+central account. Each step may be repeated: an event that is delivered again finds the revert done and files the same
+request.
 
 What does not belong here: how a call is taken back and read back (``taking_back``).
 """
@@ -10,13 +11,13 @@ What does not belong here: how a call is taken back and read back (``taking_back
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.aws.execution import close, close_singly
+from shared.aws.closing import close_singly
 from shared.aws.security_groups import GROUP_GONE, Ec2Error, SecurityGroups
 from shared.aws.state_table import StateTable
 from shared.domain.baseline import (
@@ -28,12 +29,11 @@ from shared.domain.baseline import (
     without_in_flight,
 )
 from shared.domain.call import Call
-from shared.domain.policy import Policy, decide
+from shared.domain.policy import Decision, Policy
 from shared.domain.request import Status
-from shared.domain.rule import Direction, Rule, group
-from shared.policy.loading import load_policies
+from shared.domain.rule import Rule, group
 from shared.telemetry import count, logger, seconds
-from shared.wire.cloudtrail import EventError, created_rule_ids, read_head, read_rules
+from shared.wire.cloudtrail import EventError, read_rules
 from shared.wire.fields import FieldError
 from shared.wire.state_items import LedgerEntry
 
@@ -48,28 +48,39 @@ _GONE: Final = "The group has been deleted since, so nothing of this is in force
 _NOT_CHANGED: Final = "EC2 reported success, but the group did not change."
 
 
-def on_change(event: Mapping[str, Any]) -> None:
-    """Handle one security-group call that EventBridge delivered.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of closing the rules by id.
+
+    Attributes:
+        rule_ids: the ids that the event has; none where it does not have them all.
+        refusal: why EC2 refused; usually because the rules are gone.
+        closed_at: when they were closed; ``None`` where they were not.
+    """
+
+    rule_ids: tuple[str, ...] = ()
+    refusal: Ec2Error | None = None
+    closed_at: datetime | None = None
+
+
+def go_on(
+    event: Mapping[str, Any], head: Call, decision: Decision, policy: Policy, groups: SecurityGroups, attempt: Attempt
+) -> None:
+    """Do what is left to do about a call, now that what could be closed by id is closed.
 
     Args:
-        event: the EventBridge event with CloudTrail's record in ``detail``.
+        event: the EventBridge event.
+        head: who did what to which group.
+        decision: every verb but ``ignore``.
+        policy: the policy of the call's account.
+        groups: the account's groups.
+        attempt: what has been closed.
 
     Raises:
         EventError: when the event cannot be read; names the field. What it did is taken back nevertheless, as far as
             its rule ids or a comparison with the baseline say what that is.
         Ec2Error: when EC2 could not be asked; the event is delivered again.
     """
-    head = read_head(event)
-    policy = load_policies().for_account(head.account)
-    groups = SecurityGroups(head.region, head.account)
-    is_own = runtime.is_own(head.caller, head.region)
-    if _needs_group_id(head) and not is_own:
-        head = _with_group_id(head, groups)
-    decision = decide(policy, head, is_own=is_own)
-    log = {"request_id": head.request_id, "call": head.name, "group": head.group_id, "caller": head.caller.name}
-    logger.info("decided", extra={**log, "verb": decision.verb, "reason": decision.reason})
-    if decision.verb == "ignore":
-        return
     table = StateTable(head.region)
     if not head.group_id:
         _without_group(head, is_allowed=decision.verb == "allow")
@@ -78,21 +89,9 @@ def on_change(event: Mapping[str, Any]) -> None:
     elif head.kind == "delete_group":
         table.forget(head.group_id)
     elif decision.verb == "revert":
-        _revert(event, head, policy, groups, table)
+        _revert(event, head, policy, groups, table, attempt)
     else:
         allow(read_rules(event, head), decision, policy, groups, table)
-
-
-def _needs_group_id(head: Call) -> bool:
-    # The name of a deleted group may by now be the name of another one.
-    return not head.group_id and not head.error_code and head.kind not in ("create_group", "delete_group")
-
-
-def _with_group_id(head: Call, groups: SecurityGroups) -> Call:
-    if not head.group_name:
-        return head
-    found = groups.group_named(head.group_name)
-    return head if found is None else replace(head, group_id=found.group_id)
 
 
 def _without_group(head: Call, *, is_allowed: bool) -> None:
@@ -125,16 +124,17 @@ def _learn_new_group(table: StateTable, head: Call, policy: Policy) -> None:
     table.update(head.group_id, lambda known: known or fresh)
 
 
-def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: SecurityGroups, table: StateTable) -> None:
-    ids = created_rule_ids(event) if head.kind == "add" else ()
-    entry: LedgerEntry | None = None
-    is_measured = False
-    if ids and head.direction is not None:
-        is_measured = close(groups, head.group_id, head.direction, ids) is None
-        if is_measured:
-            _measure_exposure(head)
-        else:
-            entry = _after_refusal(head, head.direction, ids, groups, table)
+def _revert(
+    event: Mapping[str, Any],
+    head: Call,
+    policy: Policy,
+    groups: SecurityGroups,
+    table: StateTable,
+    attempt: Attempt,
+) -> None:
+    entry = _after_refusal(head, attempt.rule_ids, groups, table) if attempt.refusal is not None else None
+    if attempt.closed_at is not None:
+        _measure_exposure(head, attempt.closed_at)
     call = _with_ids_of_named_groups(_read_or_compare(event, head, policy, groups, table), groups)
     entry = entry or table.entry(call.request_id)
     if entry is not None:
@@ -144,7 +144,7 @@ def _revert(event: Mapping[str, Any], head: Call, policy: Policy, groups: Securi
     if reverted.finding.is_unguarded:
         logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
         return
-    _file(call, policy, groups, table, reverted, is_measured=is_measured)
+    _file(call, policy, groups, table, reverted, is_measured=attempt.closed_at is not None)
 
 
 def _read_or_compare(
@@ -163,15 +163,14 @@ def _read_or_compare(
         raise
 
 
-def _after_refusal(
-    head: Call, direction: Direction, ids: tuple[str, ...], groups: SecurityGroups, table: StateTable
-) -> LedgerEntry | None:
+def _after_refusal(head: Call, ids: tuple[str, ...], groups: SecurityGroups, table: StateTable) -> LedgerEntry | None:
     """Close rules one by one after EC2 refused to close them together; return the ledger's entry if that settles it.
 
     A refusal usually means that the event is delivered again and the rules are gone. The ledger says so in one call,
     where asking EC2 about each rule would take as many as there are rules. Without an answer of the ledger they are
     asked about all the same: no rule stays open because something else is out of order.
     """
+    direction = head.direction or "ingress"
     try:
         entry = table.entry(head.request_id)
     except (ClientError, BotoCoreError, FieldError):
@@ -219,7 +218,7 @@ def _file(
     gone = _is_gone(call, groups, reverted)
     status, reason = _status(reverted, gone=gone)
     if status == "pending" and not is_measured:
-        _measure_exposure(call)
+        _measure_exposure(call, runtime.now())
     request = filing.request_of(
         call,
         policy,
@@ -299,5 +298,5 @@ def _keep_baseline(call: Call, policy: Policy, table: StateTable, reverted: Reve
     table.update(call.group_id, kept, known=reverted.baseline)
 
 
-def _measure_exposure(call: Call) -> None:
-    seconds("ExposureSeconds", max(0.0, (runtime.now() - call.event_time).total_seconds()), call=call.name)
+def _measure_exposure(call: Call, closed_at: datetime) -> None:
+    seconds("ExposureSeconds", max(0.0, (closed_at - call.event_time).total_seconds()), call=call.name)

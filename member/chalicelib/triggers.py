@@ -1,19 +1,24 @@
-"""Between Chalice's events and the flows: which account, region and time an invocation is about."""
+"""Between Chalice's events and the flows: which account, region and time an invocation is about.
+
+Each flow is imported when its trigger fires: the functions share a code base, not their imports.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-
-from chalice.app import CloudWatchEvent, SNSEvent
+from typing import TYPE_CHECKING, Any
 
 from shared.settings import optional
 from shared.telemetry import count, logger
 from shared.wire.cloudtrail import EventError
-from shared.wire.messages import APPLY
 
-from . import applying, reverting, runtime, snapshots
+from . import runtime
+
+if TYPE_CHECKING:
+    from chalice.app import CloudWatchEvent, SNSEvent
+
+    from .applying import Place
 
 
 def security_group_call(event: CloudWatchEvent) -> None:
@@ -22,8 +27,10 @@ def security_group_call(event: CloudWatchEvent) -> None:
     Raises:
         EventError: when it cannot be read; operators see the log record, the metric and the dead letter.
     """
+    from . import closing
+
     try:
-        reverting.on_change(event.to_dict())
+        closing.on_change(event.to_dict())
     except EventError as error:
         logger.exception("unreadable event", extra={"path": error.path})
         count("UnreadableEvents")
@@ -36,6 +43,8 @@ def approval(event: SNSEvent) -> None:
     Raises:
         Exception: what the last message that failed raised; the others have been handled.
     """
+    from . import applying
+
     trouble: Exception | None = None
     for record in event.to_dict()["Records"]:
         try:
@@ -48,16 +57,22 @@ def approval(event: SNSEvent) -> None:
 
 def snapshot(event: CloudWatchEvent) -> None:
     """Look at all groups of the region."""
+    from . import snapshots
+
     snapshots.take_snapshot(event.region, _not_before(event))
 
 
-def _place(sns: Mapping[str, Any]) -> applying.Place:
+def _place(sns: Mapping[str, Any]) -> Place:
     """Return account and region of the topic; a message handed over by other means is about this function's region."""
+    from shared.wire.messages import APPLY
+
+    from .applying import Place
+
     arn = str(sns.get("TopicArn", "")).split(":")
     here = optional("AWS_REGION") or optional("AWS_DEFAULT_REGION")
     if len(arn) == 6 and arn[5] == APPLY:
-        return applying.Place(account=arn[4], region=arn[3])
-    return applying.Place(account="unknown", region=here)
+        return Place(account=arn[4], region=arn[3])
+    return Place(account="unknown", region=here)
 
 
 def _not_before(event: CloudWatchEvent) -> datetime:

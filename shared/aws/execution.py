@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.aws.security_groups import GROUP_GONE, RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
+from shared.aws.security_groups import RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
 from shared.domain.change import Modification
 from shared.domain.plan import Authorize, Describe, Modify, Plan, Revoke, Step
-from shared.domain.rule import Direction, Rule
+from shared.domain.rule import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,46 +57,6 @@ def run(groups: SecurityGroups, group_id: str, step: Step) -> None:
             groups.describe(group_id, step)
         case Authorize():
             groups.authorize(group_id, step)
-
-
-def close(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> Ec2Error | None:
-    """Revoke rules by id in one call: the shortest way from an event to a closed port.
-
-    Returns:
-        Why EC2 refused, or ``None``. A refused call closed nothing, since one of its rules may be gone already;
-        :func:`close_singly` does the rest.
-
-    Raises:
-        Ec2Error: when EC2 could not be asked (throttled, unreachable).
-    """
-    try:
-        groups.revoke_ids(group_id, direction, rule_ids)
-    except Ec2Error as error:
-        if error.is_transient:
-            raise
-        return error
-    return None
-
-
-def close_singly(groups: SecurityGroups, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> None:
-    """Revoke rules by id one by one, after a call for all of them was refused.
-
-    Rules that are gone already are fine. What EC2 refuses for good is left to the caller's reading back.
-
-    Raises:
-        Ec2Error: when EC2 could not be asked about one of the rules; the others are closed.
-    """
-    postponed: Ec2Error | None = None
-    for rule_id in rule_ids:
-        try:
-            groups.revoke_ids(group_id, direction, (rule_id,))
-        except Ec2Error as error:
-            if error.is_transient:
-                postponed = error
-            elif error.code in GROUP_GONE:
-                return
-    if postponed is not None:
-        raise postponed
 
 
 def _take_back_step(groups: SecurityGroups, group_id: str, step: Step) -> Iterator[Failure]:

@@ -1,21 +1,24 @@
 """Every EC2 call the product makes, and what EC2's errors mean.
 
-Callers see rules in and rules out, and :class:`Ec2Error` with EC2's code and whether trying again can help.
+Callers see rules in and rules out, and :class:`Ec2Error` with EC2's code and whether trying again can help. EC2's forms
+of rules (``shared.wire.ec2``) are imported by the methods that need them: closing a rule by its id does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.clients import client
-from shared.domain.plan import Authorize, Describe, Modify, Revoke
-from shared.domain.rule import Direction, Rule
-from shared.wire.ec2 import permissions, rule_from_api, rule_request, tag_specification
 from shared.wire.fields import FieldError
+
+if TYPE_CHECKING:
+    from shared.aws.clients import Pace
+    from shared.domain.plan import Authorize, Describe, Modify, Revoke
+    from shared.domain.rule import Direction, Rule
 
 GROUP_GONE: Final = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"})
 RULE_GONE: Final = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
@@ -74,22 +77,29 @@ class SecurityGroups:
     Args:
         region: e.g. ``eu-west-1``.
         account: 12-digit account; the owner of referenced groups where EC2 does not name one.
+        pace: how calls meet throttling.
     """
 
-    def __init__(self, region: str, account: str) -> None:
+    def __init__(self, region: str, account: str, *, pace: Pace = "usual") -> None:
         self.region = region
         self.account = account
-        self._client: Any = client("ec2", region)
+        self._client: Any = client("ec2", region, pace=pace)
 
     def rules(self, group_id: str) -> tuple[Rule, ...]:
         """Return all rules of a group, both directions; of a group that is gone, none."""
-        return tuple(self._describe([{"Name": "group-id", "Values": [group_id]}]))
+        from shared.wire.ec2 import rule_from_api
+
+        wanted = [{"Name": "group-id", "Values": [group_id]}]
+        found = self._pages("describe_security_group_rules", "SecurityGroupRules", Filters=wanted)
+        return tuple(rule_from_api(item, self.account) for item in found)
 
     def all_rules(self) -> Iterator[tuple[str, Rule | FieldError]]:
         """Yield (group id, rule) for every rule of the region, page by page.
 
         In the place of a rule that cannot be read stands its error: one odd rule must not hide all other groups.
         """
+        from shared.wire.ec2 import rule_from_api
+
         for item in self._pages("describe_security_group_rules", "SecurityGroupRules"):
             try:
                 rule: Rule | FieldError = rule_from_api(item, self.account)
@@ -124,11 +134,15 @@ class SecurityGroups:
         if step.rule_ids is not None:
             self.revoke_ids(group_id, step.direction, step.rule_ids)
             return
+        from shared.wire.ec2 import permissions
+
         call = self._of(step.direction, "revoke_security_group_ingress", "revoke_security_group_egress")
         self._run(call, GroupId=group_id, IpPermissions=permissions(step.rules, with_descriptions=False))
 
     def authorize(self, group_id: str, step: Authorize) -> None:
         """Carry out an authorize, with descriptions and tags."""
+        from shared.wire.ec2 import permissions, tag_specification
+
         call = self._of(step.direction, "authorize_security_group_ingress", "authorize_security_group_egress")
         tags = tag_specification(step.rules)
         more: dict[str, Any] = {"TagSpecifications": tags} if tags else {}
@@ -136,11 +150,15 @@ class SecurityGroups:
 
     def modify(self, group_id: str, step: Modify) -> None:
         """Edit one rule in place."""
+        from shared.wire.ec2 import rule_request
+
         update = {"SecurityGroupRuleId": step.rule_id, "SecurityGroupRule": rule_request(step.edit.after)}
         self._run(self._client.modify_security_group_rules, GroupId=group_id, SecurityGroupRules=[update])
 
     def describe(self, group_id: str, step: Describe) -> None:
         """Set the descriptions of rules, by permission."""
+        from shared.wire.ec2 import permissions
+
         call = self._of(
             step.direction,
             "update_security_group_rule_descriptions_ingress",
@@ -152,10 +170,6 @@ class SecurityGroups:
     def _of(self, direction: Direction, ingress: str, egress: str) -> Callable[..., Any]:
         call: Callable[..., Any] = getattr(self._client, ingress if direction == "ingress" else egress)
         return call
-
-    def _describe(self, filters: list[dict[str, Any]]) -> Iterator[Rule]:
-        for item in self._pages("describe_security_group_rules", "SecurityGroupRules", Filters=filters):
-            yield rule_from_api(item, self.account)
 
     def _one_group(self, **selection: Any) -> GroupFacts | None:
         try:

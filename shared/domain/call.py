@@ -7,11 +7,13 @@ missing is found out by comparing the baseline with the live group, never guesse
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from shared.domain.caller import Caller
-from shared.domain.rule import Direction, Rule
+if TYPE_CHECKING:  # names of types alone: a port is closed before rules are looked at
+    from datetime import datetime
+
+    from shared.domain.caller import Caller
+    from shared.domain.rule import Direction, Rule
 
 CallKind = Literal["add", "remove", "modify", "describe", "create_group", "delete_group"]
 

@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from shared.domain.call import Call, CallKind
-from shared.domain.caller import Caller, is_service_linked_role
-from shared.domain.change import ChangeKind
-from shared.domain.rule import Direction, Rule
+from shared.domain.caller import is_service_linked_role
+
+if TYPE_CHECKING:  # names of types alone: a port is closed before rules are looked at
+    from shared.domain.call import Call, CallKind
+    from shared.domain.caller import Caller
+    from shared.domain.change import ChangeKind
+    from shared.domain.rule import Direction, Rule
 
 Mode = Literal["enforce", "observe"]
 GuardedKind = Literal["add", "modify", "remove"]

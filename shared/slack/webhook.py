@@ -218,6 +218,11 @@ def _retry_after(answer: requests.Response) -> float | None:
         return None
 
 
+def warm_up() -> None:
+    """Load what posts messages, before there is one to post."""
+    _session()
+
+
 @lru_cache(maxsize=1)
 def _session() -> requests.Session:
     import requests

@@ -13,20 +13,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
-from shared.domain.call import Call, CallKind, RuleEdit
-from shared.domain.rule import Direction, Rule
+from shared.domain.call import Call
 from shared.wire.event_forms import anything_omitted, is_omitted, items
 from shared.wire.event_identity import read_caller
-from shared.wire.event_rules import (
-    answered_rules,
-    described_rules,
-    modified_rules,
-    requested_rule_ids,
-    requested_rules,
-)
 from shared.wire.fields import Field, FieldError
+
+if TYPE_CHECKING:
+    from shared.domain.call import CallKind, RuleEdit
+    from shared.domain.rule import Direction, Rule
 
 _REGION: Final = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 """What can be part of a service's host name; what regions AWS will have, nobody knows."""
@@ -93,11 +89,22 @@ def created_rule_ids(event: Mapping[str, object]) -> tuple[str, ...]:
     """
     try:
         answered = Field(event)["detail"]["responseElements"]["securityGroupRuleSet"]
-        return (
-            () if anything_omitted(answered) else tuple(item["securityGroupRuleId"].text() for item in items(answered))
-        )
     except FieldError:
         return ()
+    if anything_omitted(answered):
+        return ()
+    # Without a cursor for each of a thousand rules, all of which stay open meanwhile.
+    listed = answered.value
+    listed = listed.get("items", listed) if isinstance(listed, Mapping) else listed
+    listed = [listed] if isinstance(listed, Mapping) else listed
+    if not isinstance(listed, list | tuple):
+        return ()
+    ids: tuple[Any, ...] = tuple(one.get("securityGroupRuleId") for one in listed if isinstance(one, Mapping))
+    return ids if len(ids) == len(listed) and all(map(_is_rule_id, ids)) else ()
+
+
+def _is_rule_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value) and value.isascii()
 
 
 def _as_event_error(error: FieldError) -> EventError:
@@ -148,6 +155,15 @@ def _group_of_response(response: Field) -> str:
 
 
 def _with_rules(detail: Field, head: Call) -> Call:
+    # Imported here: a port is closed before rules are looked at.
+    from shared.wire.event_rules import (
+        answered_rules,
+        described_rules,
+        modified_rules,
+        requested_rule_ids,
+        requested_rules,
+    )
+
     if head.error_code or head.kind in ("create_group", "delete_group"):
         return head
     parameters, response = _parameters(detail), detail["responseElements"]

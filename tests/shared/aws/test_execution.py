@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.aws.execution import carry_out, close, close_singly, replacing, take_back
+from shared.aws.closing import close, close_singly
+from shared.aws.execution import carry_out, replacing, take_back
 from shared.aws.security_groups import Ec2Error
 from shared.domain.change import Modification
 from shared.domain.plan import Authorize, Describe, Modify, Revoke
