@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Con
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -30,7 +31,8 @@ from shared.wire.state_items import (
 
 TABLE: Final = "securityGroupState"
 _BATCH: Final = 100  # keys per BatchGetItem
-_LEARNED_AT_ONCE: Final = 25  # far below the 100 items and 4 MB a transaction may have
+_LEARNED_AT_ONCE: Final = 100  # items a transaction may have; where they exceed its 4 MB they are written one by one
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 _TRIES: Final = 8
 """Lost races before an update of a baseline gives up and lets its trigger be delivered again."""
 
@@ -205,10 +207,15 @@ class StateTable:
     def _get_many(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
         for some in _batches(keys, _BATCH):
             wanted: Any = {TABLE: {"Keys": [to_attributes({"id": key}) for key in some], "ConsistentRead": True}}
+            pause = 0.05
             while wanted:
                 answer = self._client.batch_get_item(RequestItems=wanted)
-                yield from (from_attributes(item) for item in answer["Responses"].get(TABLE, []))
+                found = answer["Responses"].get(TABLE, [])
+                yield from (from_attributes(item) for item in found)
                 wanted = answer.get("UnprocessedKeys")
+                if wanted and not found:  # not 16 MB, but throttled: asking again at once would make it worse
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def _readable(item: dict[str, Any]) -> Baseline | FieldError:

@@ -63,6 +63,14 @@ def test_an_addition_by_a_role_asks_sts_once(member: Member, calls: Calls) -> No
     assert calls(role.opens(WEB))[0] == REVOKE
 
 
+def test_a_deployed_app_asks_nobody_who_it_is(member: Member, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing comes before the revoke, whoever made the call, and be it the container's first event."""
+    monkeypatch.setenv("ownRoleArn", f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member-prod-eu-west-1")
+    member.snapshot()
+    role = Person(member, identity=events.assumed_role("deploy", account=ACCOUNT))
+    assert calls(role.opens(OPEN)) == [REVOKE, ENTRY, BASELINE, RULES, FILE, TELL]
+
+
 def test_an_addition_without_ids_looks_first(member: Member, ada: Person, calls: Calls) -> None:
     """The ledger may know it; the group says which rules it is about."""
     member.snapshot()

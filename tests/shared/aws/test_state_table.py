@@ -185,6 +185,23 @@ def test_many_baselines_are_read_by_the_hundred(table: StateTable) -> None:
     assert faults.operations == ["BatchGetItem"] * 3
 
 
+def test_a_throttled_table_is_asked_again_ever_later(table: StateTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what DynamoDB has no room for; what it only had no room for in one answer is asked for at once."""
+    table.learn([baseline("sg-1")])
+    pauses: list[float] = []
+    monkeypatch.setattr("shared.aws.state_table.time.sleep", pauses.append)
+    read, answers = table._client.batch_get_item, iter(range(7))
+
+    def busy(**wanted: Any) -> Any:
+        if next(answers) < 6:
+            return {"Responses": {}, "UnprocessedKeys": wanted["RequestItems"]}
+        return read(**wanted)
+
+    monkeypatch.setattr(table._client, "batch_get_item", busy)
+    assert table.baselines(["sg-1"]).keys() == {"sg-1"}
+    assert pauses == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6]
+
+
 def test_an_unreadable_baseline_stands_in_its_place_as_an_error(table: StateTable, dynamodb: Any) -> None:
     """It hides none of the others, and names its item and attribute."""
     table.learn([baseline("sg-1"), baseline("sg-2")])
