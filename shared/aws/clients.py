@@ -45,7 +45,7 @@ _CONFIGS: Final[dict[Pace, Config]] = {
         max_pool_connections=20,
     ),
     # Slack waits three seconds for the answer to a click; what is not done by then is left to the sweep.
-    "hurried": Config(connect_timeout=0.5, read_timeout=0.8, retries={"mode": "standard", "max_attempts": 2}),
+    "hurried": Config(connect_timeout=0.5, read_timeout=0.6, retries={"mode": "standard", "max_attempts": 2}),
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html: after a throttled call, adaptive mode
     # holds all calls of the client to a rate that AWS takes. Not for the revert, which never waits.
     "steady": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),

@@ -19,6 +19,7 @@ from typing import Final, get_args
 
 from shared.domain.policy import Mode, Policies
 from shared.settings import SettingError, optional
+from shared.telemetry import logger
 from shared.wire.policy_document import PolicyError, parse_policies
 
 POLICY_FILE_SETTING: Final = "policyFile"
@@ -38,13 +39,20 @@ class PolicyFileError(RuntimeError):
 def load_policies() -> Policies:
     """Return the policies of the file named by the setting ``policyFile``, else of ``shared/policy.toml``.
 
+    A ``modeOverride`` that is no mode is told and left aside: a slip must not stop the reverts.
+
     Raises:
         PolicyFileError: when the file cannot be read or says something a policy cannot say.
-        SettingError: when ``modeOverride`` is set to something that is no mode.
     """
     policies = written_policies()
     override = optional(MODE_OVERRIDE_SETTING)
-    return with_mode(policies, override) if override else policies
+    if not override:
+        return policies
+    try:
+        return with_mode(policies, override)
+    except SettingError as error:
+        logger.error("setting left aside", extra={"problem": str(error)})
+        return policies
 
 
 def written_policies() -> Policies:

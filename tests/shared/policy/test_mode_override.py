@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.policy.loading import load_policies
-from shared.settings import SettingError
+from shared.telemetry import logger
 
 POLICY = """
 mode = "enforce"
@@ -58,8 +58,13 @@ def test_the_switch_turned_back_is_no_longer_there(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("setting", ["observ", "Observe", "off", "true"])
-def test_a_mistyped_switch_is_an_error(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither mode is guessed; the sentence names the variable and what it may be."""
+def test_a_mistyped_switch_is_told_and_stops_no_revert(
+    setting: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file holds; the sentence names the variable and what it may be."""
     monkeypatch.setenv("modeOverride", setting)
-    with pytest.raises(SettingError, match="modeOverride is malformed: expected enforce or observe"):
-        load_policies()
+    monkeypatch.setattr(logger._logger, "propagate", True)
+    policies = load_policies()
+    assert (policies.general.mode, policies.for_account("222222222222").mode) == ("enforce", "observe")
+    (record,) = caplog.records
+    assert "modeOverride is malformed: expected enforce or observe" in record.__dict__["problem"]
