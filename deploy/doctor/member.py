@@ -36,7 +36,8 @@ def settings(target: Target) -> Iterator[str]:
     mode = found.get("modeOverride", "")
     if mode not in ("", "enforce", "observe"):
         yield (
-            f"The setting modeOverride is {mode!r}, which is no mode, so the policy's holds: `python -m deploy switch` sets it right."
+            f"The setting modeOverride is {mode!r}, which is no mode, so the policy's mode holds: "
+            "`python -m deploy switch` sets it right."
         )
 
 
