@@ -22,6 +22,10 @@ class Body:
         self._value = value
         self._path = path
 
+    def __contains__(self, name: str) -> bool:
+        """Say whether there is such a value."""
+        return name in self._value
+
     def text(self, name: str, default: str | None = None) -> str:
         """Return a string, surrounding blanks removed."""
         value = self._value.get(name, default)

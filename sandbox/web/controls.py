@@ -1,5 +1,6 @@
 """What goes wrong and what time it is: fault switches, schedules, dead letters, deliveries that come again."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -27,6 +28,29 @@ MOST_RUNS = 3
 MOST_HOURS = 24 * 365
 
 Json = dict[str, Any]
+
+
+def _whole(least: int, most: int) -> Callable[[Body, str], int]:
+    return lambda body, name: int(body.number(name, least=least, most=most))
+
+
+def _delay(body: Body, name: str) -> float:
+    return body.number(name, least=0, most=LONGEST_DELAY_SECONDS)
+
+
+#: The page's switches: the attribute of the faults behind each, and how its value is read.
+SWITCHES: Mapping[str, tuple[str, Callable[[Body, str], Any]]] = {
+    "slack": ("slack", lambda body, name: body.choice(name, get_args(SlackFault))),
+    "slackOneMessagePerSecond": ("slack_one_message_per_second", Body.flag),
+    "snsCopies": ("sns_copies", _whole(1, MOST_COPIES)),
+    "snsDelaySeconds": ("sns_delay_seconds", _delay),
+    "eventCopies": ("event_copies", _whole(1, MOST_COPIES)),
+    "eventDelaySeconds": ("event_delay_seconds", _delay),
+    "eventsToLose": ("events_to_lose", _whole(0, MOST_EVENTS_LOST)),
+    "killRuns": ("kill_runs", _whole(1, MOST_RUNS)),
+    "killAfterCalls": ("kill_after_calls", _whole(1, MOST_CALLS)),
+    "killFunction": ("kill_function", lambda body, name: body.choice(name, ("", *MORTAL_FUNCTIONS))),
+}
 
 
 class Controls:
@@ -57,24 +81,10 @@ class Controls:
         }
 
     def switch(self, body: Body) -> Json:
-        """Set all switches."""
-        faults = self._sandbox.faults
-        slack = body.choice("slack", get_args(SlackFault))
-        kill = body.choice("killFunction", ("", *MORTAL_FUNCTIONS))
-        copies = [int(body.number(name, least=1, most=MOST_COPIES)) for name in ("snsCopies", "eventCopies")]
-        delays = [
-            body.number(name, least=0, most=LONGEST_DELAY_SECONDS) for name in ("snsDelaySeconds", "eventDelaySeconds")
-        ]
-        lost = int(body.number("eventsToLose", least=0, most=MOST_EVENTS_LOST))
-        calls = int(body.number("killAfterCalls", least=1, most=MOST_CALLS))
-        runs = int(body.number("killRuns", least=1, most=MOST_RUNS))
-        one_per_second = body.flag("slackOneMessagePerSecond")
-        faults.slack = slack  # type: ignore[assignment]  # one of the literal's values, as just checked
-        faults.slack_one_message_per_second = one_per_second
-        faults.sns_copies, faults.event_copies = copies
-        faults.sns_delay_seconds, faults.event_delay_seconds = delays
-        faults.events_to_lose = lost
-        faults.kill_runs, faults.kill_after_calls, faults.kill_function = runs, calls, kill
+        """Set the switches that are named, all or, when one value makes no sense, none; the other ones stay."""
+        wanted = {attribute: read(body, name) for name, (attribute, read) in SWITCHES.items() if name in body}
+        for attribute, value in wanted.items():
+            setattr(self._sandbox.faults, attribute, value)
         return self.view()
 
     def repair(self, _body: Body) -> Json:

@@ -183,6 +183,7 @@ def test_a_function_that_is_killed_comes_through(page: Driver) -> None:
     """The revert dies after its first call, runs again, and there is one question."""
     page.page.locator("#toggle-controls").click()
     page.page.locator("#controls").get_by_label("kill").select_option("revertSecurityGroup")
+    expect(page.page.locator("#toggle-controls")).to_have_text("Faults & time (1 on)")
     page.add_and_wait("SSH", "0.0.0.0/0", "killed")
     expect(page.page.locator('[data-kind="FaultStruck"]')).to_contain_text("function killed")
     expect(page.question).to_have_count(1)
@@ -195,6 +196,8 @@ def test_a_dead_letter_is_redriven(page: Driver) -> None:
     page.page.locator("#toggle-controls").click()
     controls.locator("[name=killRuns]").select_option("3")
     controls.get_by_label("kill").select_option("securityGroupChange")
+    expect(page.page.locator("#toggle-controls")).to_have_text("Faults & time (1 on)")
+    assert page.stage.sandbox.faults.kill_runs == 3, "the second choice did not undo the first one"
     page.add_rule("SSH", "0.0.0.0/0", "after all")
     expect(controls.locator(".letters")).to_have_text("1 dead letter: securityGroupChange")
     expect(page.row("after all")).to_have_count(0)
@@ -210,6 +213,7 @@ def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
     controls = page.page.locator("#controls")
     page.page.locator("#toggle-controls").click()
     controls.get_by_label("lose").select_option("1")
+    expect(page.page.locator("#toggle-controls")).to_have_text("Faults & time (1 on)")
     page.add_rule("SSH", "0.0.0.0/0", "lost")
     expect(page.row("lost")).to_have_count(1)
     expect(page.changes.first.locator(".state")).to_contain_text("unseen")

@@ -180,6 +180,10 @@ def test_switches_are_set_and_repaired(url: str, stage: Stage) -> None:
     assert answer == changed
     faults = stage.sandbox.faults
     assert (faults.slack, faults.sns_copies, faults.events_to_lose) == ("rate_limited", 2, 1)
+    only = post(url, "controls", {"killRuns": 3}).json()
+    assert only == {**changed, "killRuns": 3}, "what is not named stays"
+    assert post(url, "controls", {"snsCopies": 3, "eventCopies": 99}).status_code == 400
+    assert faults.sns_copies == 2, "all or nothing"
     assert post(url, "controls/repair", {}).json() == view
 
 

@@ -6,6 +6,9 @@ const box = find("#controls");
 const toggle = find("#toggle-controls");
 const said = h("p", { class: "said", role: "status" });
 const fields = {};
+const WORDS = new Set(["slack", "killFunction"]); // the other switches are numbers
+let sending = Promise.resolve();
+let unsent = 0;
 
 export const refreshControls = soon(async () => show(await read("api/controls")), 120);
 
@@ -62,7 +65,7 @@ function choice(name, words, options) {
 }
 
 function check(name, words) {
-  fields[name] = h("input", { type: "checkbox", onchange: change });
+  fields[name] = h("input", { type: "checkbox", name, onchange: change });
   return h("label", {}, fields[name], ` ${words}`);
 }
 
@@ -91,20 +94,24 @@ async function orSay(task) {
   }
 }
 
-async function change() {
-  const numbers = ["snsCopies", "snsDelaySeconds", "eventCopies", "eventDelaySeconds", "eventsToLose", "killAfterCalls", "killRuns"];
-  const body = Object.fromEntries(numbers.map((name) => [name, Number(fields[name].value)]));
-  for (const name of ["slack", "killFunction"]) body[name] = fields[name].value;
-  body.slackOneMessagePerSecond = fields.slackOneMessagePerSecond.checked;
-  await orSay(async () => show(await send("api/controls", body)));
+/** Send what was changed and nothing else, one after the other: an older answer must not undo a newer choice. */
+function change({ target }) {
+  const value = target.type === "checkbox" ? target.checked : WORDS.has(target.name) ? target.value : Number(target.value);
+  unsent += 1;
+  sending = sending.then(async () => {
+    await orSay(() => send("api/controls", { [target.name]: value }));
+    unsent -= 1;
+    if (!unsent) refreshControls();
+  });
 }
 
 function show(view) {
+  if (unsent) return; // it is older than what the reader chose
   for (const [name, value] of Object.entries(view)) {
     const field = fields[name];
     if (!field) continue;
     if (field.type === "checkbox") field.checked = value;
-    else if (field !== document.activeElement || field.value !== String(value)) field.value = String(value);
+    else field.value = String(value);
   }
   const count = view.deadLetters.length;
   fields.letters.textContent = count ? `${count} dead ${count === 1 ? "letter" : "letters"}: ${[...new Set(view.deadLetters.map((letter) => letter.function))].join(", ")}` : "No dead letters.";
