@@ -49,14 +49,16 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
 
 def _came(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterable[Rule]:
     made = (call.resulting if call.resulting is not None else call.requested) if call.kind == "add" else ()
-    change = finding.change
+    change, named = finding.change, frozenset(_named(call))
     # What the call made comes last: it has the id that the rule has now.
     for rule in by_identity((*change.added, *(edit.after for edit in change.modified), *made)).values():
         now = find_like(live, rule)
         if now is None:
             yield rule
         else:
-            yield replace(rule, rule_id=rule.rule_id or now.rule_id, source=now.source)
+            # A rule that was missing because the call had edited it may have been restored meanwhile, under another id.
+            is_edited = now.rule_id in named
+            yield replace(rule, rule_id=now.rule_id if is_edited else rule.rule_id or now.rule_id, source=now.source)
 
 
 def _went(finding: Finding) -> Iterable[Rule]:

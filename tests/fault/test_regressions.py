@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fault.accounts import facts
 from tests.fault.flows import PENDING, ends
 from tests.fault.judging import headline, settle, violations
 from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded, rule, unlearned
@@ -79,3 +80,20 @@ def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begi
         "Unapproved security group change could not be taken back",
         *["Security group change needs approval"] * 2,
     ]
+
+
+def test_a_rule_restored_while_its_edit_was_on_the_way_does_not_keep_the_edited_one(begin: Begin) -> None:
+    """The pipeline edits a rule twice; a no-op of Ada's on it, heard in between, restores it under another id."""
+    world = begin()
+    group = guarded(world)
+    pipeline, ada = world.accounts.pipeline, world.accounts.ada
+    ada.describes(group, HTTPS)
+    world.wait(seconds=2)
+    pipeline.edits(group, HTTPS, MOVED)
+    world.drain()
+    assert HTTPS in ada.live(group), "this is the story: it was missing, and approved as far as anybody had heard"
+    world.wait(seconds=2)
+    pipeline.edits(group, MOVED, SSH)
+    world.drain()
+    settle(world)
+    assert facts(ada.live(group)) == facts((SSH, WEB))
