@@ -17,6 +17,7 @@ import pytest
 from central.chalicelib import preparing as central
 from deploy.names import FUNCTIONS, ROUTE
 from member.chalicelib import preparing as member
+from shared.init_phase import logger
 
 ROOT = Path(__file__).parents[1]
 REPORT = """
@@ -100,8 +101,8 @@ def test_a_preparation_succeeds_without_a_call(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("_HANDLER", handler)
     monkeypatch.setattr("botocore.endpoint.Endpoint.make_request", lambda *_: problems.append("a call"))
+    monkeypatch.setattr(logger, "warning", lambda *_, extra: problems.append(extra["problem"]))
     for app in (central, member):
-        monkeypatch.setattr(app.logger, "warning", lambda *_, extra: problems.append(extra["problem"]))
         app.prepare()
     assert problems == []
 
@@ -113,7 +114,7 @@ def test_a_preparation_that_fails_is_no_more_than_told(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("_HANDLER", "app.revertSecurityGroup")
     monkeypatch.setenv("policyFile", "/nowhere")
-    monkeypatch.setattr(member.logger, "warning", lambda message, extra: told.append(f"{message}: {extra['problem']}"))
+    monkeypatch.setattr(logger, "warning", lambda message, extra: told.append(f"{message}: {extra['problem']}"))
     member.prepare()
     assert len(told) == 1
     assert told[0].startswith("not ready: PolicyFileError")

@@ -1,10 +1,7 @@
-"""What a function does before its first event: Lambda's init phase, which runs with more CPU than the invocations.
+"""What each function of this app loads and makes before its first event (``shared.init_phase``).
 
 The functions share a code base, not their imports: each loads what its own trigger needs and makes the clients for it,
-no more. Nothing of this happens anywhere but in Lambda, and it is never more than a head start: everything is made
-when it is needed, if it is not there yet.
-
-https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+no more.
 """
 
 from __future__ import annotations
@@ -13,20 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from shared.aws.clients import client
-from shared.settings import optional, secret
-from shared.telemetry import logger
+from shared.init_phase import prepare_function
+from shared.settings import secret
 
 
 def prepare() -> None:
-    """Make the function that is running ready for its first event; what fails is tried again, and told, when needed."""
-    here = optional("AWS_REGION")
-    make_ready = _READY.get(optional("_HANDLER").rpartition(".")[2])
-    if make_ready is None or not here or not optional("AWS_LAMBDA_FUNCTION_NAME"):
-        return
-    try:
-        make_ready(here)
-    except Exception as error:  # noqa: BLE001 - whatever it is, triggers are still handled
-        logger.warning("not ready", extra={"problem": f"{type(error).__name__}: {error}"})
+    """Make the function that is running ready for its first event."""
+    prepare_function(_READY)
 
 
 def _click(here: str) -> None:

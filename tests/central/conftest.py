@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -50,19 +48,6 @@ def slack() -> Iterator[SlackStandIn]:
     """A server in Slack's place."""
     with SlackStandIn() as stand_in:
         yield stand_in
-
-
-@pytest.fixture
-def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return a function that puts a policy file in force."""
-    numbers = itertools.count()
-
-    def use(text: str) -> None:
-        path = tmp_path / f"policy-{next(numbers)}.toml"
-        path.write_text(text)
-        monkeypatch.setenv("policyFile", str(path))
-
-    return use
 
 
 @pytest.fixture

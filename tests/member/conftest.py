@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import pytest
 from chalice.test import Client
@@ -36,19 +34,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "policyFile", "modeOverride", "ownRoleArn"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def policy(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return a function that puts a policy file in force."""
-    numbers = itertools.count()
-
-    def use(text: str) -> None:
-        path = tmp_path / f"policy-{next(numbers)}.toml"
-        path.write_text(text)
-        monkeypatch.setenv("policyFile", str(path))
-
-    return use
 
 
 @pytest.fixture
