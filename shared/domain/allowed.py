@@ -31,7 +31,7 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
     moment = call.event_time
     came = [
         rule
-        for rule in _came(call, finding, live)
+        for rule in _came(baseline, call, finding, live)
         if _is_news(baseline, call, rule, agrees=find_like(live, rule) is not None or _is_new(baseline, call, rule))
     ]
     went = [
@@ -47,18 +47,23 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
     return stamped(after, keys, moment)
 
 
-def _came(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterable[Rule]:
+def _came(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterable[Rule]:
     made = (call.resulting if call.resulting is not None else call.requested) if call.kind == "add" else ()
     change, named = finding.change, frozenset(_named(call))
+    # An edit is of the rule that it names, whatever id the approved one of that name has got since: it may have been
+    # restored while its edit was on the way, or another rule may stand in its place.
+    ids = {known.identity: edit.rule_id for edit in call.edits if (known := baseline.by_id(edit.rule_id)) is not None}
+    edited = (
+        replace(edit.after, rule_id=ids.get(edit.before.identity) or edit.after.rule_id) for edit in change.modified
+    )
     # What the call made comes last: it has the id that the rule has now.
-    for rule in by_identity((*change.added, *(edit.after for edit in change.modified), *made)).values():
+    for rule in by_identity((*change.added, *edited, *made)).values():
         now = find_like(live, rule)
         if now is None:
             yield rule
         else:
-            # A rule that was missing because the call had edited it may have been restored meanwhile, under another id.
-            is_edited = now.rule_id in named
-            yield replace(rule, rule_id=now.rule_id if is_edited else rule.rule_id or now.rule_id, source=now.source)
+            is_it = now.rule_id in named
+            yield replace(rule, rule_id=now.rule_id if is_it else rule.rule_id or now.rule_id, source=now.source)
 
 
 def _went(finding: Finding) -> Iterable[Rule]:

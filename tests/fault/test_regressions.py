@@ -97,3 +97,21 @@ def test_a_rule_restored_while_its_edit_was_on_the_way_does_not_keep_the_edited_
     world.drain()
     settle(world)
     assert facts(ada.live(group)) == facts((SSH, WEB))
+
+
+def test_a_rule_whose_place_another_one_took_keeps_its_id_when_the_edit_is_heard(begin: Begin) -> None:
+    """The pipeline moves a rule away and another into its place; a revert in between lends the newcomer's id to it."""
+    world = begin()
+    group = guarded(world)
+    pipeline, ada, other = world.accounts.pipeline, world.accounts.ada, rule(25)
+    pipeline.edits(group, HTTPS, SSH)
+    world.wait(seconds=1)
+    pipeline.opens(group, other)
+    world.wait(seconds=1)
+    pipeline.edits(group, other, rule(443))
+    ada.closes(group, SSH)
+    ada.edits(group, WEB, rule(80))
+    world.deliver_next(len(world.waiting) - 1)
+    world.drain()
+    settle(world)
+    assert facts(ada.live(group)) == facts((SSH, rule(443), WEB))
