@@ -151,18 +151,23 @@ def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float
     body = _Body(json.dumps(payload).encode(), given_up)
     answers: list[requests.Response] = []
     failures = ["it took too long"]
+    unforeseen: list[BaseException] = []
 
     def send() -> None:
         try:
             answers.append(session.post(url, data=body, headers=_JSON, timeout=timeout, allow_redirects=False))
         except OSError as error:  # all of the library's errors are
             failures.append(type(error).__name__)  # its text repeats the address
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that has to hear of it
+            unforeseen.append(error)
 
     # A thread, because the library's timeouts hold from one received byte to the next, and not for looking up the name.
     sending = threading.Thread(target=send, daemon=True)
     sending.start()
     sending.join(sum(timeout))
     given_up.set()
+    if unforeseen:
+        raise unforeseen[0]
     return _judge(answers[0]) if answers else (f"Slack could not be reached ({failures[-1]})", None)
 
 

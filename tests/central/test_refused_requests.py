@@ -170,7 +170,7 @@ def test_only_the_own_workspace_clicks_where_it_is_set(
     assert central.click(request_).status == 200
 
 
-@pytest.mark.parametrize("value", ["", "ssm:/no/such/parameter"])
+@pytest.mark.parametrize("value", ["", "ssm:/security-group-approval/no-such-parameter"])
 def test_without_a_signing_secret_no_click_is_taken_and_the_log_names_the_variable(
     central: Central, request_: Request, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO, value: str
 ) -> None:

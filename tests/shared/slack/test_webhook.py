@@ -325,3 +325,14 @@ def test_no_request_goes_to_a_strange_response_url(monkeypatch: pytest.MonkeyPat
     assert not is_response_url(url)
     monkeypatch.delenv("approvalHookUrl")
     assert not is_response_url(url)
+
+
+def test_what_nobody_foresaw_is_raised_where_it_is_heard(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sending thread takes no error with it: a defect must not look like a slow Slack."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("requests.Session.post", fail)
+    with pytest.raises(ZeroDivisionError):
+        post_once(slack.url(PATH), {"text": "x"}, seconds=5)
