@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := shared central member sandbox deploy bench
-JOBS ?= 2
+# A process more than most CI machines have cores: some tests wait for servers and browsers.
+JOBS ?= 3
 ARGS ?=
 INPUTS ?= 10000
 
@@ -36,7 +37,7 @@ screenshots: $(STAMP) ## make the pictures of the documentation from the running
 	@$(BIN)/python -m sandbox.web.screenshots
 
 test: $(STAMP) ## run every test, with coverage; ARGS="-k slack" goes to pytest, JOBS is the number of processes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
 ifeq ($(strip $(ARGS)),)
 	@echo "Every branch of domain, wire formats and Slack messages must have a test:"
 	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100

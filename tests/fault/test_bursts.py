@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from shared.aws.requests_table import RequestsTable
@@ -17,7 +18,7 @@ from tests.fault.world import Begin, World
 from tests.support.central_account import make_request
 from tests.support.slack_stand_in import Post
 
-OWED = 200
+OWED = 200 if os.environ.get("THOROUGH") else 60
 RULES = 50
 TIMES = 21
 
@@ -72,7 +73,7 @@ def order_of(posts: list[Post], requests: list[Request]) -> list[str]:
     return [name for post in posts for name in known if f"Request {name}." in post.payload["text"]]
 
 
-def test_one_sweep_tells_of_two_hundred_requests_without_annoying_slack(begin: Begin) -> None:
+def test_one_sweep_tells_of_many_requests_without_annoying_slack(begin: Begin) -> None:
     """After an outage: what is open comes first, then the questions from the oldest on, one message a second."""
     world, slack = limited(begin)
     waiting = [owe(world, number, "pending") for number in range(OWED)]

@@ -27,7 +27,7 @@ from tests.fault.world import Begin, World, worlds
 PORTS = (22, 80, 443, 8080)
 TEXTS = ("", "one", "two")
 STEPS = 25
-SHARE = 4
+SHARE = 8
 """Of the profile's examples, one in so many: each of these is a whole story. ``--hypothesis-profile=thorough``: 500."""
 
 _begin: list[Begin] = []
