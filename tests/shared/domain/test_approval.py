@@ -63,3 +63,28 @@ def test_a_change_that_was_begun_can_be_finished(case: tuple[States, GroupModel]
     group.run(make_plan(left))
     assert by_identity(group.rules) == by_identity(after)
     assert is_in_force(change, group.rules)
+
+
+def test_an_edit_cannot_be_applied_into_a_place_that_is_taken() -> None:
+    """The approver saw one rule change, not two become one; EC2's code says which obstacle it is."""
+    one, two = (
+        make_rule(direction="ingress", protocol="tcp", from_port=port, to_port=port, source=cidr("10.0.0.0/8"))
+        for port in (1, 2)
+    )
+    change = make_change(modified=[Modification(before=one, after=two)])
+    found = [obstacle(change, live) for live in ((one, two), (two,), (replace(one, description="else"),), (one,))]
+    assert [one and one.code for one in found] == [
+        "InvalidPermission.Duplicate",
+        "InvalidPermission.NotFound",
+        "InvalidPermission.NotFound",
+        None,
+    ]
+
+
+def test_what_is_there_already_or_gone_already_is_an_obstacle() -> None:
+    """An addition that exists and a removal that does not: told with EC2's own codes, and nothing is done."""
+    one = make_rule(direction="ingress", protocol="tcp", from_port=1, to_port=1, source=cidr("10.0.0.0/8"))
+    duplicate, missing = obstacle(make_change(added=[one]), (one,)), obstacle(make_change(removed=[one]), ())
+    assert duplicate is not None
+    assert missing is not None
+    assert (duplicate.code, missing.code) == ("InvalidPermission.Duplicate", "InvalidPermission.NotFound")

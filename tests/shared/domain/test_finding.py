@@ -14,7 +14,7 @@ from shared.domain.call import Call
 from shared.domain.change import apply, by_identity
 from shared.domain.finding import find
 from shared.domain.plan import make_plan
-from shared.domain.rule import Direction, Rule, group, make_rule
+from shared.domain.rule import Direction, Rule, cidr, group, make_rule
 from shared.wire.cloudtrail import read_head, read_rules
 from tests.support import events, strategies
 from tests.support.group_model import GroupModel
@@ -167,3 +167,62 @@ def test_an_edit_to_the_group_of_a_peered_account_shows_its_owner() -> None:
     edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=22, ToPort=22, ReferencedGroupId="sg-3")
     (found,) = find(read(events.modified([edit])), learned((old,)), (new,), GUARDED).change.modified
     assert (found.after.source, found.after.source.peering) == (new.source, "pcx-1")
+
+
+def tcp(port: int, rule_id: str | None = None) -> Rule:
+    """A rule for one port."""
+    made = make_rule(direction="ingress", protocol="tcp", from_port=port, to_port=port, source=cidr("10.0.0.0/8"))
+    return replace(made, rule_id=rule_id)
+
+
+def test_a_removal_by_ids_from_an_unknown_group_is_nobodys_guess() -> None:
+    """Neither the event nor a baseline says what went: it is reported, and nothing is opened."""
+    event = events.revoked([tcp(22, "sgr-1")], with_answer=False)
+    ids = {"items": [{"securityGroupRuleId": "sgr-1"}]}
+    event["detail"]["requestParameters"] |= {"ipPermissions": {}, "securityGroupRuleIds": ids}
+    finding = find(read(event), None, (), GUARDED)
+    assert finding.is_unknown
+    assert finding.undo.is_empty
+    assert "has no baseline yet" in finding.reason
+
+
+def test_a_removal_whose_details_were_left_out_of_an_unknown_group_is_reported() -> None:
+    """What the request names and is not live any more is what is missing."""
+    event = events.revoked([tcp(22)], with_answer=False)
+    event["detail"]["responseElements"] = OMITTED
+    finding = find(read(event), None, (tcp(80, "sgr-2"),), GUARDED)
+    assert finding.is_unknown
+    assert finding.remaining == (tcp(22),)
+
+
+def test_a_removal_from_before_the_group_was_learned_restores_what_is_known() -> None:
+    """A rule that the baseline knows is put back; only one that it does not know is in doubt."""
+    learned_later = learn(
+        region=events.REGION,
+        group_id=events.GROUP,
+        group_name="web",
+        rules=(tcp(22, "sgr-1"),),
+        directions=GUARDED,
+        at=datetime(2030, 1, 1, tzinfo=UTC),
+    )
+    known = find(read(events.revoked([tcp(22, "sgr-1")])), learned_later, (), GUARDED)
+    assert (known.undo.added, known.is_unknown) == ((tcp(22),), False)
+    doubtful = find(read(events.revoked([tcp(23, "sgr-9")])), learned_later, (), GUARDED)
+    assert (doubtful.remaining, doubtful.is_unknown) == ((tcp(23),), True)
+
+
+def test_an_edit_of_a_rule_nobody_knows_any_more_says_so() -> None:
+    """Neither live nor approved: nothing of it is in force, and the reason names the rule and its values."""
+    edit = events.edit("sgr-9", IpProtocol="tcp", FromPort=22, ToPort=22, CidrIpv4="0.0.0.0/0")
+    finding = find(read(events.modified([edit])), learned(()), (), GUARDED)
+    assert finding.change.is_empty
+    assert "sgr-9 to tcp/22-22/ipv4/0.0.0.0/0 no longer exists" in finding.reason
+
+
+def test_an_edit_into_an_approved_rules_place_leaves_that_rule_where_its_own_place_is_taken() -> None:
+    """The edited rule holds another approved one by now, and its own values are in force under a new id: all is well."""
+    first, second = tcp(22, "sgr-1"), tcp(80, "sgr-2")
+    live = (tcp(80, "sgr-1"), tcp(22, "sgr-3"))
+    edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=80, ToPort=80, CidrIpv4="10.0.0.0/8")
+    finding = find(read(events.modified([edit])), learned((first, second)), live, GUARDED)
+    assert finding.undo.is_empty
