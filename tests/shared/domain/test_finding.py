@@ -220,7 +220,7 @@ def test_an_edit_of_a_rule_nobody_knows_any_more_says_so() -> None:
 
 
 def test_an_edit_into_an_approved_rules_place_leaves_that_rule_where_its_own_place_is_taken() -> None:
-    """The edited rule holds another approved one by now, and its own values are in force under a new id: all is well."""
+    """The edited rule holds another approved one by now, and its own values are in force elsewhere: all is well."""
     first, second = tcp(22, "sgr-1"), tcp(80, "sgr-2")
     live = (tcp(80, "sgr-1"), tcp(22, "sgr-3"))
     edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=80, ToPort=80, CidrIpv4="10.0.0.0/8")
