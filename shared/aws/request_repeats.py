@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.request_moves import CLAIMED_FOR
 from shared.aws.requests_table import INDEX, TABLE, Claim, RequestsTable, Row
-from shared.aws.updates import ONE_AT_A_TIME, Refused, Update
+from shared.aws.updates import Refused, Update, one_at_a_time
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.repeats import ASKED_SINGLY, likeness, shown_again_at
 from shared.wire.fields import FieldError
@@ -107,7 +107,7 @@ class Repeats:
         both: Any = [{"Put": stored}, {"Update": counted}]
         for tries_left in reversed(range(_TRIES)):
             try:
-                with ONE_AT_A_TIME:
+                with one_at_a_time():
                     self._table.client.transact_write_items(TransactItems=both)
             except ClientError as error:
                 codes = _cancelled(error)

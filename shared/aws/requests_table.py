@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved, entry_of, update_of
-from shared.aws.updates import ONE_AT_A_TIME, Refused, Update, refused
+from shared.aws.updates import Refused, Update, one_at_a_time, refused
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import MOVES, Status
 from shared.wire.request_items import (
@@ -99,7 +99,7 @@ class RequestsTable:
         item["claims"] = {debt: claim_to_item(self.invocation, until) for debt, _ in record.owed}
         debts = frozenset(debt for debt, _ in record.owed)
         try:
-            with ONE_AT_A_TIME:
+            with one_at_a_time():
                 self.client.put_item(
                     TableName=TABLE,
                     Item=to_attributes(item),

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
-from shared.aws.updates import ONE_AT_A_TIME
+from shared.aws.updates import one_at_a_time
 from shared.domain.baseline import Baseline
 from shared.wire.fields import FieldError
 from shared.wire.state_items import (
@@ -89,7 +89,7 @@ class StateTable:
         """
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
-            with ONE_AT_A_TIME:
+            with one_at_a_time():
                 self._client.update_item(
                     TableName=TABLE,
                     Key=to_attributes({"id": request_key(entry.request.request_id)}),
@@ -153,7 +153,7 @@ class StateTable:
                 "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
             }
         try:
-            with ONE_AT_A_TIME:
+            with one_at_a_time():
                 self._client.put_item(**self._put(baseline), **condition)
         except ClientError as error:
             if _is_condition(error):

@@ -8,7 +8,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-ONE_AT_A_TIME: Final = threading.Lock()
-"""Held during each conditional write. In Lambda a process has one invocation at a time, and nobody ever waits for it.
+_TURN: Final = threading.RLock()
+_PATIENCE_SECONDS: Final = 5.0
 
-Where invocations share a process (``chalice local``, the sandbox, tests), moto stands in for DynamoDB, and that lets
-other writes come between a write's condition and its effect.
-"""
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let the conditional writes of one process take turns.
+
+    In Lambda a process has one invocation at a time, and nobody ever waits. Where invocations share a process
+    (``chalice local``, the sandbox, tests), moto stands in for DynamoDB, and that lets other writes come between a
+    write's condition and its effect. Nobody waits for long: a write that hangs must not hold up the others.
+    """
+    is_held = _TURN.acquire(timeout=_PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if is_held:
+            _TURN.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +107,7 @@ class Update:
         """
         parts = [("SET", self._sets), ("REMOVE", self._removes)]
         try:
-            with ONE_AT_A_TIME:
+            with one_at_a_time():
                 answer = client.update_item(
                     TableName=table,
                     Key=key,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from shared.aws import updates
 from shared.aws.attributes import to_attributes
 from shared.aws.request_moves import CLAIMED_FOR, Move, Moved, NotMoved
 from shared.aws.requests_table import TABLE, DifferentRequestError, RequestsTable
-from shared.aws.updates import ONE_AT_A_TIME
+from shared.aws.updates import one_at_a_time
 from shared.domain.change import make_change
 from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Status
@@ -103,14 +106,23 @@ def approval(stored: Record, **values: Any) -> Move:
 
 def test_conditional_writes_of_one_process_take_turns(dynamodb: Any, table: RequestsTable) -> None:
     """Where moto stands in for DynamoDB, another write could come between condition and effect, and both would win."""
-    held: list[bool] = []
-    dynamodb.meta.events.register("before-call.dynamodb", lambda **_: held.append(ONE_AT_A_TIME.locked()))
+    free: list[bool] = []
+    dynamodb.meta.events.register("before-call.dynamodb", lambda **_: free.append(others_may_write()))
     stored = table.store(record()).record
     table.store(record())
     table.move(approval(stored))
     table.get("r-1")
-    assert held == [True, True, True, False]  # two puts, an update, and a read that waits for nobody
-    assert not ONE_AT_A_TIME.locked()
+    assert free == [False, False, False, True]  # two puts, an update, and a read that waits for nobody
+    assert others_may_write()
+
+
+def others_may_write() -> bool:
+    """True when it is nobody's turn; asked by another thread, since one's own turn is no obstacle to oneself."""
+    with ThreadPoolExecutor(1) as pool:
+        is_free = pool.submit(updates._TURN.acquire, blocking=False).result()
+        if is_free:
+            pool.submit(updates._TURN.release).result()
+    return is_free
 
 
 # -- storing -----------------------------------------------------------------------------------------------------------
@@ -433,3 +445,23 @@ def test_a_request_that_is_gone_is_none(table: RequestsTable, dynamodb: Any) -> 
     dynamodb.put_item(TableName=TABLE, Item=to_attributes({"requestId": "r-1", "status": "pending"}))
     dynamodb.delete_item(TableName=TABLE, Key=to_attributes({"requestId": "r-1"}))
     assert table.get("r-1") is None
+
+
+def test_a_write_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes take turns, also within one another; but nobody waits for ever for somebody else's."""
+    monkeypatch.setattr("shared.aws.updates._PATIENCE_SECONDS", 0.01)
+    written, done = [], threading.Event()
+
+    def hang() -> None:
+        with one_at_a_time():
+            done.wait(10)
+
+    hanging = threading.Thread(target=hang)
+    with one_at_a_time(), one_at_a_time():
+        written.append("within")
+    hanging.start()
+    with one_at_a_time():
+        written.append("beside")
+    done.set()
+    hanging.join()
+    assert written == ["within", "beside"]
