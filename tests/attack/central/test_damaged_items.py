@@ -24,7 +24,6 @@ def damaged(central: Central, **values: Any) -> None:
         {"body": "{}"},
         {"history": "none"},
         {"status": "pending", "requestedAt": "soon"},
-        {"claims": {"bribe": {"by": "x", "until": "2026-10-01T12:00:00Z"}}},
     ],
 )
 def test_a_click_on_a_damaged_request_is_counted_as_failed(
