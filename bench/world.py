@@ -85,6 +85,7 @@ class World:
             "centralAccountId": ACCOUNT,
             "centralRegion": REGION,
             "accountName": "payments",
+            "ownRoleArn": f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member",  # as a deployment sets it
         }
 
     def start(self, function: Function, environment: Mapping[str, str] | None = None, **options: Any) -> Container:
