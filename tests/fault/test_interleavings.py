@@ -198,8 +198,10 @@ class Interleavings(RuleBasedStateMachine):
 
 def test_a_group_ends_as_its_baseline_plus_what_was_approved_and_allowed() -> None:
     """Random interleavings of changes, decisions, deliveries and snapshots, all ending in the approved state."""
+    is_usual = settings().max_examples <= settings.get_profile("usual").max_examples
     usual = settings(
         max_examples=settings().max_examples // SHARE,
+        derandomize=is_usual,  # the same stories in each run; other ones with --hypothesis-profile=thorough
         stateful_step_count=STEPS,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -26,7 +26,10 @@ pytestmark = pytest.mark.usefixtures("repaired_moto")
 USUAL = settings.get_profile("usual").max_examples
 chosen = settings.default.max_examples if settings.default is not None else USUAL
 bounded = settings(
-    max_examples=30 if chosen <= USUAL else chosen,  # with --hypothesis-profile=thorough, many more
+    max_examples=30
+    if chosen <= USUAL
+    else chosen,  # with --hypothesis-profile=thorough, many more, and others each time
+    derandomize=chosen <= USUAL,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
