@@ -101,7 +101,7 @@ def look_for_drift(look: Look, known: Baseline, table: StateTable) -> None:
 def _current(known: Baseline, look: Look) -> Baseline:
     """Return the baseline with the tags, ids, name and directions of today."""
     current = with_current_tags(narrowed(known, look.policy.directions), look.live)
-    current = with_current_ids(current, look.live)
+    current = with_current_ids(current, look.live, look.read_at)
     for direction in look.policy.directions:
         current = learn_direction(current, direction, look.live, look.read_at)
     return replace(current, group_name=look.facts.name)
@@ -142,7 +142,7 @@ def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, ta
     entry = table.add_entry(filing.new_entry(request))
     if not found.reports:
         entry, live = _revert(entry, groups, table)
-        baseline = with_current_ids(baseline, live)
+        baseline = with_current_ids(baseline, live, runtime.now())
     filing.tell(entry, table)
     # What was taken back is over: the same difference, should it be seen again, is a new one.
     is_over = entry.outcome in ("reverted", "denied")

@@ -293,7 +293,7 @@ def _keep_baseline(call: Call, policy: Policy, table: StateTable, reverted: Reve
         )
         for direction in policy.directions:
             baseline = learn_direction(baseline, direction, blessed, learned_at)
-        return with_current_ids(without_in_flight(baseline, call), reverted.live)
+        return with_current_ids(without_in_flight(baseline, call), reverted.live, reverted.read_at)
 
     table.update(call.group_id, kept, known=reverted.baseline)
 

@@ -6,21 +6,21 @@ somebody else's unapproved change may be there too, its event still on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.domain.baseline import Baseline, find_like, stamped, with_rules, without_rules
-from shared.domain.call import Call
+from shared.domain.baseline import Baseline, find_like, with_done
+from shared.domain.call import Call, RuleEdit
 from shared.domain.change import by_identity
-from shared.domain.finding import Finding
+from shared.domain.edits import completed
+from shared.domain.finding import Finding, as_found, is_by_name
+from shared.domain.history import Deed, Described, Edited, Entry, Made, Moved, Removed, id_of, rules_of
+from shared.domain.index import index_of
 from shared.domain.rule import Rule
 
 
 def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Baseline:
-    """Return the baseline after an allowed call.
-
-    Calls of one second, and one call delivered twice, carry the same time. Of those the ids of new rules say which came
-    later, where there are any, and else the live group.
+    """Return the baseline after an allowed call, whenever that was made and however often it is heard.
 
     Args:
         baseline: the group's baseline.
@@ -28,67 +28,64 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
         finding: the call laid against this baseline (``shared.domain.finding.find``).
         live: the rules of the group now; rule ids and owners of referenced groups are taken from it.
     """
-    moment = call.event_time
-    came = [
-        rule
-        for rule in _came(baseline, call, finding, live)
-        if _is_news(baseline, call, rule, agrees=find_like(live, rule) is not None or _is_new(baseline, call, rule))
-    ]
-    went = [
-        rule
-        for rule in _went(finding)
-        if _is_news(
-            baseline, call, rule, agrees=find_like(live, rule) is None and not _is_made_since(baseline, call, rule)
-        )
-    ]
-    after = with_rules(without_rules(baseline, went), came)
-    keys = [*_named(call)]
-    keys += [key for rule in (*came, *went) for key in (rule.rule_id, rule.identity) if key]
-    return stamped(after, keys, moment)
+    deeds = tuple(deed for deed in _deeds(baseline, call, finding, live) if not _is_settled(baseline, call, deed))
+    return with_done(baseline, Entry(moment=call.event_time, deeds=deeds, call=call.request_id), live)
 
 
-def _came(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterable[Rule]:
-    made = (call.resulting if call.resulting is not None else call.requested) if call.kind == "add" else ()
-    change, named = finding.change, frozenset(_named(call))
-    # An edit is of the rule that it names, whatever id the approved one of that name has got since: it may have been
-    # restored while its edit was on the way, or another rule may stand in its place.
-    ids = {known.identity: edit.rule_id for edit in call.edits if (known := baseline.by_id(edit.rule_id)) is not None}
-    edited = (
-        replace(edit.after, rule_id=ids.get(edit.before.identity) or edit.after.rule_id) for edit in change.modified
-    )
-    # What the call made comes last: it has the id that the rule has now.
-    for rule in by_identity((*change.added, *edited, *made)).values():
-        now = find_like(live, rule)
-        if now is None:
-            yield rule
-        else:
-            is_it = now.rule_id in named
-            yield replace(rule, rule_id=now.rule_id if is_it else rule.rule_id or now.rule_id, source=now.source)
-
-
-def _went(finding: Finding) -> Iterable[Rule]:
-    return (*finding.change.removed, *(edit.before for edit in finding.change.modified))
-
-
-def _is_news(baseline: Baseline, call: Call, rule: Rule, *, agrees: bool) -> bool:
-    last = baseline.last_change(rule)
-    return last is None or last < call.event_time or (last == call.event_time and agrees)
-
-
-def _named(call: Call) -> tuple[str | None, ...]:
-    """Return the ids of the rules that a call made, removed or edited, as far as its event says them."""
-    edited = (edit.rule_id for edit in call.edits)
-    return (*call.rule_ids, *edited, *(rule.rule_id for rule in call.resulting or ()))
-
-
-def _is_new(baseline: Baseline, call: Call, rule: Rule) -> bool:
-    """True when the call made the rule, under an id that nobody has touched since: so it came after its predecessor."""
-    return call.kind == "add" and rule.rule_id is not None and rule.rule_id not in dict(baseline.stamps)
-
-
-def _is_made_since(baseline: Baseline, call: Call, rule: Rule) -> bool:
-    """True when the approved rule is another one than the call removed: one made later, under an id of its own."""
-    held, named = baseline.like(rule), [one for one in _named(call) if one]
-    if held is None or held.rule_id is None or not named:
+def _is_settled(baseline: Baseline, call: Call, deed: Deed) -> bool:
+    """True when the history begins after the call and the rule was touched since: the call may have been heard then."""
+    until = baseline.history.settled_until
+    if until is None or call.event_time > until:
         return False
-    return held.rule_id in dict(baseline.stamps) and held.rule_id not in named
+    named = (baseline.by_id(id_of(deed), call.event_time), *rules_of(deed))
+    moments = [baseline.last_change(rule) for rule in named if rule is not None]
+    return any(moment is not None and moment >= call.event_time for moment in moments)
+
+
+def _deeds(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+    if call.kind == "add":
+        yield from _additions(call, finding, live)
+    elif call.kind == "remove":
+        yield from _removals(call, finding, live)
+    else:
+        yield from _changes(baseline, call, finding, live)
+
+
+def _additions(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+    made = call.resulting if call.resulting is not None else call.requested
+    said = [as_found(rule, call.account, live) for rule in made if not is_by_name(rule)]
+    for rule in by_identity((*finding.change.added, *said)).values():
+        now = find_like(live, rule)
+        rule_id = rule.rule_id or (now.rule_id if now is not None else None)
+        yield Made(rule=replace(rule, rule_id=rule_id))
+
+
+def _removals(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+    gone = call.resulting if call.resulting is not None else call.requested
+    said = [as_found(rule, call.account, live) for rule in gone]
+    for rule in said:
+        yield Removed(rule_id=rule.rule_id, rule=rule)
+    for rule_id in call.rule_ids if call.resulting is None else ():
+        yield Removed(rule_id=rule_id)
+    if call.omitted:
+        index = index_of(said)
+        yield from (Removed(rule=rule) for rule in finding.change.removed if index.like(rule) is None)
+
+
+def _changes(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+    for edit in call.edits:
+        yield _edited(baseline, call, edit, live)
+    for wanted in call.requested:
+        rule = as_found(wanted, call.account, live)
+        yield Described(rule=rule, description=wanted.description)
+    if call.omitted:
+        yield from (Moved(before=edit.before, rule=edit.after) for edit in finding.change.modified)
+
+
+def _edited(baseline: Baseline, call: Call, edit: RuleEdit, live: tuple[Rule, ...]) -> Deed:
+    if edit.after is None:
+        return Described(rule_id=edit.rule_id, description=edit.description)
+    now = index_of(live).with_id(edit.rule_id)
+    reference = now or baseline.by_id(edit.rule_id, call.event_time)
+    after = edit.after if reference is None else completed(edit.after, reference, now)
+    return Edited(rule=replace(after, rule_id=edit.rule_id), is_of_known=reference is None)

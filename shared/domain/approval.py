@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from shared.domain.baseline import Baseline, find_like, stamped, with_rules, without_rules
+from shared.domain.baseline import Baseline, find_like, with_done
 from shared.domain.change import Change, Modification, make_change
+from shared.domain.history import Deed, Entry, Made, Moved, Removed
 from shared.domain.rule import Rule
 
 DUPLICATE: Final = "InvalidPermission.Duplicate"
@@ -107,10 +108,12 @@ def with_approved(baseline: Baseline, change: Change, live: tuple[Rule, ...], mo
         live: the rules now; rule ids are taken from it.
         moment: now; allowed calls from before have had their effect and no longer change these rules.
     """
-    gone = (*change.removed, *(edit.before for edit in change.modified))
-    come = [_as_kept(rule, live) for rule in (*change.added, *(edit.after for edit in change.modified))]
-    keys = [key for rule in (*gone, *come) for key in (rule.rule_id, rule.identity)]
-    return stamped(with_rules(without_rules(baseline, gone), come), keys, moment)
+    deeds: tuple[Deed, ...] = (
+        *(Removed(rule=rule) for rule in change.removed),
+        *(Moved(before=edit.before, rule=_as_kept(edit.after, live)) for edit in change.modified),
+        *(Made(rule=_as_kept(rule, live)) for rule in change.added),
+    )
+    return with_done(baseline, Entry(moment=moment, deeds=deeds))
 
 
 def _as_kept(rule: Rule, live: tuple[Rule, ...]) -> Rule:

@@ -2,23 +2,24 @@
 
 Rules are keyed by EC2's identity; the current rule id stands beside it, because a restored rule has a new one. Events
 arrive unordered and late, so the baseline also remembers when it was learned, when a rule was last allowed or approved,
-and which ids its rules had before.
+and what was done to its rules lately (``shared.domain.history``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.call import Call
 from shared.domain.change import Change, Modification, by_identity, make_change
+from shared.domain.history import Entry, History, Seen, course_of, id_of, rules_of, settled, with_entry
 from shared.domain.index import index_of
 from shared.domain.rule import Direction, Rule
 
 _STAMPS_KEPT: Final = 400
-"""Stamps and former ids remembered per group: events are late by minutes, not hundreds of changes."""
+"""Stamps remembered per group: events are late by minutes, not hundreds of changes."""
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
@@ -52,7 +53,7 @@ class Baseline:
         learned: when each direction was learned. What was called before that may have been learned though nobody had
             approved it.
         stamps: when an allowed call or an approval last touched a rule, by rule id and by identity.
-        former_ids: pairs of an id that a rule had before, and its identity.
+        history: what led to these rules.
         drift: a difference the last snapshot saw.
         version: counts writes; the store refuses a write that is based on an older one.
     """
@@ -64,7 +65,7 @@ class Baseline:
     directions: tuple[Direction, ...] = ()
     learned: tuple[tuple[Direction, datetime], ...] = ()
     stamps: tuple[tuple[str, datetime], ...] = ()
-    former_ids: tuple[tuple[str, str], ...] = ()
+    history: History = field(default_factory=History)
     drift: Drift | None = None
     version: int = 0
 
@@ -72,10 +73,17 @@ class Baseline:
         """True when the rules of this direction have been learned."""
         return direction in self.directions
 
-    def by_id(self, rule_id: str | None) -> Rule | None:
-        """Return the approved rule that has this id now, or else the one that had it before."""
-        index = index_of(self.rules)
-        return index.with_id(rule_id) or index.with_identity(dict(self.former_ids).get(rule_id or ""))
+    def by_id(self, rule_id: str | None, at: datetime | None = None) -> Rule | None:
+        """Return the approved rule that an id stands for, or ``None``.
+
+        Args:
+            rule_id: ``sgr-…``.
+            at: the time of the call that names it: by now the id may be another rule's. ``None``: now.
+        """
+        if not rule_id:
+            return None
+        found = course_of(self.history).by_id(rule_id, at)
+        return index_of(self.rules).with_identity(found.identity) if found is not None else None
 
     def like(self, rule: Rule) -> Rule | None:
         """Return the approved rule with the identity of ``rule``; see :func:`find_like`."""
@@ -88,7 +96,7 @@ class Baseline:
 
     def first_id(self, rule: Rule) -> str | None:
         """Return the first id that is known of an approved rule."""
-        return next((had for had, identity in self.former_ids if identity == rule.identity), rule.rule_id)
+        return course_of(self.history).first_id(rule)
 
     def is_older_than_learned(self, direction: Direction, moment: datetime, *, surely: bool = False) -> bool:
         """True when a call whose event says ``moment`` may have been made before this direction was learned.
@@ -162,6 +170,7 @@ def learn(
         group_id=group_id,
         group_name=group_name,
         rules=_sorted(kept),
+        history=History(origin=_sorted(kept)),
         directions=known,
         learned=tuple((direction, at) for direction in known),
     )
@@ -172,12 +181,12 @@ def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Ru
     if baseline.knows(direction):
         return baseline
     fresh = [rule for rule in rules if rule.direction == direction]
-    return replace(
+    wider = replace(
         baseline,
-        rules=_sorted([*baseline.guarded(baseline.directions), *fresh]),
         directions=tuple(sorted({*baseline.directions, direction})),
         learned=tuple(sorted({**dict(baseline.learned), direction: at}.items())),
     )
+    return _played(wider, replace(baseline.history, origin=_sorted([*baseline.history.origin, *fresh])))
 
 
 def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
@@ -187,7 +196,9 @@ def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
     if kept == baseline.directions:
         return baseline
     learned = tuple((direction, at) for direction, at in baseline.learned if direction in wanted)
-    return replace(baseline, directions=kept, learned=learned, rules=baseline.guarded(kept))
+    history = settled(baseline.history)
+    rest = replace(history, origin=tuple(rule for rule in history.origin if rule.direction in wanted))
+    return _played(replace(baseline, directions=kept, learned=learned), rest)
 
 
 def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
@@ -203,65 +214,53 @@ def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
         return baseline
     made = call.resulting if call.resulting is not None else call.requested
     is_sure = baseline.is_older_than_learned(call.direction, call.event_time, surely=True)
-    pairs = [(rule, baseline.by_id(rule.rule_id) or baseline.like(rule)) for rule in made]
-    slipped_in = (
-        held
+    pairs = [(rule, baseline.by_id(rule.rule_id, call.event_time) or baseline.like(rule)) for rule in made]
+    slipped_in = {
+        held.identity
         for rule, held in pairs
         if held is not None
         and baseline.last_change(held) is None
         and (is_sure or rule.rule_id in (None, baseline.first_id(held)))
-    )
-    return without_rules(baseline, slipped_in)
+    }
+    if not slipped_in:
+        return baseline
+    origin = tuple(rule for rule in baseline.history.origin if rule.identity not in slipped_in)
+    return _played(baseline, replace(baseline.history, origin=origin))
 
 
-def with_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:
-    """Return the baseline with these rules added, or put in the place of those with the same identity or rule id."""
-    come = by_identity(rules)
-    ids = {rule.rule_id for rule in come.values() if rule.rule_id}
-    kept = [rule for rule in baseline.rules if rule.identity not in come and rule.rule_id not in ids]
-    return replace(baseline, rules=_sorted([*kept, *come.values()]))
-
-
-def without_rules(baseline: Baseline, rules: Iterable[Rule]) -> Baseline:
-    """Return the baseline without the rules of these identities."""
-    gone = {rule.identity for rule in rules}
-    return replace(baseline, rules=tuple(rule for rule in baseline.rules if rule.identity not in gone))
-
-
-def stamped(baseline: Baseline, keys: Iterable[str | None], moment: datetime) -> Baseline:
-    """Return the baseline with the time of an allowed change or approval noted.
-
-    Args:
-        baseline: the baseline.
-        keys: rule ids and identities.
-        moment: when the change was made.
-    """
+def with_done(baseline: Baseline, entry: Entry, live: tuple[Rule, ...] = ()) -> Baseline:
+    """Return the baseline after an allowed call or an approval, whenever that was; see ``history.with_entry``."""
     stamps = dict(baseline.stamps)
-    stamps.update({key: max(moment, stamps.get(key, moment)) for key in keys if key})
+    for deed in entry.deeds:
+        for key in (id_of(deed), *(key for rule in rules_of(deed) for key in (rule.rule_id, rule.identity))):
+            if key:
+                stamps[key] = max(entry.moment, stamps.get(key, entry.moment))
     newest = sorted(stamps.items(), key=lambda item: (item[1], item[0]))[-_STAMPS_KEPT:]
-    return replace(baseline, stamps=tuple(newest))
+    return _played(replace(baseline, stamps=tuple(newest)), with_entry(baseline.history, entry, live))
 
 
-def with_current_ids(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
+def with_current_ids(baseline: Baseline, live: Iterable[Rule], at: datetime) -> Baseline:
     """Return the baseline with the rule ids that its rules have in the live group now.
 
     An id that belongs to another approved rule, which is missing just now, stays with that one: somebody edited it into
     this rule, and when it is edited back the id has to be known.
+
+    Args:
+        baseline: the baseline.
+        live: the rules of the group.
+        at: a moment after they were read, UTC.
     """
     now: Mapping[str, Rule] = by_identity(live)
     spoken_for = {rule.rule_id for rule in baseline.rules if rule.rule_id and rule.identity not in now}
-    former = dict(baseline.former_ids)
-    rules: list[Rule] = []
-    for rule in baseline.rules:
-        found = now.get(rule.identity)
-        if found is None or found.rule_id in spoken_for:
-            rules.append(rule)
-        else:
-            if rule.rule_id is not None and rule.rule_id != found.rule_id:
-                former.pop(rule.rule_id, None)  # the newest comes last
-                former[rule.rule_id] = rule.identity
-            rules.append(replace(rule, rule_id=found.rule_id))
-    return replace(baseline, rules=_sorted(rules), former_ids=tuple(former.items())[-_STAMPS_KEPT:])
+    seen = tuple(
+        Seen(rule=rule, rule_id=found.rule_id)
+        for rule in baseline.rules
+        if (found := now.get(rule.identity)) is not None
+        and found.rule_id is not None
+        and found.rule_id != rule.rule_id
+        and found.rule_id not in spoken_for
+    )
+    return _played(baseline, with_entry(baseline.history, Entry(moment=at, deeds=seen))) if seen else baseline
 
 
 def with_current_tags(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
@@ -270,6 +269,17 @@ def with_current_tags(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
     return replace(
         baseline, rules=tuple(replace(rule, tags=tags.get(rule.rule_id, rule.tags)) for rule in baseline.rules)
     )
+
+
+def _played(baseline: Baseline, history: History) -> Baseline:
+    """Return the baseline with this history and the rules it leads to."""
+    tags = {(rule.identity, rule.rule_id): rule.tags for rule in baseline.rules}
+    rules = tuple(
+        replace(rule, tags=tags.get((rule.identity, rule.rule_id), rule.tags))
+        for rule in course_of(history).rules
+        if rule.direction in baseline.directions
+    )
+    return replace(baseline, rules=rules, history=history)
 
 
 def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:

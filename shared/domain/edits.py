@@ -93,7 +93,7 @@ def _read(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> tupl
     gone: list[str] = []
     for edit in call.edits:
         now = index_of(live).with_id(edit.rule_id)
-        approved = _approved(baseline, edit.rule_id, now)
+        approved = _approved(baseline, edit.rule_id, now, call)
         reference = approved or now
         if reference is None:
             # Not even its direction is known, so nobody can be asked about it.
@@ -103,11 +103,11 @@ def _read(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> tupl
         if edit.after is None:
             after = replace(reference, description=edit.description)
         else:
-            after = _completed(edit.after, reference, now)
+            after = completed(edit.after, reference, now)
         found.append(_known_edit(call, baseline, approved, now, after))
     for wanted in call.requested:
         now = find_like(live, wanted)
-        approved = _approved(baseline, now.rule_id if now is not None else None, now) or (
+        approved = _approved(baseline, now.rule_id if now is not None else None, now, call) or (
             baseline.like(wanted) if baseline is not None else None
         )
         after = replace(now or approved or wanted, description=wanted.description)
@@ -127,10 +127,10 @@ def _unsaid(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], found
     ]
 
 
-def _approved(baseline: Baseline | None, rule_id: str | None, now: Rule | None) -> Rule | None:
+def _approved(baseline: Baseline | None, rule_id: str | None, now: Rule | None, call: Call) -> Rule | None:
     if baseline is None:
         return None
-    return baseline.by_id(rule_id) or (baseline.like(now) if now is not None else None)
+    return baseline.by_id(rule_id, call.event_time) or (baseline.like(now) if now is not None else None)
 
 
 def _known_edit(call: Call, baseline: Baseline | None, approved: Rule | None, now: Rule | None, after: Rule) -> _Edit:
@@ -148,7 +148,7 @@ def _known_edit(call: Call, baseline: Baseline | None, approved: Rule | None, no
     return _Edit(approved=approved, live=now, after=after, is_known=is_known)
 
 
-def _completed(after: Rule, reference: Rule, now: Rule | None) -> Rule:
+def completed(after: Rule, reference: Rule, now: Rule | None) -> Rule:
     """Return the new values with what a modify call does not carry: direction, tags, owner of a referenced group."""
     same_group = (
         one.source

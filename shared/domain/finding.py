@@ -77,15 +77,15 @@ def find(call: Call, baseline: Baseline | None, live: tuple[Rule, ...], directio
 
 def _find_added(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> Finding:
     known = _known(baseline, call.direction)
-    added = [_as_found(rule, call.account, live) for rule in (*_made(call), *_unanswered(call, live))]
-    if call.resulting is None and (call.omitted or any(_is_by_name(rule) for rule in added)):
+    added = [as_found(rule, call.account, live) for rule in (*_made(call), *_unanswered(call, live))]
+    if call.resulting is None and (call.omitted or any(is_by_name(rule) for rule in added)):
         if known is None:
             return _unknown(_UNKNOWN_RULES, undo=_converged((), added, live), added=added)
-        added = [rule for rule in added if not _is_by_name(rule)] + _unexplained(call, known, added, live)
+        added = [rule for rule in added if not is_by_name(rule)] + _unexplained(call, known, added, live)
     if known is None:
         return Finding(change=make_change(added=added), undo=_converged((), added, live))
     # A rule that an id of this call leads to, whatever it has become since, has been closed with it.
-    approved = [known.by_id(rule.rule_id) for rule in added] + [known.like(rule) for rule in added]
+    approved = [known.by_id(rule.rule_id, call.event_time) for rule in added] + [known.like(rule) for rule in added]
     fresh = [rule for rule in added if known.like(rule) is None]
     described = [
         Modification(before=before, after=replace(before, description=rule.description))
@@ -113,7 +113,7 @@ def _unanswered(call: Call, live: tuple[Rule, ...]) -> list[Rule]:
 
 def _unexplained(call: Call, known: Baseline, added: list[Rule], live: tuple[Rule, ...]) -> list[Rule]:
     """Return the live rules that nobody approved and that may be what the event does not spell out."""
-    named = [_shape(rule) for rule in added if _is_by_name(rule)]
+    named = [_shape(rule) for rule in added if is_by_name(rule)]
     index = index_of(added)
     return [
         rule
@@ -129,7 +129,8 @@ def _shape(rule: Rule) -> tuple[object, ...]:
     return rule.protocol, rule.from_port, rule.to_port
 
 
-def _is_by_name(rule: Rule) -> bool:
+def is_by_name(rule: Rule) -> bool:
+    """True for a rule whose referenced group is known by its name alone."""
     return rule.source.kind == "group" and not rule.source.value.startswith("sg-")
 
 
@@ -138,7 +139,7 @@ def _is_by_name(rule: Rule) -> bool:
 
 def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...]) -> Finding:
     known = _known(baseline, call.direction)
-    gone = [_as_found(rule, call.account, live) for rule in _made(call)]
+    gone = [as_found(rule, call.account, live) for rule in _made(call)]
     if known is None:
         if call.resulting is None and (call.omitted or call.rule_ids or not gone):
             missing = tuple(rule for rule in gone if find_like(live, rule) is None)
@@ -155,11 +156,8 @@ def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...])
     change, undo = make_change(removed=approved), _converged(approved, (), live)
     direction = call.direction or "ingress"
     if call.resulting is not None and known.is_older_than_learned(direction, call.event_time, surely=True):
-        lost = tuple(
-            rule
-            for rule in gone
-            if find_like(live, rule) is None and known.like(rule) is None and known.by_id(rule.rule_id) is None
-        )
+        unseen = [rule for rule in gone if find_like(live, rule) is None and known.like(rule) is None]
+        lost = tuple(rule for rule in unseen if known.by_id(rule.rule_id, call.event_time) is None)
         if lost:
             removed = make_change(removed=[*approved, *lost])
             return Finding(change=removed, undo=undo, remaining=lost, reason=_LEARNED_LATER, is_unknown=True)
@@ -168,9 +166,9 @@ def _find_removed(call: Call, baseline: Baseline | None, live: tuple[Rule, ...])
 
 def _approved_of(call: Call, known: Baseline) -> list[Rule]:
     """Return the approved rules that a revoke took away, each once; what it names by id, by values, or both."""
-    found = [known.by_id(rule.rule_id) or known.like(rule) for rule in _made(call)]
+    found = [known.by_id(rule.rule_id, call.event_time) or known.like(rule) for rule in _made(call)]
     if call.resulting is None:
-        found += [known.by_id(rule_id) for rule_id in call.rule_ids]
+        found += [known.by_id(rule_id, call.event_time) for rule_id in call.rule_ids]
     return list({rule.identity: rule for rule in found if rule is not None}.values())
 
 
@@ -209,7 +207,7 @@ def _converged(approved: Iterable[Rule], unapproved: Iterable[Rule], live: tuple
     return make_change(added=rest.added, removed=by_identity(opened).values(), modified=rest.modified)
 
 
-def _as_found(rule: Rule, account: str, live: tuple[Rule, ...]) -> Rule:
+def as_found(rule: Rule, account: str, live: tuple[Rule, ...]) -> Rule:
     """Return the rule with the owner of its referenced group: as EC2 says it, else ``account`` where nobody does."""
     if rule.source.kind != "group":
         return rule

@@ -14,6 +14,7 @@ from shared.domain.baseline import Baseline, Drift
 from shared.domain.request import Request
 from shared.domain.rule import DIRECTIONS, Direction
 from shared.wire.fields import Field
+from shared.wire.history_json import history_from_json, history_to_json
 from shared.wire.packing import from_bytes, to_bytes
 from shared.wire.rule_json import (
     request_from_json,
@@ -66,7 +67,7 @@ def baseline_to_item(baseline: Baseline) -> Item:
         "rules": [rule_to_json(rule) for rule in baseline.rules],
         "learned": {direction: time_to_text(moment) for direction, moment in baseline.learned},
         "stamps": {key: time_to_text(moment) for key, moment in baseline.stamps},
-        "formerIds": dict(baseline.former_ids),
+        "history": history_to_json(baseline.history, baseline.rules),
     }
     item: Item = {
         "id": group_key(baseline.region, baseline.group_id),
@@ -95,11 +96,12 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
     field = Field(item, str(item.get("id", "item")))
     body = from_bytes(_binary(field["body"]), f"{field.path}.body")
     drift = field["drift"]
+    rules = tuple(rule_from_json(one) for one in body["rules"].elements())
     return Baseline(
         region=field["region"].text(),
         group_id=field["groupId"].text(),
         group_name=field["groupName"].optional_text(),
-        rules=tuple(rule_from_json(one) for one in body["rules"].elements()),
+        rules=rules,
         directions=tuple(_direction(one) for one in field["directions"].elements()),
         learned=tuple(
             (direction, body["learned"][direction].time())
@@ -107,7 +109,7 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
             if not body["learned"][direction].is_missing
         ),
         stamps=tuple((key, moment.time()) for key, moment in body["stamps"].members()),
-        former_ids=tuple((rule_id, identity.text()) for rule_id, identity in body["formerIds"].members()),
+        history=history_from_json(body["history"], rules),
         drift=None
         if drift.is_missing
         else Drift(digest=drift["digest"].text(), since=drift["since"].time(), filed=drift["filed"].flag()),

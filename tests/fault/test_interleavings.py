@@ -61,6 +61,8 @@ class Interleavings(RuleBasedStateMachine):
         self.group = scenes.guarded(self.world)
         self.allowed = {one.identity: one for one in scenes.BASE}
         self.applied: set[str] = set()
+        self.put: dict[str, str] = {}
+        """The identity that somebody who has to ask gave to the rule of an id."""
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -68,15 +70,22 @@ class Interleavings(RuleBasedStateMachine):
     def changes(self, who: str, data: st.DataObject) -> None:
         """Somebody who has to ask changes the group."""
         somebody: Somebody = getattr(self.world.accounts, who)
+        before = {one.rule_id or "": one.identity for one in somebody.live(self.group)}
         self._change(somebody, data, list(somebody.live(self.group)))
+        after = {one.rule_id or "": one.identity for one in somebody.live(self.group)}
+        self.put |= dict(after.items() - before.items())
 
     @rule(data=st.data())
     def changes_freely(self, data: st.DataObject) -> None:
-        """The pipeline changes what is approved, or adds to it."""
+        """The pipeline changes what is approved, or adds to it.
+
+        It knows rules by their ids. What somebody just made alike to an approved rule, under another id, is not its.
+        """
         pipeline = self.world.accounts.pipeline
         self.world.wait(seconds=1)  # the order of what it does within one second, CloudTrail does not tell
         live = pipeline.live(self.group)
-        known = [one for one in live if facts([one]) <= facts(self.allowed.values())]
+        mine = [one for one in live if self.put.get(one.rule_id or "") != one.identity]
+        known = [one for one in mine if facts([one]) <= facts(self.allowed.values())]
         done = self._change(pipeline, data, known)
         if done is not None:
             before, after = done

@@ -115,3 +115,52 @@ def test_a_rule_whose_place_another_one_took_keeps_its_id_when_the_edit_is_heard
     world.drain()
     settle(world)
     assert facts(ada.live(group)) == facts((SSH, rule(443), WEB))
+
+
+def test_an_approved_edit_does_not_take_the_approval_of_a_rule_whose_id_it_uses(begin: Begin) -> None:
+    """One rule is edited away, another into its place, and the first edit is approved before the second is heard of."""
+    world = begin()
+    group = guarded(world)
+    ada, grace = world.accounts.ada, world.accounts.grace
+    ada.edits(group, HTTPS, MOVED)
+    grace.edits(group, WEB, rule(443))
+    first, late = world.hold("revertSecurityGroup")
+    world.deliver("revertSecurityGroup", first.event)
+    world.drain()
+    (asked,) = world.accounts.records()
+    world.click(asked.request.request_id, "approve")
+    world.drain()
+    world.deliver("revertSecurityGroup", late.event)
+    world.drain()
+    settle(world)
+    assert facts(ada.live(group)) == facts((MOVED, WEB))
+
+
+def test_what_the_pipeline_edits_and_makes_anew_is_approved_in_any_order(begin: Begin) -> None:
+    """An edit that is heard of after its rule's place was taken again was lost, and its rule taken back as drift."""
+    for is_backwards in (False, True):
+        world = begin()
+        group = guarded(world)
+        pipeline = world.accounts.pipeline
+        pipeline.edits(group, HTTPS, MOVED)
+        world.wait(seconds=1)
+        anew = replace(HTTPS, description="anew")
+        pipeline.opens(group, anew)
+        world.is_backwards = is_backwards
+        world.drain()
+        settle(world)
+        assert violations(world, group, ends((anew, MOVED, WEB))) == []
+
+
+def test_a_pipelines_new_rule_that_was_edited_into_a_removed_ones_place_does_not_replace_it(begin: Begin) -> None:
+    """The revert of the removal finds the rule in force under the new rule's id, and has not heard of the new rule."""
+    world = begin()
+    group = guarded(world)
+    ada, pipeline = world.accounts.ada, world.accounts.pipeline
+    ada.closes(group, HTTPS)
+    world.wait(seconds=1)
+    pipeline.opens(group, SSH)
+    ada.edits(group, SSH, rule(443))
+    world.drain()
+    settle(world)
+    assert violations(world, group, ends((*BASE, SSH), PENDING, PENDING)) == []

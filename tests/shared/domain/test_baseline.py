@@ -43,7 +43,7 @@ def test_a_direction_that_is_no_longer_guarded_is_forgotten() -> None:
 
 def test_the_ids_a_rule_had_are_remembered() -> None:
     """A restored rule is known by the id it has now and by the one it had first."""
-    known = with_current_ids(baseline(INBOUND), (replace(INBOUND, rule_id="sgr-7"),))
+    known = with_current_ids(baseline(INBOUND), (replace(INBOUND, rule_id="sgr-7"),), NOON)
     (now,) = known.rules
     assert now.rule_id == "sgr-7"
     assert known.by_id("sgr-1") == known.by_id("sgr-7") == INBOUND
