@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from shared import collector  # before all else: it pauses while the rest is loaded
+
+# isort: split
+
 from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SNSEvent
 
 from shared.telemetry import instrument
@@ -51,3 +55,4 @@ def sweepRequests(event: CloudWatchEvent) -> None:
 
 
 preparing.prepare()
+collector.resume()

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared import collector  # before all else: it pauses while the rest is loaded
+
+# isort: split
+
 from chalice.app import Chalice, CloudWatchEvent, Rate, SNSEvent
 
 from shared.telemetry import instrument
@@ -47,3 +51,4 @@ def snapshotSecurityGroups(event: CloudWatchEvent) -> None:
 
 
 preparing.prepare()
+collector.resume()

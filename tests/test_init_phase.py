@@ -21,7 +21,7 @@ from shared.init_phase import logger
 
 ROOT = Path(__file__).parents[1]
 REPORT = """
-import json, sys
+import gc, json, sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/vendor"]
 import botocore.session
 make, made = botocore.session.Session.create_client, []
@@ -29,8 +29,11 @@ def noting(self, service, **more):
     made.append(service)
     return make(self, service, **more)
 botocore.session.Session.create_client = noting
+passes = []
+gc.callbacks.append(lambda phase, _: passes.append(phase))
 import app
-print(json.dumps([sorted(sys.modules), made]))
+gc.callbacks.clear()
+print(json.dumps([sorted(sys.modules), made, [len(passes), gc.isenabled(), gc.get_freeze_count()]]))
 """
 LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "f",
@@ -42,18 +45,24 @@ LAMBDA = {
 }
 
 
-@lru_cache
 def started(app: str, handler: str) -> tuple[set[str], list[str]]:
     """Import an app as Lambda does; return the modules that are loaded then, and the clients that were made."""
+    modules, made, _ = _report(app, handler, **LAMBDA)
+    return set(modules), made
+
+
+@lru_cache
+def _report(app: str, handler: str, **environment: str) -> tuple[list[str], list[str], tuple[int, bool, int]]:
+    """Import an app and return what it says of itself: modules, clients, and what the garbage collector did."""
     process = subprocess.run(
         [sys.executable, "-I", "-c", REPORT, str(ROOT / app)],
-        env={"PATH": os.environ["PATH"], **LAMBDA, "_HANDLER": handler},
+        env={"PATH": os.environ["PATH"], **environment, "_HANDLER": handler},
         capture_output=True,
         text=True,
         check=True,
     )
-    modules, made = json.loads(process.stdout)
-    return set(modules), made
+    modules, made, collector = json.loads(process.stdout)
+    return modules, made, tuple(collector)
 
 
 def test_the_revert_loads_only_what_closes_a_port() -> None:
@@ -91,6 +100,18 @@ def test_every_function_has_its_preparation() -> None:
     """One that was forgotten would be slow, and nobody would notice; the route's handler is the app itself."""
     assert member._READY.keys() == set(FUNCTIONS["member"])
     assert central._READY.keys() == {"app", *FUNCTIONS["central"]} - {ROUTE}
+
+
+@pytest.mark.parametrize("app", FUNCTIONS)
+def test_the_garbage_collector_rests_while_an_app_is_loaded(app: str) -> None:
+    """Afterwards it is at work again, but not on what was loaded; outside of Lambda it is left alone."""
+    _, _, (passes, is_at_work, left_alone) = _report(app, "app.app", **LAMBDA)
+    assert is_at_work
+    assert left_alone > 10_000
+    _, _, (usual_passes, is_at_work, left_alone) = _report(app, "app.app")
+    assert is_at_work
+    assert left_alone == 0
+    assert passes < usual_passes / 10
 
 
 @pytest.mark.parametrize("handler", [f"app.{name}" for name in (*central._READY, *member._READY)])
