@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -126,6 +127,36 @@ def test_a_preparation_succeeds_without_a_call(monkeypatch: pytest.MonkeyPatch, 
     for app in (central, member):
         app.prepare()
     assert problems == []
+
+
+def test_the_clicks_secret_is_read_while_the_rest_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for SSM but the end of it all."""
+    loaded, were_in_time = threading.Event(), []
+
+    def slow(name: str) -> str:
+        were_in_time.append((name, loaded.wait(30)))
+        return "secret"
+
+    for name, value in LAMBDA.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("_HANDLER", "app.app")
+    monkeypatch.setattr(central, "secret", slow)
+    monkeypatch.setattr("shared.policy.loading.load_policies", loaded.set)
+    central.prepare()
+    assert were_in_time == [("slackSigningSecret", True)]
+
+
+def test_a_secret_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it in a thread of its own hides no problem."""
+    told: list[str] = []
+    for name, value in LAMBDA.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("_HANDLER", "app.app")
+    monkeypatch.delenv("slackSigningSecret")
+    monkeypatch.setattr(logger, "warning", lambda _, extra: told.append(extra["problem"]))
+    central.prepare()
+    assert len(told) == 1
+    assert told[0].startswith("SettingError: Setting slackSigningSecret is missing")
 
 
 def test_a_preparation_that_fails_is_no_more_than_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ no more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from shared.aws.clients import client
@@ -20,16 +21,20 @@ def prepare() -> None:
 
 
 def _click(here: str) -> None:
-    from shared.policy.loading import load_policies
-    from shared.slack.webhook import warm_up
-
-    from . import clicks  # noqa: F401 - loads the flow
-
     client("dynamodb", here, pace="hurried")
     client("sns", here, pace="hurried")
-    warm_up()
-    load_policies()
-    secret("slackSigningSecret")
+    # Where the secret is a reference, AWS is asked. What is loaded meanwhile makes no client: a session is not made for
+    # several threads.
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        reading = meanwhile.submit(secret, "slackSigningSecret")
+        from shared.policy.loading import load_policies
+        from shared.slack.webhook import warm_up
+
+        from . import clicks  # noqa: F401 - loads the flow
+
+        warm_up()
+        load_policies()
+    reading.result()
 
 
 def _store_and_tell(here: str) -> None:
