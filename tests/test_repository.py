@@ -108,6 +108,22 @@ def test_the_configuration_names_the_functions_that_the_app_declares(app: str) -
         assert stage["lambda_functions"].keys() == functions
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_operators_are_told_the_size_of_every_function(app: str) -> None:
+    """Memory and timeout of each stand in docs/deploy.md, as they are configured."""
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+`) \| ([\d,]+) MB \| (\d+) s \|", guide, re.MULTILINE)
+    told = {
+        name: (int(memory.replace(",", "")), int(seconds))
+        for names, memory, seconds in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    for stage in stages(app):
+        for name, function in stage["lambda_functions"].items():
+            configured = [function.get(key, stage[key]) for key in ("lambda_memory_size", "lambda_timeout")]
+            assert told[{"api_handler": "buttonClick"}.get(name, name)] == tuple(configured)
+
+
 @pytest.mark.parametrize("policy", sorted((ROOT / ".chalice").glob("*/policies/*.json")), ids=lambda path: path.stem)
 def test_no_policy_allows_whole_services_or_everything(policy: Path) -> None:
     """An action is named in full; only calls that AWS cannot narrow to a resource stand with `*`."""
