@@ -7,6 +7,7 @@ its own all the same, with its own history and digest, and may be decided on its
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from shared.aws.request_repeats import Repeats
 from shared.aws.requests_table import Claim
 from shared.domain.record import Record
 from shared.domain.repeats import JOINED_FOR, JOINING
+from shared.domain.request import Status
 from shared.policy.loading import PolicyFileError, written_policies
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
@@ -111,32 +113,11 @@ class Followers:
             "decidedByName": first.decided_by_name,
             "decidedAt": time_to_text(first.decided_at or self._run.now),
         }
-        self._end(
-            Move(
-                request_id=repeat.request.request_id,
-                previous="pending",
-                to="denied",
-                digest=repeat.request.digest,
-                at=self._run.now,
-                by=first.decided_by,
-                note=f"decided with request {first.request.request_id}",
-                values=values,
-            )
-        )
+        note = f"decided with request {first.request.request_id}"
+        self._end(repeat, "denied", by=first.decided_by, note=note, values=values)
 
     def _expire(self, repeat: Record, note: str) -> None:
-        self._end(
-            Move(
-                request_id=repeat.request.request_id,
-                previous="pending",
-                to="expired",
-                digest=repeat.request.digest,
-                at=self._run.now,
-                by=_SWEEP,
-                note=note,
-                values={},
-            )
-        )
+        self._end(repeat, "expired", by=_SWEEP, note=note, values={})
 
     def _ask_instead(self, repeat: Record) -> None:
         instead = self._asked_instead.get(repeat.repeat_of)
@@ -149,8 +130,18 @@ class Followers:
             self._asked_instead[repeat.repeat_of] = repeat.request.request_id
         pay(self._run, claim)
 
-    def _end(self, move: Move) -> None:
+    def _end(self, repeat: Record, to: Status, *, by: str, note: str, values: Mapping[str, str]) -> None:
+        move = Move(
+            request_id=repeat.request.request_id,
+            previous="pending",
+            to=to,
+            digest=repeat.request.digest,
+            at=self._run.now,
+            by=by,
+            note=note,
+            values=values,
+        )
         moved = self._run.table.move(move)
         if isinstance(moved, Moved):
-            count("Outcomes", status=move.to)
+            count("Outcomes", status=to)
             logger.info("repeat ended", extra=facts(moved.record))
