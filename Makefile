@@ -7,9 +7,10 @@ CODE := shared central member sandbox deploy bench
 # A process more than most CI machines have cores: some tests wait for servers and browsers.
 JOBS ?= 3
 ARGS ?=
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 INPUTS ?= 10000
 
-# Pure code, where every branch has a test.
+# Pure code, where every branch has a unit test: only those of tests/shared/{domain,wire,slack} count (tests/conftest.py).
 PURE := shared/domain/*,shared/wire/*,shared/slack/limits*,shared/slack/text*,shared/slack/blocks*,shared/slack/describe*,shared/slack/messages*
 
 # The first Python that is new enough; `make PYTHON=/path/to/python` takes another.
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test faults fuzz bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test coverage faults fuzz bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -36,13 +37,18 @@ sandbox: $(STAMP) ## keep the whole system up on this machine and open its page;
 screenshots: $(STAMP) ## make the pictures of the documentation from the running sandbox (needs Chromium)
 	@$(BIN)/python -m sandbox.web.screenshots
 
-test: $(STAMP) ## run every test, with coverage; ARGS="-k slack" goes to pytest, JOBS is the number of processes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS)
+test: $(STAMP) ## run every test, check that unit tests cover the pure code; ARGS="-k slack" goes to pytest, JOBS is the number of processes
 ifeq ($(strip $(ARGS)),)
-	@echo "Every branch of domain, wire formats and Slack messages must have a test:"
+	$(PYTEST) --cov --cov-report=
+	@echo "Every branch of domain, wire formats and Slack messages must have a unit test:"
 	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
-	@echo "Branch coverage of everything: $$($(BIN)/python -m coverage report --format=total) %"
+else
+	$(PYTEST) $(ARGS)
 endif
+
+coverage: $(STAMP) ## run every test traced, at twice the time, and list the lines that none reaches
+	$(PYTEST) --cov --cov-report= --trace-everything $(ARGS)
+	@$(BIN)/python -m coverage report
 
 faults: $(STAMP) ## break every call of every flow in every way, and count what survives; ARGS="--flow deny"
 	@$(BIN)/python -m tests.fault --jobs $(JOBS) $(ARGS)

@@ -1,20 +1,49 @@
-"""What holds for every test: property tests are never failed for being slow on a busy machine; and a policy to choose.
+"""What holds for every test: property tests are never failed for being slow on a busy machine; what coverage counts; and
+a policy to choose.
 
 ``pytest --hypothesis-profile=thorough`` looks twenty times longer for a counterexample.
+
+Tracing doubles the time of what it traces, and a line that only a whole flow happens to run has no test. So ``--cov``
+traces the tests of pure code alone, unless ``--trace-everything`` stands beside it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Final
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("usual"), max_examples=2000)
 settings.load_profile("usual")
+
+TESTS: Final = Path(__file__).parent
+TRACED: Final = tuple(TESTS / "shared" / area for area in ("domain", "wire", "slack"))
+"""The unit tests of pure code, which have to reach every branch of it (``PURE`` in the Makefile)."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what ``make coverage`` passes."""
+    parser.addoption("--trace-everything", action="store_true", help="with --cov: trace all tests, at twice the time")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Pause coverage for other tests than those of pure code, with their fixtures (``no_cover`` leaves these in)."""
+    coverage = Coverage.current()
+    is_traced = any(item.path.is_relative_to(folder) for folder in TRACED)
+    if coverage is None or is_traced or item.config.getoption("trace_everything"):
+        return (yield)
+    coverage.stop()
+    try:
+        return (yield)
+    finally:
+        coverage.start()
 
 
 @pytest.fixture

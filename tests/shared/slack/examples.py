@@ -124,9 +124,14 @@ def buttons(payload: Payload) -> list[Payload]:
 
 # -- generating --------------------------------------------------------------------------------------------------------
 
-# More often than not what hurts: markup, escapes, line ends, what turns text around or has no shape.
+# More often than not what hurts: markup, escapes, line ends, what turns text around or has no shape. Half a surrogate
+# pair is refused where it is read (``Field.text``), so no request has one.
 nasty = st.text(
-    st.one_of(st.characters(), st.sampled_from('&<>*_~`@:|"\\\n\t\u202e\u200b\u3164\ufe0f\U000e0001')), max_size=300
+    st.one_of(
+        st.characters(exclude_categories=("Cs",)),
+        st.sampled_from('&<>*_~`@:|"\\\n\t\u202e\u200b\u3164\ufe0f\U000e0001'),
+    ),
+    max_size=300,
 )
 
 sources: st.SearchStrategy[Source] = st.one_of(
