@@ -10,7 +10,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 INPUTS ?= 10000
 
-# Pure code, where every branch has a unit test: only those of tests/shared/{domain,wire,slack} count (tests/conftest.py).
+# Pure code, where every branch has an example: in tests/shared/{domain,wire,slack}, without property tests (tests/conftest.py).
 PURE := shared/domain/*,shared/wire/*,shared/slack/limits*,shared/slack/text*,shared/slack/blocks*,shared/slack/describe*,shared/slack/messages*
 
 # The first Python that is new enough; `make PYTHON=/path/to/python` takes another.

@@ -1,10 +1,10 @@
-"""What holds for every test: property tests are never failed for being slow on a busy machine; what coverage counts; and
-a policy to choose.
+"""What holds for every test: property tests are never failed for being slow on a busy machine; what coverage counts; a
+policy to choose.
 
 ``pytest --hypothesis-profile=thorough`` looks twenty times longer for a counterexample.
 
-Tracing doubles the time of what it traces, and a line that only a whole flow happens to run has no test. So ``--cov``
-traces the tests of pure code alone, unless ``--trace-everything`` stands beside it.
+Tracing doubles the time of what it traces, and a line that only a whole flow or a random example happens to run has no
+test. So ``--cov`` traces the unit tests of pure code alone, unless ``--trace-everything`` stands beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ settings.load_profile("usual")
 
 TESTS: Final = Path(__file__).parent
 TRACED: Final = tuple(TESTS / "shared" / area for area in ("domain", "wire", "slack"))
-"""The unit tests of pure code, which have to reach every branch of it (``PURE`` in the Makefile)."""
+"""Where the unit tests of pure code are. Its examples, without its property tests, have to reach every branch of it
+(``PURE`` in the Makefile)."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,9 +35,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Pause coverage for other tests than those of pure code, with their fixtures (``no_cover`` leaves these in)."""
+    """Pause coverage for all other tests, with their fixtures (``no_cover`` leaves these in)."""
     coverage = Coverage.current()
-    is_traced = any(item.path.is_relative_to(folder) for folder in TRACED)
+    is_random = item.get_closest_marker("hypothesis") is not None
+    is_traced = not is_random and any(item.path.is_relative_to(folder) for folder in TRACED)
     if coverage is None or is_traced or item.config.getoption("trace_everything"):
         return (yield)
     coverage.stop()

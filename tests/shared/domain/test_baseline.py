@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from shared.domain.baseline import Baseline, learn, learn_direction, narrowed, with_current_ids
+import pytest
+
+from shared.domain.baseline import (
+    Baseline,
+    learn,
+    learn_direction,
+    narrowed,
+    shortfall,
+    stamped,
+    with_current_ids,
+    with_current_tags,
+    with_rules,
+    without_in_flight,
+    without_rules,
+)
+from shared.domain.call import Call
 from shared.domain.rule import Direction, Rule, cidr, make_rule
+from tests.shared.domain.examples import call, ids, learned, tcp
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -56,3 +72,107 @@ def test_an_unchanged_baseline_is_the_same_also_in_ids() -> None:
     one = baseline(INBOUND)
     assert one.is_same_as(baseline(INBOUND))
     assert not one.is_same_as(baseline(replace(INBOUND, rule_id="sgr-9")))
+
+
+def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
+    """Edited into another approved rule, the id is still that of the first: edited back, it has to be known."""
+    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+    assert ids(*with_current_ids(before, (tcp(80, "sgr-1"),)).rules) == ids(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+
+
+def test_a_rule_that_is_missing_or_unchanged_keeps_its_id() -> None:
+    """Only an id that was replaced is a former one; a rule learned without any gets its first."""
+    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443))
+    after = with_current_ids(before, (tcp(80, "sgr-2"), tcp(443, "sgr-3")))
+    assert ids(*after.rules) == ids(tcp(22, "sgr-1"), tcp(443, "sgr-3"), tcp(80, "sgr-2"))
+    assert after.former_ids == ()
+
+
+def test_tags_are_taken_from_the_live_rule_of_the_same_id() -> None:
+    """They may change without asking; a rule that is not live keeps those it had."""
+    before = learned(replace(tcp(22, "sgr-1"), tags=(("a", "1"),)), replace(tcp(80, "sgr-2"), tags=(("b", "2"),)))
+    after = with_current_tags(before, (replace(tcp(22, "sgr-1"), tags=(("a", "3"),)), tcp(443, "sgr-9")))
+    assert [rule.tags for rule in after.rules] == [(("a", "3"),), (("b", "2"),)]
+
+
+def test_rules_take_the_place_of_those_with_their_identity_or_id() -> None:
+    """An edited rule keeps its id, so that what it was before goes; all others stay."""
+    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443))
+    after = with_rules(before, [tcp(23, "sgr-1"), tcp(80, "sgr-7"), tcp(24)])
+    assert ids(*after.rules) == ids(tcp(23, "sgr-1"), tcp(24), tcp(443), tcp(80, "sgr-7"))
+
+
+def test_rules_are_taken_out_by_identity() -> None:
+    """Whatever id they have by now."""
+    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+    assert without_rules(before, [tcp(22, "sgr-9"), tcp(443)]).rules == (tcp(80),)
+
+
+def test_what_is_missing_and_what_is_described_otherwise_is_a_shortfall() -> None:
+    """Each approved rule has to be there with its own description; other live rules are no matter."""
+    live = (tcp(80, "sgr-2", description="else"), tcp(443, "sgr-3"), tcp(1))
+    found = shortfall([tcp(22), tcp(80, description="web"), tcp(443)], live)
+    assert (found.added, found.removed) == ((tcp(22),), ())
+    ((before, after),) = [(edit.before, edit.after) for edit in found.modified]
+    assert (before.rule_id, before.description, after.description) == ("sgr-2", "else", "web")
+
+
+def test_the_newest_stamp_of_a_rule_counts_whatever_came_first() -> None:
+    """By its id or by its values; events arrive in any order."""
+    later = NOON + timedelta(minutes=1)
+    touched = stamped(stamped(learned(tcp(22, "sgr-1")), ["sgr-1", None, ""], later), ["sgr-1"], NOON)
+    assert touched.last_change(tcp(22, "sgr-1")) == later
+    assert touched.last_change(tcp(22, "sgr-2")) is None
+    by_values = stamped(touched, [tcp(22).identity], later + timedelta(minutes=1))
+    assert by_values.last_change(tcp(22, "sgr-1")) == by_values.last_change(tcp(22)) == later + timedelta(minutes=1)
+    assert set(dict(touched.stamps)) == {"sgr-1"}
+
+
+def test_only_the_newest_stamps_are_kept() -> None:
+    """Four hundred: enough for every event that is late, and a baseline that does not grow for ever."""
+    full = learned()
+    for number in range(401):
+        full = stamped(full, [f"sgr-{number}"], NOON + timedelta(seconds=number))
+    assert len(full.stamps) == 400
+    assert full.last_change(tcp(22, "sgr-0")) is None
+    assert full.last_change(tcp(22, "sgr-400")) == NOON + timedelta(seconds=400)
+
+
+MADE = tcp(22, "sgr-1")
+LEARNED_LATER = learned(MADE, tcp(80, "sgr-2"), at=NOON + timedelta(minutes=1))
+RESTORED = with_current_ids(learned(MADE, at=NOON + timedelta(milliseconds=500)), (tcp(22, "sgr-9"),))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [call("add", resulting=(MADE,)), call("add", requested=(tcp(22),)), call("add", resulting=(tcp(22, "sgr-7"),))],
+    ids=["by id", "by values", "under another id"],
+)
+def test_what_was_made_before_the_group_was_learned_is_not_approved(made: Call) -> None:
+    """It stands in the baseline only because it happened to be live; what the call did not make stays."""
+    assert without_in_flight(LEARNED_LATER, made).rules == (tcp(80),)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "made"),
+    [
+        (LEARNED_LATER, call("remove", resulting=(MADE,))),
+        (LEARNED_LATER, call("modify")),
+        (LEARNED_LATER, call("add", direction=None, resulting=(MADE,))),
+        (learned(MADE), call("add", resulting=(MADE,))),
+        (LEARNED_LATER, call("add", resulting=(tcp(443, "sgr-8"),))),
+        (stamped(LEARNED_LATER, ["sgr-1", "sgr-2"], NOON), call("add", resulting=(MADE,))),
+    ],
+    ids=["a removal", "an edit", "of no direction", "learned before", "not in it", "allowed since"],
+)
+def test_what_was_learned_or_allowed_stays_approved(baseline: Baseline, made: Call) -> None:
+    """Only an addition from before the group was learned can have slipped in, and only if nobody allowed it since."""
+    assert without_in_flight(baseline, made).rules == baseline.rules
+
+
+def test_of_a_call_in_the_second_of_learning_the_id_says_whether_it_slipped_in() -> None:
+    """CloudTrail writes whole seconds. A rule that had another id first was there before this call made its own."""
+    again = call("add", resulting=(tcp(22, "sgr-9"),))
+    assert without_in_flight(RESTORED, again).rules == (tcp(22),)
+    assert without_in_flight(RESTORED, call("add", resulting=(MADE,))).rules == ()
+    assert without_in_flight(RESTORED, call("add", requested=(tcp(22),))).rules == ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.caller import Caller, is_service_linked_role, is_session_of
+from shared.domain.caller import Caller, is_role_arn, is_service_linked_role, is_session_of
 from shared.wire.event_identity import read_caller
 from shared.wire.fields import Field
 from tests.support import events
@@ -108,3 +108,21 @@ def test_without_a_role_of_its_own_nothing_is_own(own: str) -> None:
     """A product that runs as a user (on a developer's machine) takes no call for its own."""
     assert not is_session_of(caller(events.assumed_role()), own)
     assert not is_session_of(replace(caller(events.iam_user()), arn=own), own)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("arn:aws:iam::222222222222:role/member", True),
+        ("arn:aws-us-gov:iam::222222222222:role/product/team/member", True),
+        ("arn:aws:iam::222222222222:user/member", False),
+        ("arn:aws:iam::222222222222:role/", False),
+        ("arn:aws:iam::2222:role/member", False),
+        ("arn:aws:sts::222222222222:assumed-role/member/session", False),
+        ("see arn:aws:iam::222222222222:role/member", False),
+        ("", False),
+    ],
+)
+def test_the_arn_of_a_role_is_told_from_other_texts(text: str, *, expected: bool) -> None:
+    """A user, a session and a role without a name or account are none."""
+    assert is_role_arn(text) is expected

@@ -176,3 +176,11 @@ def test_rules_are_found_by_identity() -> None:
     """The mapping's key is EC2's identity, so a new description does not hide a rule."""
     one = rule(22, "old")
     assert by_identity([one])[replace(one, description="new").identity] is one
+
+
+def test_a_change_is_undone_part_by_part() -> None:
+    """What came goes, what went comes, what was edited is edited back."""
+    edit = Modification(before=rule(3), after=rule(4))
+    change = make_change(added=[rule(1)], removed=[rule(2)], modified=[edit])
+    back = make_change(added=[rule(2)], removed=[rule(1)], modified=[Modification(before=rule(4), after=rule(3))])
+    assert undo(change) == back

@@ -145,3 +145,8 @@ def test_rules_that_swap_places_are_taken_away_first() -> None:
     group = GroupModel([rule(1, rule_id="sgr-1"), rule(2, rule_id="sgr-2")])
     group.run(steps)
     assert group.rules == (rule(1), rule(2))
+
+
+def test_the_revert_plan_of_an_addition_revokes_it() -> None:
+    """Nothing else is called."""
+    assert revert_plan(make_change(added=[rule(22)])) == (Revoke(direction="ingress", rules=(rule(22),)),)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from shared.domain.caller import Caller
 from shared.domain.change import make_change
 from shared.domain.request import Status
 from shared.slack.messages import announcement, outcome, outcome_replacement, processing, question
-from tests.shared.slack.examples import buttons, make_record, make_request, rule_texts, tcp, texts
+from tests.shared.slack.examples import ADA, buttons, make_record, make_request, rule_texts, tcp, texts
 
 ADD = make_change(added=[tcp(22, "0.0.0.0/0", description="office vpn")])
 REMOVE = make_change(removed=[tcp(22)])
@@ -77,6 +78,17 @@ def test_an_error_says_what_happened_and_what_to_do() -> None:
     assert texts(payload)[1].startswith(
         "Error: Unknown: no reason was given\nWhat to do: The log of applySecurityGroupChange"
     )
+
+
+@pytest.mark.parametrize(
+    ("requester", "beginning"), [(ADA, "The same requester made this change"), (None, "This change was made")]
+)
+def test_a_change_that_is_made_again_and_again_says_how_often(requester: Caller | None, beginning: str) -> None:
+    """The first time included, and whether anybody is known to make it."""
+    request = make_request(ADD, requester=requester)
+    (payload, *_) = outcome(make_record(request, "denied", repeats=4))
+    assert [text for text in texts(payload) if f"Repeated: {beginning} 5 times" in text]
+    assert not [text for text in texts(outcome(make_record(request, "denied"))[0]) if "Repeated" in text]
 
 
 def test_an_unreverted_change_says_what_is_still_in_force_first() -> None:

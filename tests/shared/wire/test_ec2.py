@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from shared.wire.fields import Field, FieldError
 from tests.support import strategies
 
 OWNER = "222222222222"
+PEERED = group("sg-2", account="333333333333", peering="pcx-1")
 
 
 def api_form(rule: Rule) -> dict[str, Any]:
@@ -45,6 +47,23 @@ def test_what_ec2_shows_is_read_whole(rule: Rule) -> None:
     read = rule_from_api(api_form(rule), OWNER)
     assert read == rule
     assert (read.rule_id, read.tags, read.source.peering) == (rule.rule_id, rule.tags, rule.source.peering)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        make_rule(direction="ingress", protocol="tcp", source=cidr("10.0.0.0/8"), description="x", rule_id="sgr-1"),
+        make_rule(direction="egress", protocol="-1", source=cidr("::/0"), tags=[("a", "b")], rule_id="sgr-1"),
+        make_rule(direction="ingress", protocol="icmp", source=prefix_list("pl-1"), rule_id="sgr-1"),
+        make_rule(direction="ingress", protocol="50", source=PEERED, rule_id="sgr-1"),
+    ],
+    ids=lambda rule: rule.source.kind,
+)
+def test_each_kind_of_source_is_read_as_ec2_shows_it(rule: Rule) -> None:
+    """With everything that ``==`` of rules leaves out."""
+    read = rule_from_api(api_form(rule), OWNER)
+    assert read == rule
+    assert (read.rule_id, read.tags, read.source.peering) == ("sgr-1", rule.tags, rule.source.peering)
 
 
 def test_a_referenced_group_without_owner_belongs_to_the_account() -> None:
@@ -87,6 +106,25 @@ def test_each_port_range_is_one_permission(rules: tuple[Rule, ...]) -> None:
     sent = permissions(rules, with_descriptions=False)
     assert len(sent) == len({(rule.protocol, rule.from_port, rule.to_port) for rule in rules})
     assert "Description" not in str([list(source) for one in sent for key, source in one.items() if key[-1] == "s"])
+
+
+def test_all_sources_of_a_port_range_stand_in_its_one_permission() -> None:
+    """Each where EC2 looks for its kind, with its description only where a call takes one."""
+    sources = (cidr("10.0.0.0/8"), cidr("::/0"), prefix_list("pl-1"), PEERED)
+    rules = [make_rule(direction="ingress", protocol="tcp", from_port=22, to_port=22, source=one) for one in sources]
+    rules[0] = replace(rules[0], description="office")
+    pair = {"GroupId": "sg-2", "UserId": "333333333333", "VpcPeeringConnectionId": "pcx-1"}
+    expected = {
+        "IpProtocol": "tcp",
+        "FromPort": 22,
+        "ToPort": 22,
+        "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
+        "PrefixListIds": [{"PrefixListId": "pl-1"}],
+        "UserIdGroupPairs": [pair],
+    }
+    told = [{"CidrIp": "10.0.0.0/8", "Description": "office"}]
+    assert permissions(rules, with_descriptions=True) == [{**expected, "IpRanges": told}]
+    assert permissions(rules, with_descriptions=False) == [{**expected, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]
 
 
 @pytest.mark.parametrize(

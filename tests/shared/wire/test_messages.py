@@ -23,6 +23,7 @@ from shared.wire.messages import (
     write_message,
 )
 from tests.support import strategies
+from tests.support.central_account import make_request
 
 AT = datetime(2026, 3, 2, 9, 15, 27, 123000, tzinfo=UTC)
 PLACE = {"request_id": "r-1", "digest": "d" * 64, "account": "222222222222", "region": "eu-west-1"}
@@ -44,6 +45,19 @@ def test_a_message_comes_back_as_it_was_written(message: Message) -> None:
 def test_a_request_comes_back_as_it_was_written(request: Request) -> None:
     """With its digest, whatever its rules are."""
     assert read_message(write_message(RequestMessage(request=request))) == RequestMessage(request=request)
+
+
+def test_a_request_arrives_with_what_approval_will_be_compared_with() -> None:
+    """Its digest is that of what was sent."""
+    message = RequestMessage(request=make_request(event_time=AT))
+    assert read_message(write_message(message)) == message
+
+
+@pytest.mark.parametrize("status", ["approved", "applied", "expired", "error"])
+def test_a_request_that_claims_to_be_decided_is_refused(status: Status) -> None:
+    """Only the central account decides; the error names the status."""
+    with pytest.raises(MessageError, match=f"cannot come into being as '{status}'"):
+        read_message(write_message(RequestMessage(request=make_request(status=status))))
 
 
 @pytest.mark.parametrize("message", SMALL, ids=lambda message: type(message).__name__)

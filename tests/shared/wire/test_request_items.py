@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.change import make_change
-from shared.domain.record import Record
+from shared.domain.record import Entry, Record
 from shared.domain.rule import cidr, make_rule
 from shared.wire.fields import FieldError
 from shared.wire.request_items import claimed_by, record_from_item, record_to_item
@@ -44,6 +44,20 @@ def test_every_record_comes_back_as_it_was_stored(original: Record) -> None:
     plain = {"request": original.request, "owed": (), "history": (), **times}
     assert replace(once, **plain) == replace(original, **plain)
     assert [replace(one, at=NOON) for one in once.history] == [replace(one, at=NOON) for one in original.history]
+
+
+def test_a_history_is_stored_line_by_line() -> None:
+    """In order, empty attributes left out, and it comes back as it was."""
+    lines = (
+        Entry(at=NOON, status="pending", previous="", by="222222222222"),
+        Entry(at=NOON + timedelta(minutes=1), status="denied", previous="pending", by="U1", note="why"),
+    )
+    item = record_to_item(record(history=lines))
+    assert item["history"] == [
+        {"at": "2026-10-01T12:00:00.000Z", "status": "pending", "by": "222222222222"},
+        {"at": "2026-10-01T12:01:00.000Z", "status": "denied", "previous": "pending", "by": "U1", "note": "why"},
+    ]
+    assert record_from_item(item).history == lines
 
 
 def test_people_can_read_an_item_in_the_console() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -25,6 +27,7 @@ from shared.wire.state_items import (
     request_key,
 )
 from tests.support import strategies
+from tests.support.central_account import make_request
 
 drifts = st.builds(Drift, digest=st.just("d" * 64), since=strategies.moments, filed=st.booleans())
 baselines = st.builds(
@@ -89,6 +92,43 @@ RULE = make_rule(direction="ingress", protocol="tcp", source=cidr("10.0.0.0/8"),
 BASELINE = baseline_to_item(
     Baseline(region="eu-west-1", group_id="sg-1", rules=(RULE,), directions=("ingress",), version=3)
 )
+
+
+AT = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+
+def test_all_that_a_baseline_remembers_comes_back() -> None:
+    """Ids and tags of rules, when it was learned and touched, former ids, and a difference seen."""
+    original = Baseline(
+        region="eu-west-1",
+        group_id="sg-1",
+        group_name="web",
+        rules=(replace(RULE, tags=(("a", "b"),)),),
+        directions=("egress", "ingress"),
+        learned=(("ingress", AT), ("egress", AT)),
+        stamps=(("sgr-1", AT),),
+        former_ids=(("sgr-0", RULE.identity),),
+        drift=Drift(digest="d" * 64, since=AT, filed=True),
+        version=7,
+    )
+    assert baseline_from_item(from_dynamodb(baseline_to_item(original))).is_same_as(original)
+
+
+def test_an_entry_comes_back_with_the_digest_it_was_stored_with() -> None:
+    """Else an approval would be refused that fits."""
+    entry = LedgerEntry(request=make_request(event_time=AT), outcome="reverted", attempts=2)
+    item = entry_to_item(entry)
+    assert item["digest"] == entry.request.digest
+    assert entry_from_item(from_dynamodb(item)) == entry
+
+
+@pytest.mark.parametrize("key", ["outcome", "body", "attempts"])
+def test_an_entry_that_only_looks_right_is_refused(key: str) -> None:
+    """The error names the item and the attribute."""
+    item = entry_to_item(LedgerEntry(request=make_request(), outcome="reverted"))
+    with pytest.raises(FieldError) as caught:
+        entry_from_item({**item, key: "nonsense"})
+    assert caught.value.path.startswith("request#")
 
 
 @pytest.mark.parametrize(
