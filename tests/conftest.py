@@ -35,17 +35,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Pause coverage for all other tests, with their fixtures (``no_cover`` leaves these in)."""
-    coverage = Coverage.current()
+    """Pause coverage for all other tests, with their fixtures.
+
+    pytest-cov's own ``no_cover`` leaves fixtures in; and in a process of pytest-xdist, where two coverages are running,
+    one below the other, it pauses the upper one, which wakes the lower.
+    """
     is_random = item.get_closest_marker("hypothesis") is not None
     is_traced = not is_random and any(item.path.is_relative_to(folder) for folder in TRACED)
-    if coverage is None or is_traced or item.config.getoption("trace_everything"):
+    if is_traced or item.config.getoption("trace_everything"):
         return (yield)
-    coverage.stop()
+    paused: list[Coverage] = []
+    while (running := Coverage.current()) is not None:
+        running.stop()
+        paused.append(running)
     try:
         return (yield)
     finally:
-        coverage.start()
+        for coverage in reversed(paused):
+            coverage.start()
 
 
 @pytest.fixture

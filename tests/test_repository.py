@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 
 ROOT = Path(__file__).parents[1]
 APPS = ("central", "member")
@@ -178,3 +179,8 @@ def test_the_search_for_secrets_finds_secrets(text: str) -> None:
 def test_a_placeholder_is_no_secret() -> None:
     """AWS's documented example keys and elided webhooks are fine anywhere."""
     assert not list(secrets_in("AKIAIOSFODNN7EXAMPLE https://hooks.slack.com/services/T…/B…/… xoxb-…"))
+
+
+def test_only_unit_tests_of_pure_code_are_traced(pytestconfig: pytest.Config) -> None:
+    """In ``make test`` every other test, as this one, runs without the cost of coverage: see tests/conftest.py."""
+    assert pytestconfig.getoption("trace_everything") or Coverage.current() is None
