@@ -230,13 +230,26 @@ def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
 
 def with_done(baseline: Baseline, entry: Entry, live: tuple[Rule, ...] = ()) -> Baseline:
     """Return the baseline after an allowed call or an approval, whenever that was; see ``history.with_entry``."""
+    keys = [
+        key
+        for deed in entry.deeds
+        for key in (id_of(deed), *(key for rule in rules_of(deed) for key in (rule.rule_id, rule.identity)))
+    ]
+    return _played(stamped(baseline, keys, entry.moment), with_entry(baseline.history, entry, live))
+
+
+def stamped(baseline: Baseline, keys: Iterable[str | None], moment: datetime) -> Baseline:
+    """Return the baseline with the time of an allowed change or approval noted.
+
+    Args:
+        baseline: the baseline.
+        keys: rule ids and identities.
+        moment: when the change was made.
+    """
     stamps = dict(baseline.stamps)
-    for deed in entry.deeds:
-        for key in (id_of(deed), *(key for rule in rules_of(deed) for key in (rule.rule_id, rule.identity))):
-            if key:
-                stamps[key] = max(entry.moment, stamps.get(key, entry.moment))
+    stamps.update({key: max(moment, stamps.get(key, moment)) for key in keys if key})
     newest = sorted(stamps.items(), key=lambda item: (item[1], item[0]))[-_STAMPS_KEPT:]
-    return _played(replace(baseline, stamps=tuple(newest)), with_entry(baseline.history, entry, live))
+    return replace(baseline, stamps=tuple(newest))
 
 
 def with_current_ids(baseline: Baseline, live: Iterable[Rule], at: datetime) -> Baseline:

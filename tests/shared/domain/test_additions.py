@@ -7,7 +7,7 @@ from dataclasses import replace
 from shared.domain.baseline import with_current_ids
 from shared.domain.finding import find
 from shared.domain.rule import group, group_by_name
-from tests.shared.domain.examples import ACCOUNT, GUARDED, LATER, call, ids, learned, tcp
+from tests.shared.domain.examples import ACCOUNT, GUARDED, LATER, NOON, call, ids, learned, tcp
 
 WEB = group("sg-2", account="333333333333", peering="pcx-1")
 
@@ -73,7 +73,7 @@ def test_an_approved_rule_that_became_another_is_restored_with_what_became_of_it
 
 def test_an_added_rule_is_found_by_the_approved_rules_former_id() -> None:
     """An approved rule that was restored is known by the id it had before as well."""
-    baseline = with_current_ids(learned(tcp(80, "sgr-1")), (tcp(80, "sgr-2"),))
+    baseline = with_current_ids(learned(tcp(80, "sgr-1")), (tcp(80, "sgr-2"),), NOON)
     finding = find(call("add", resulting=(tcp(22, "sgr-1"),)), baseline, (), GUARDED)
     assert finding.undo.added == (tcp(80),)
 

@@ -4,64 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.domain.allowed import absorb
-from shared.domain.baseline import Baseline, learn
+from shared.domain.baseline import Baseline
 from shared.domain.call import Call, CallKind, RuleEdit
-from shared.domain.caller import Caller
 from shared.domain.finding import find
 from shared.domain.history import settled
-from shared.domain.rule import Rule, Source, cidr, group, group_by_name, make_rule
+from shared.domain.rule import Rule, group, group_by_name
+from tests.shared.domain import examples
+from tests.shared.domain.examples import ACCOUNT, GUARDED, NOON, learned, tcp
 
-NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
-ACCOUNT = "222222222222"
-TEN = cidr("10.0.0.0/8")
-
-
-def rule(port: int, rule_id: str | None = None, text: str = "", source: Source = TEN) -> Rule:
-    """An inbound rule."""
-    made = make_rule(direction="ingress", protocol="tcp", from_port=port, to_port=port, source=source)
-    return replace(made, description=text, rule_id=rule_id)
-
-
-WEB, SSH = rule(443, "sgr-1", "web"), rule(22, "sgr-2", "ssh")
+WEB, SSH = tcp(443, "sgr-1", description="web"), tcp(22, "sgr-2", description="ssh")
 
 
 def baseline(*rules: Rule) -> Baseline:
     """A group that was learned an hour ago."""
-    return learn(
-        region="eu-west-1",
-        group_id="sg-1",
-        group_name="web",
-        rules=rules or (WEB, SSH),
-        directions=["ingress"],
-        at=NOON - timedelta(hours=1),
-    )
+    return learned(*(rules or (WEB, SSH)))
 
 
 def call(kind: CallKind, seconds: int = 0, **fields: Any) -> Call:
-    """A call of somebody who may do as they please."""
-    return Call(
-        name=kind,
-        kind=kind,
-        direction=None if kind == "modify" else "ingress",
-        request_id=fields.pop("request_id", f"{kind}-{seconds}"),
-        event_time=NOON + timedelta(seconds=seconds),
-        account=ACCOUNT,
-        region="eu-west-1",
-        caller=Caller(type="AssumedRole", name="build-7"),
-        group_id="sg-1",
-        **fields,
-    )
+    """A call, some seconds after noon."""
+    named = {"request_id": f"{kind}-{seconds}", "event_time": NOON + timedelta(seconds=seconds)}
+    return examples.call(kind, **(named | fields))
 
 
 def after(known: Baseline, what: Call, *live: Rule) -> Baseline:
     """The baseline after a call, the group being as given."""
-    return absorb(known, what, find(what, known, live, ("ingress",)), live)
+    return absorb(known, what, find(what, known, live, GUARDED), live)
 
 
 def facts(rules: Iterable[Rule]) -> set[tuple[str, str, str | None]]:
@@ -79,8 +52,8 @@ def edit(rule_id: str, to: Rule | None, text: str = "") -> RuleEdit:
 
 def test_an_addition_is_approved_and_nothing_else_that_is_live() -> None:
     """Somebody else's rule may be there too, its event still on the way."""
-    made, alien = rule(80, "sgr-3", "mine"), rule(23, "sgr-4")
-    known = after(baseline(), call("add", requested=(rule(80),), resulting=(made,)), WEB, SSH, made, alien)
+    made, alien = tcp(80, "sgr-3", description="mine"), tcp(23, "sgr-4")
+    known = after(baseline(), call("add", requested=(tcp(80),), resulting=(made,)), WEB, SSH, made, alien)
     assert facts(known.rules) == facts([WEB, SSH, made])
     assert known.last_change(made) == NOON
 
@@ -88,15 +61,15 @@ def test_an_addition_is_approved_and_nothing_else_that_is_live() -> None:
 def test_an_addition_without_an_answer_takes_id_and_owner_from_the_group() -> None:
     """Where neither says who owns a referenced group, it is the account's own."""
     peer, own = group("sg-9", account="333333333333"), group("sg-8", account=ACCOUNT)
-    asked = (rule(80, source=group("sg-9")), rule(81, source=group("sg-8")))
-    live = rule(80, "sgr-3", source=peer)
+    asked = (tcp(80, source=group("sg-9")), tcp(81, source=group("sg-8")))
+    live = tcp(80, "sgr-3", source=peer)
     known = after(baseline(), call("add", requested=asked), WEB, SSH, live)
-    assert facts(known.rules) == facts([WEB, SSH, live, rule(81, source=own)])
+    assert facts(known.rules) == facts([WEB, SSH, live, tcp(81, source=own)])
 
 
 def test_an_addition_by_a_groups_name_is_what_the_group_shows_of_it() -> None:
     """A name is no source of a rule."""
-    asked, live = rule(80, source=group_by_name("lb")), rule(80, "sgr-3", source=group("sg-9", account=ACCOUNT))
+    asked, live = tcp(80, source=group_by_name("lb")), tcp(80, "sgr-3", source=group("sg-9", account=ACCOUNT))
     known = after(baseline(), call("add", requested=(asked,)), WEB, SSH, live)
     assert facts(known.rules) == facts([WEB, SSH, live])
 
@@ -109,7 +82,7 @@ def test_an_addition_by_a_groups_name_is_what_the_group_shows_of_it() -> None:
     [
         {"rule_ids": ("sgr-1",), "resulting": (WEB,)},
         {"rule_ids": ("sgr-1",)},
-        {"requested": (rule(443),)},
+        {"requested": (tcp(443),)},
     ],
     ids=["answered", "by id", "by values"],
 )
@@ -122,7 +95,7 @@ def test_of_a_removal_that_cloudtrail_left_out_the_group_tells() -> None:
     """What is missing in it was removed; what the event does say counts once."""
     whole = call("remove", omitted=True)
     assert facts(after(baseline(), whole, SSH).rules) == facts([SSH])
-    part = call("remove", omitted=True, requested=(rule(443),))
+    part = call("remove", omitted=True, requested=(tcp(443),))
     assert facts(after(baseline(), part).rules) == set()
 
 
@@ -131,9 +104,9 @@ def test_of_a_removal_that_cloudtrail_left_out_the_group_tells() -> None:
 
 def test_an_edit_takes_direction_and_owner_from_the_rule() -> None:
     """The event has neither."""
-    before = rule(80, "sgr-3", source=group("sg-9", account="333333333333"))
+    before = tcp(80, "sgr-3", source=group("sg-9", account="333333333333"))
     now = replace(before, from_port=81, to_port=81)
-    asked = edit("sgr-3", rule(81, source=group("sg-9")))
+    asked = edit("sgr-3", tcp(81, source=group("sg-9")))
     for live in ((now,), ()):
         known = after(baseline(before), call("modify", edits=(asked,)), *live)
         assert facts(known.rules) == facts([now])
@@ -141,7 +114,7 @@ def test_an_edit_takes_direction_and_owner_from_the_rule() -> None:
 
 def test_an_edit_of_a_rule_that_nobody_knows_yet_counts_once_it_is_heard_of() -> None:
     """Calls arrive in any order, and by then somebody may have removed the rule."""
-    made, edited = rule(80, "sgr-3"), rule(81, "sgr-3")
+    made, edited = tcp(80, "sgr-3"), tcp(81, "sgr-3")
     first = after(baseline(), call("modify", 2, edits=(edit("sgr-3", edited),)), WEB, SSH)
     assert facts(first.rules) == facts([WEB, SSH])
     both = after(first, call("add", 1, resulting=(made,)), WEB, SSH)
@@ -151,14 +124,14 @@ def test_an_edit_of_a_rule_that_nobody_knows_yet_counts_once_it_is_heard_of() ->
 @pytest.mark.parametrize("by_id", [True, False])
 def test_a_description_is_approved(by_id: bool) -> None:
     """Given by id or by values."""
-    fields = {"edits": (edit("sgr-1", None, "new"),)} if by_id else {"requested": (rule(443, text="new"),)}
+    fields = {"edits": (edit("sgr-1", None, "new"),)} if by_id else {"requested": (tcp(443, description="new"),)}
     now = replace(WEB, description="new")
     assert facts(after(baseline(), call("describe", **fields), now, SSH).rules) == facts([now, SSH])
 
 
 def test_of_an_edit_that_cloudtrail_left_out_the_group_tells() -> None:
     """By the ids of the rules."""
-    now = rule(444, "sgr-1", "web")
+    now = tcp(444, "sgr-1", description="web")
     assert facts(after(baseline(), call("modify", omitted=True), now, SSH).rules) == facts([now, SSH])
 
 
@@ -167,20 +140,20 @@ def test_of_an_edit_that_cloudtrail_left_out_the_group_tells() -> None:
 
 def test_a_call_heard_again_after_an_approval_of_something_else_changes_nothing() -> None:
     """It was before it, however late it is heard again."""
-    added = call("add", 1, resulting=(rule(80, "sgr-3"),))
-    removed = call("remove", 2, resulting=(rule(80, "sgr-3"),))
+    added = call("add", 1, resulting=(tcp(80, "sgr-3"),))
+    removed = call("remove", 2, resulting=(tcp(80, "sgr-3"),))
     known = after(after(baseline(), added, WEB, SSH), removed, WEB, SSH)
     assert facts(after(known, added, WEB, SSH).rules) == facts([WEB, SSH])
 
 
 def test_a_call_that_is_part_of_what_is_settled_is_not_made_again() -> None:
     """Its entry is gone; that its rule has been touched since is remembered."""
-    added = call("add", 1, resulting=(rule(80, "sgr-3"),))
-    removed = call("remove", 2, resulting=(rule(80, "sgr-3"),))
+    added = call("add", 1, resulting=(tcp(80, "sgr-3"),))
+    removed = call("remove", 2, resulting=(tcp(80, "sgr-3"),))
     known = after(after(baseline(), added, WEB, SSH), removed, WEB, SSH)
     long_since = replace(known, history=settled(known.history))
     assert facts(after(long_since, added, WEB, SSH).rules) == facts([WEB, SSH])
-    unheard = call("add", 1, request_id="late", resulting=(rule(81, "sgr-4"),))
-    assert facts(after(long_since, unheard, WEB, SSH).rules) == facts([WEB, SSH, rule(81, "sgr-4")])
-    newer = call("add", 3, resulting=(rule(80, "sgr-5"),))
-    assert facts(after(long_since, newer, WEB, SSH).rules) == facts([WEB, SSH, rule(80, "sgr-5")])
+    unheard = call("add", 1, request_id="late", resulting=(tcp(81, "sgr-4"),))
+    assert facts(after(long_since, unheard, WEB, SSH).rules) == facts([WEB, SSH, tcp(81, "sgr-4")])
+    newer = call("add", 3, resulting=(tcp(80, "sgr-5"),))
+    assert facts(after(long_since, newer, WEB, SSH).rules) == facts([WEB, SSH, tcp(80, "sgr-5")])

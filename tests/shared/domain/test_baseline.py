@@ -16,11 +16,11 @@ from shared.domain.baseline import (
     stamped,
     with_current_ids,
     with_current_tags,
-    with_rules,
+    with_done,
     without_in_flight,
-    without_rules,
 )
 from shared.domain.call import Call
+from shared.domain.history import Entry, Made, Moved
 from shared.domain.rule import Direction, Rule, cidr, make_rule
 from tests.shared.domain.examples import call, ids, learned, tcp
 
@@ -77,15 +77,15 @@ def test_an_unchanged_baseline_is_the_same_also_in_ids() -> None:
 def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
     """Edited into another approved rule, the id is still that of the first: edited back, it has to be known."""
     before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
-    assert ids(*with_current_ids(before, (tcp(80, "sgr-1"),)).rules) == ids(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+    assert ids(*with_current_ids(before, (tcp(80, "sgr-1"),), NOON).rules) == ids(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
 
 
 def test_a_rule_that_is_missing_or_unchanged_keeps_its_id() -> None:
     """Only an id that was replaced is a former one; a rule learned without any gets its first."""
     before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443))
-    after = with_current_ids(before, (tcp(80, "sgr-2"), tcp(443, "sgr-3")))
+    after = with_current_ids(before, (tcp(80, "sgr-2"), tcp(443, "sgr-3")), NOON)
     assert ids(*after.rules) == ids(tcp(22, "sgr-1"), tcp(443, "sgr-3"), tcp(80, "sgr-2"))
-    assert after.former_ids == ()
+    assert after.by_id("sgr-3") == tcp(443)
 
 
 def test_tags_are_taken_from_the_live_rule_of_the_same_id() -> None:
@@ -95,17 +95,30 @@ def test_tags_are_taken_from_the_live_rule_of_the_same_id() -> None:
     assert [rule.tags for rule in after.rules] == [(("a", "3"),), (("b", "2"),)]
 
 
-def test_rules_take_the_place_of_those_with_their_identity_or_id() -> None:
-    """An edited rule keeps its id, so that what it was before goes; all others stay."""
-    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443))
-    after = with_rules(before, [tcp(23, "sgr-1"), tcp(80, "sgr-7"), tcp(24)])
-    assert ids(*after.rules) == ids(tcp(23, "sgr-1"), tcp(24), tcp(443), tcp(80, "sgr-7"))
+def test_what_was_done_changes_the_rules_and_is_stamped() -> None:
+    """By ids and values of all that it names, with its own time; tags that changed since are kept."""
+    before = learned(replace(tcp(22, "sgr-1"), tags=(("a", "1"),)), tcp(80, "sgr-2"))
+    tagged = with_current_tags(before, (replace(tcp(22, "sgr-1"), tags=(("a", "2"),)),))
+    deeds = (Moved(before=tcp(80, "sgr-2"), rule=tcp(81, "sgr-2")), Made(rule=tcp(443)))
+    after = with_done(tagged, Entry(moment=NOON, deeds=deeds))
+    assert ids(*after.rules) == ids(tcp(22, "sgr-1"), tcp(443), tcp(81, "sgr-2"))
+    assert [rule.tags for rule in after.rules if rule == tcp(22)] == [(("a", "2"),)]
+    assert dict(after.stamps) == dict.fromkeys(["sgr-2", tcp(80).identity, tcp(81).identity, tcp(443).identity], NOON)
 
 
-def test_rules_are_taken_out_by_identity() -> None:
-    """Whatever id they have by now."""
-    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
-    assert without_rules(before, [tcp(22, "sgr-9"), tcp(443)]).rules == (tcp(80),)
+def test_a_rule_is_no_longer_approved_under_an_id_that_is_not_there() -> None:
+    """No id, or one that nobody ever heard of, leads to nothing."""
+    assert learned(tcp(22)).by_id(None) is None
+    assert learned(tcp(22)).by_id("sgr-1") is None
+
+
+def test_what_is_done_to_a_direction_that_is_not_known_is_no_rule_of_the_baseline() -> None:
+    """Guarded later on, the direction is learned as it is then."""
+    known = with_done(baseline(INBOUND), Entry(moment=NOON, deeds=(Made(rule=OUTBOUND),)))
+    assert known.rules == (INBOUND,)
+    assert known.guarded(["egress"]) == ()
+    assert known.guarded(["egress", "ingress"]) == (INBOUND,)
+    assert set(learn_direction(known, "egress", (), NOON).rules) == {INBOUND, OUTBOUND}
 
 
 def test_what_is_missing_and_what_is_described_otherwise_is_a_shortfall() -> None:
@@ -140,7 +153,7 @@ def test_only_the_newest_stamps_are_kept() -> None:
 
 MADE = tcp(22, "sgr-1")
 LEARNED_LATER = learned(MADE, tcp(80, "sgr-2"), at=NOON + timedelta(minutes=1))
-RESTORED = with_current_ids(learned(MADE, at=NOON + timedelta(milliseconds=500)), (tcp(22, "sgr-9"),))
+RESTORED = with_current_ids(learned(MADE, at=NOON + timedelta(milliseconds=500)), (tcp(22, "sgr-9"),), NOON)
 
 
 @pytest.mark.parametrize(

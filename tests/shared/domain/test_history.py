@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -26,25 +26,10 @@ from shared.domain.history import (
     settled,
     with_entry,
 )
-from shared.domain.rule import Rule, cidr, make_rule
+from shared.domain.rule import Rule
+from tests.shared.domain.examples import NOON, tcp
 
-NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
-
-
-def rule(port: int, rule_id: str | None = None, text: str = "") -> Rule:
-    """An inbound rule."""
-    return make_rule(
-        direction="ingress",
-        protocol="tcp",
-        from_port=port,
-        to_port=port,
-        source=cidr("10.0.0.0/8"),
-        description=text,
-        rule_id=rule_id,
-    )
-
-
-WEB, SSH, ALT = rule(443, "sgr-1", "web"), rule(22, "sgr-2", "ssh"), rule(8080)
+WEB, SSH, ALT = tcp(443, "sgr-1", description="web"), tcp(22, "sgr-2", description="ssh"), tcp(8080)
 START = History(origin=(SSH, WEB))
 
 
@@ -83,11 +68,11 @@ class Pipeline:
         chosen = sorted(self.live)[number % len(self.live)] if self.live else ""
         deed: Deed | None = None
         if kind == "make" and port not in taken:
-            made = rule(port, f"sgr-{len(self.done) + 10}", text)
+            made = tcp(port, f"sgr-{len(self.done) + 10}", description=text)
             self.live[made.rule_id or ""] = made
             deed = Made(rule=made)
         elif kind == "edit" and chosen and taken.get(port, self.live[chosen]) == self.live[chosen]:
-            self.live[chosen] = rule(port, chosen, text)
+            self.live[chosen] = tcp(port, chosen, description=text)
             deed = Edited(rule=self.live[chosen])
         elif kind == "describe" and chosen:
             before = self.live[chosen]
@@ -164,7 +149,7 @@ def test_what_is_seen_of_a_rule_that_is_no_longer_approved_means_nothing() -> No
 
 def test_a_new_rule_in_the_place_of_another_leaves_that_one_to_be_heard_of() -> None:
     """EC2 does not let two rules be alike, so the old one was moved or removed before; when heard, it has moved."""
-    new = rule(443, "sgr-3", "anew")
+    new = tcp(443, "sgr-3", description="anew")
     assert facts(heard(at(2, Made(rule=new))).rules) == facts([new, SSH])
     moved = replace(ALT, rule_id="sgr-1")
     assert facts(heard(at(2, Made(rule=new)), at(1, Edited(rule=moved))).rules) == facts([new, SSH, moved])
@@ -176,7 +161,7 @@ def test_an_edit_of_an_id_that_nobody_knows_is_a_new_rule_unless_its_direction_i
     assert facts(heard(at(2, edited)).rules) == facts([SSH, WEB, edited.rule])
     unsure = at(2, replace(edited, is_of_known=True))
     assert facts(heard(unsure).rules) == facts([SSH, WEB])
-    assert facts(heard(unsure, at(1, Made(rule=rule(80, "sgr-3")))).rules) == facts([SSH, WEB, edited.rule])
+    assert facts(heard(unsure, at(1, Made(rule=tcp(80, "sgr-3")))).rules) == facts([SSH, WEB, edited.rule])
 
 
 def test_an_edit_keeps_what_an_event_does_not_say() -> None:
@@ -201,20 +186,20 @@ def test_an_approved_edit_moves_the_rule_or_makes_it() -> None:
     move = at(2, Moved(before=WEB, rule=after), call="-")
     assert facts(heard(move).rules) == facts([SSH, after])
     assert facts(heard(move, replace(move, moment=NOON + timedelta(seconds=9))).rules) == facts([SSH, after])
-    away = at(1, Edited(rule=rule(80, "sgr-1")))
-    assert facts(heard(move, away).rules) == facts([SSH, after, rule(80, "sgr-1")])
+    away = at(1, Edited(rule=tcp(80, "sgr-1")))
+    assert facts(heard(move, away).rules) == facts([SSH, after, tcp(80, "sgr-1")])
 
 
 def test_two_approved_edits_into_each_others_places_are_made() -> None:
     """Neither is taken for the other's."""
-    there, back = rule(22, "sgr-1", "was web"), rule(443, "sgr-2", "was ssh")
+    there, back = tcp(22, "sgr-1", description="was web"), tcp(443, "sgr-2", description="was ssh")
     course = heard(at(1, Moved(before=WEB, rule=there), Moved(before=SSH, rule=back), call="-"))
     assert facts(course.rules) == facts([there, back])
 
 
 def test_a_removal_by_id_of_a_rule_whose_place_another_took_removes_that_one() -> None:
     """Somebody edited the first into the second's place meanwhile; who removed it saw the second's values."""
-    new = rule(443, "sgr-3", "anew")
+    new = tcp(443, "sgr-3", description="anew")
     removed = at(3, Removed(rule_id="sgr-1", rule=new))
     assert facts(heard(at(2, Made(rule=new)), removed).rules) == facts([SSH])
     assert facts(heard(removed).rules) == facts([SSH])
@@ -226,7 +211,7 @@ def test_a_removal_by_id_of_a_rule_whose_place_another_took_removes_that_one() -
 
 def test_in_one_second_what_fits_comes_first() -> None:
     """A rule is removed and made anew: EC2 refuses it the other way round."""
-    anew = rule(443, "sgr-3", "anew")
+    anew = tcp(443, "sgr-3", description="anew")
     removed, made = at(1, Removed(rule_id="sgr-1", rule=WEB)), at(1, Made(rule=anew))
     for order in ((removed, made), (made, removed)):
         assert facts(heard(*order, live=(SSH, anew)).rules) == facts([SSH, anew])
@@ -234,30 +219,31 @@ def test_in_one_second_what_fits_comes_first() -> None:
 
 def test_in_one_second_the_edit_that_the_group_agrees_with_came_last() -> None:
     """Whichever is heard of first."""
-    first, last = at(1, Edited(rule=rule(80, "sgr-1"))), at(1, Edited(rule=rule(81, "sgr-1")))
-    live = (SSH, rule(81, "sgr-1"))
+    first, last = at(1, Edited(rule=tcp(80, "sgr-1"))), at(1, Edited(rule=tcp(81, "sgr-1")))
+    live = (SSH, tcp(81, "sgr-1"))
     for order in ((first, last), (last, first)):
         assert facts(heard(*order, live=live).rules) == facts(live)
 
 
 def test_in_one_second_a_description_that_the_group_agrees_with_came_last() -> None:
     """It may have been given before or after an edit of the same rule."""
-    edit, text = at(1, Edited(rule=rule(443, "sgr-1", "a"))), at(1, Described(rule_id="sgr-1", description="b"))
-    for live, order in (((rule(443, "sgr-1", "b"),), (text, edit)), ((rule(443, "sgr-1", "a"),), (edit, text))):
+    a, b = tcp(443, "sgr-1", description="a"), tcp(443, "sgr-1", description="b")
+    edit, text = at(1, Edited(rule=a)), at(1, Described(rule_id="sgr-1", description="b"))
+    for live, order in (((b,), (text, edit)), ((a,), (edit, text))):
         assert facts(heard(*order, live=live, start=History(origin=(WEB,))).rules) == facts(live)
 
 
 def test_in_one_second_a_call_on_a_rule_this_account_restored_comes_after_the_restoring() -> None:
     """Nobody can name an id that is not there yet."""
     restored = at(1.2, Seen(rule=WEB, rule_id="sgr-8"), call="-")
-    edited = at(1, Edited(rule=rule(80, "sgr-8")))
+    edited = at(1, Edited(rule=tcp(80, "sgr-8")))
     for order in ((restored, edited), (edited, restored)):
-        assert facts(heard(*order).rules) == facts([SSH, rule(80, "sgr-8")])
+        assert facts(heard(*order).rules) == facts([SSH, tcp(80, "sgr-8")])
 
 
 def test_in_one_second_a_call_that_does_not_fit_is_true_all_the_same() -> None:
     """Somebody else, who has to ask, has removed the rule that is in its way."""
-    into = at(1, Edited(rule=rule(443, "sgr-2", "was ssh")))
+    into = at(1, Edited(rule=tcp(443, "sgr-2", description="was ssh")))
     later = at(1.5, Removed(rule=WEB), call="-")
     assert facts(heard(into, later).rules) == set()
 
@@ -267,7 +253,7 @@ def test_in_one_second_a_call_that_does_not_fit_is_true_all_the_same() -> None:
 
 def test_the_oldest_become_part_of_the_origin_when_there_are_too_many() -> None:
     """The rules stay, and so do the ids they had; a time tells how far the origin reaches."""
-    entries = [at(number, Edited(rule=rule(443, "sgr-1", str(number)))) for number in range(1, 1000)]
+    entries = [at(number, Edited(rule=tcp(443, "sgr-1", description=str(number)))) for number in range(1, 1000)]
     history = START
     for entry in (at(0, Seen(rule=SSH, rule_id="sgr-5"), call="-"), *entries):
         history = with_entry(history, entry)
@@ -280,7 +266,7 @@ def test_the_oldest_become_part_of_the_origin_when_there_are_too_many() -> None:
 
 def test_a_call_of_a_thousand_rules_is_part_of_the_origin_at_once() -> None:
     """It would be kept twice, and an item of the table has its limit."""
-    many = [Made(rule=rule(port, f"sgr-{port}")) for port in range(1000, 2000)]
+    many = [Made(rule=tcp(port, f"sgr-{port}")) for port in range(1000, 2000)]
     history = with_entry(START, at(1, *many))
     assert history.entries == ()
     assert history.settled_until == NOON + timedelta(seconds=1)

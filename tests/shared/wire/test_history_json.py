@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from shared.domain.history import (
 from shared.domain.rule import Rule
 from shared.wire.fields import Field, FieldError
 from shared.wire.history_json import history_from_json, history_to_json
+from tests.shared.domain.examples import LATER, NOON, tcp
 from tests.support.strategies import descriptions, moments, request_ids, rule_ids, rules
 
 deeds: st.SearchStrategy[Deed] = st.one_of(
@@ -65,6 +67,31 @@ def test_a_history_comes_back_as_it_was(history: History) -> None:
     assert read == history
     assert _whole(Course(read).rules) == _whole(now)
     assert Course(read).former_ids == Course(history).former_ids
+
+
+EVERYTHING = (
+    Made(rule=tcp(80, "sgr-3")),
+    Edited(rule=tcp(81, "sgr-3"), is_of_known=True),
+    Edited(rule=tcp(443, "sgr-1", description="web")),
+    Described(rule_id="sgr-3", description="by id"),
+    Described(rule=tcp(81), description=""),
+    Moved(before=tcp(81), rule=tcp(82, "sgr-3")),
+    Removed(rule_id="sgr-2"),
+    Removed(rule=tcp(82)),
+    Seen(rule=tcp(443), rule_id="sgr-9"),
+)
+
+
+def test_every_deed_comes_back_as_it_was() -> None:
+    """Of calls, of approvals and of what was seen, with what had been settled before."""
+    history = History(origin=(tcp(22, "sgr-2"), tcp(443, "sgr-1")), former_ids=(("sgr-0", tcp(443).identity),))
+    call, approval = Entry(moment=NOON, deeds=EVERYTHING, call="r-1"), Entry(moment=LATER, deeds=EVERYTHING[-1:])
+    for known in (history, replace(history, settled_until=NOON)):
+        full = with_entry(with_entry(known, call), approval)
+        now = Course(full).rules
+        read = history_from_json(Field(history_to_json(full, now)), now)
+        assert read == full
+        assert _whole(Course(read).rules) == _whole(now)
 
 
 def test_of_a_group_in_which_nothing_was_done_no_rule_is_written_twice() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.baseline import Baseline, Drift
+from shared.domain.history import Described, Entry, History
 from shared.domain.request import FIRST_STATUSES, Request
 from shared.domain.rule import Rule, cidr, make_rule
 from shared.wire.fields import FieldError
@@ -107,7 +108,11 @@ def test_all_that_a_baseline_remembers_comes_back() -> None:
         directions=("egress", "ingress"),
         learned=(("ingress", AT), ("egress", AT)),
         stamps=(("sgr-1", AT),),
-        former_ids=(("sgr-0", RULE.identity),),
+        history=History(
+            origin=(replace(RULE, description="before"),),
+            former_ids=(("sgr-0", RULE.identity),),
+            entries=(Entry(moment=AT, call="r-1", deeds=(Described(rule_id="sgr-1", description=""),)),),
+        ),
         drift=Drift(digest="d" * 64, since=AT, filed=True),
         version=7,
     )
