@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -149,6 +150,38 @@ def test_the_way_back_undoes_what_was_done_and_nothing_else() -> None:
     assert [(one.before.rule_id, one.after) for one in back.modified] == [("sgr-5", tcp(5))]
 
 
+@pytest.mark.parametrize(("mine", "alien"), [(None, None), ("sgr-1", "sgr-2")], ids=["no ids known", "another id"])
+def test_somebody_elses_rule_in_the_new_place_of_an_edit_is_not_taken_for_it(
+    mine: str | None, alien: str | None
+) -> None:
+    """The rule to edit is still where it was: nothing has been done."""
+    change = make_change(modified=[Modification(before=tcp(1, mine), after=tcp(2))])
+    assert way_back(change, (tcp(1, mine), tcp(2, alien))).is_empty
+
+
+def test_a_new_description_that_was_set_is_taken_back() -> None:
+    """The rule stands where it was, so only its text says so."""
+    change = make_change(modified=[Modification(before=tcp(1), after=tcp(1, description="web"))])
+    back = way_back(change, (tcp(1, "sgr-1", description="web"),))
+    assert [(one.before.description, one.after.description) for one in back.modified] == [("web", "")]
+    assert way_back(change, (tcp(1, "sgr-1"),)).is_empty
+
+
+def test_an_alien_rule_in_the_new_place_is_not_edited_back() -> None:
+    """The edited rule is gone; what stands there has another text, so it is somebody else's."""
+    change = make_change(modified=[Modification(before=tcp(1), after=tcp(2))])
+    back = way_back(change, (tcp(2, "sgr-9", description="else"),))
+    assert (back.added, back.modified) == ((tcp(1),), ())
+
+
+def test_a_rule_with_another_description_is_not_the_added_one() -> None:
+    """What the approver saw is not in force; EC2 will say that there is one already."""
+    change = make_change(added=[tcp(1, description="web")])
+    live = (tcp(1, description="else"),)
+    assert what_is_left(change, live) == change
+    assert way_back(change, live).is_empty
+
+
 def test_a_rule_that_was_taken_away_to_be_made_anew_is_put_back() -> None:
     """An edit in two steps that stopped after the first leaves neither the old rule nor the new one."""
     change = make_change(modified=[Modification(before=tcp(1), after=tcp(2))])
@@ -199,3 +232,11 @@ def test_a_change_that_still_fits_meets_no_obstacle() -> None:
         modified=[Modification(before=tcp(5), after=tcp(6)), Modification(before=tcp(7), after=tcp(8))],
     )
     assert obstacle(change, tuple(tcp(port) for port in (3, 4, 5, 7))) is None
+
+
+def test_an_edit_into_a_place_that_another_edit_leaves_meets_no_obstacle() -> None:
+    """Port 1 becomes 2 and 2 becomes 3."""
+    change = make_change(
+        modified=[Modification(before=tcp(1), after=tcp(2)), Modification(before=tcp(2), after=tcp(3))]
+    )
+    assert obstacle(change, (tcp(1), tcp(2))) is None

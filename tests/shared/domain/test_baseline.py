@@ -43,10 +43,19 @@ INBOUND, OUTBOUND = rule("ingress", "sgr-1"), rule("egress", "sgr-2")
 
 def test_a_direction_that_is_guarded_from_now_on_is_learned_once() -> None:
     """Its rules are taken as they are; those of a direction known already are not."""
-    both = learn_direction(baseline(INBOUND), "egress", (OUTBOUND,), NOON)
+    both = learn_direction(baseline(INBOUND), "egress", (OUTBOUND, tcp(80)), NOON)
     assert both.directions == ("egress", "ingress")
     assert set(both.rules) == {INBOUND, OUTBOUND}
     assert learn_direction(both, "egress", (), NOON) is both
+
+
+def test_only_guarded_directions_are_learned() -> None:
+    """The rules of another one are not known, and no call is older than what was never learned."""
+    known = baseline(INBOUND, OUTBOUND)
+    assert (known.rules, known.knows("egress")) == ((INBOUND,), False)
+    early = NOON - timedelta(hours=1)
+    assert known.is_older_than_learned("ingress", early)
+    assert not known.is_older_than_learned("egress", early)
 
 
 def test_a_direction_that_is_no_longer_guarded_is_forgotten() -> None:
@@ -72,12 +81,20 @@ def test_an_unchanged_baseline_is_the_same_also_in_ids() -> None:
     one = baseline(INBOUND)
     assert one.is_same_as(baseline(INBOUND))
     assert not one.is_same_as(baseline(replace(INBOUND, rule_id="sgr-9")))
+    assert not one.is_same_as(replace(one, group_name="else"))
 
 
 def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
     """Edited into another approved rule, the id is still that of the first: edited back, it has to be known."""
     before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
     assert ids(*with_current_ids(before, (tcp(80, "sgr-1"),), NOON).rules) == ids(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+
+
+def test_approved_rules_that_changed_places_change_their_ids() -> None:
+    """Both are there, so that neither id is kept for a missing one."""
+    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+    after = with_current_ids(before, (tcp(22, "sgr-2"), tcp(80, "sgr-1")))
+    assert ids(*after.rules) == ids(tcp(22, "sgr-2"), tcp(80, "sgr-1"))
 
 
 def test_a_rule_that_is_missing_or_unchanged_keeps_its_id() -> None:
@@ -189,3 +206,13 @@ def test_of_a_call_in_the_second_of_learning_the_id_says_whether_it_slipped_in()
     assert without_in_flight(RESTORED, again).rules == (tcp(22),)
     assert without_in_flight(RESTORED, call("add", resulting=(MADE,))).rules == ()
     assert without_in_flight(RESTORED, call("add", requested=(tcp(22),))).rules == ()
+
+
+def test_a_rule_that_was_edited_before_it_was_learned_slipped_in_as_well() -> None:
+    """The answer's id leads to what became of it."""
+    assert (
+        without_in_flight(
+            learned(tcp(80, "sgr-1"), at=NOON + timedelta(minutes=1)), call("add", resulting=(MADE,))
+        ).rules
+        == ()
+    )

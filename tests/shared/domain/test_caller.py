@@ -82,6 +82,7 @@ def test_any_session_of_the_own_role_is_own(path: str) -> None:
         {**events.assumed_role("member-eu-west-1", "s"), "accountId": "333333333333"},
         {**events.assumed_role("member-eu-west-1", "s"), "sessionContext": {}},
         {**events.assumed_role("member-eu-west-1", "s"), "arn": events.assumed_role("deploy", "s")["arn"]},
+        {**events.assumed_role("member-eu-west-1", "s"), "arn": events.iam_user("member-eu-west-1")["arn"]},
         events.root(),
     ],
     ids=[
@@ -95,6 +96,7 @@ def test_any_session_of_the_own_role_is_own(path: str) -> None:
         "another account",
         "no session issuer",
         "role and session do not agree",
+        "role of a user",
         "root",
     ],
 )

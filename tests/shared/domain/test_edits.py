@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.domain.baseline import stamped
 from shared.domain.call import Call, RuleEdit
 from shared.domain.finding import find
 from shared.domain.rule import Rule
-from tests.shared.domain.examples import GUARDED, LATER, call, ids, learned, tcp
+from tests.shared.domain.examples import GUARDED, LATER, NOON, call, ids, learned, tcp
 
 
 def edit(rule_id: str, after: Rule) -> Call:
@@ -43,8 +44,45 @@ def test_an_edit_from_before_its_group_was_learned_cannot_be_taken_back() -> Non
     """The new values were taken for the approved ones; what was there before, nobody wrote down."""
     finding = find(edit("sgr-1", tcp(80)), learned(tcp(80, "sgr-1"), at=LATER), (tcp(80, "sgr-1"),), GUARDED)
     assert (finding.is_unknown, finding.remaining) == (True, (tcp(80),))
-    known = find(edit("sgr-1", tcp(80)), learned(tcp(80, "sgr-1")), (tcp(80, "sgr-1"),), GUARDED)
-    assert (known.is_unknown, known.reason) == (False, "the call changed nothing that is guarded")
+
+
+def test_an_edit_whose_before_is_known_is_not_in_doubt() -> None:
+    """Learned earlier, or allowed since, or learned with the values of before while the edit was under way."""
+    approved, live = tcp(80, "sgr-1"), (tcp(80, "sgr-1"),)
+    for baseline in (learned(approved), stamped(learned(approved, at=LATER), ["sgr-1"], NOON)):
+        finding = find(edit("sgr-1", tcp(80)), baseline, live, GUARDED)
+        assert (finding.is_unknown, finding.reason) == (False, "the call changed nothing that is guarded")
+    undo = find(edit("sgr-1", tcp(80)), learned(tcp(22, "sgr-1"), at=LATER), live, GUARDED).undo
+    assert [one.after for one in undo.modified] == [tcp(22)]
+
+
+def test_an_edit_in_a_direction_that_is_not_learned_yet_is_reported() -> None:
+    """It is guarded from now on, and nobody knows what the rule was."""
+    live = (tcp(80, "sgr-1", direction="egress"),)
+    finding = find(edit("sgr-1", tcp(80)), learned(), live, ("ingress", "egress"))
+    assert (finding.is_unknown, finding.remaining) == (True, live)
+
+
+def test_an_edited_rule_that_is_gone_by_now_is_restored() -> None:
+    """Somebody removed it afterwards; what it was is approved."""
+    finding = find(edit("sgr-1", tcp(80)), learned(tcp(22, "sgr-1")), (), GUARDED)
+    assert [(one.before, one.after) for one in finding.change.modified] == [(tcp(22), tcp(80))]
+    assert finding.undo.added == (tcp(22),)
+
+
+def test_an_edited_rule_that_is_gone_from_an_unknown_group_leaves_nothing_in_doubt() -> None:
+    """Nothing of that edit is in force."""
+    finding = find(edit("sgr-1", tcp(80)), None, (), GUARDED)
+    assert (finding.is_unknown, finding.undo.is_empty) == (False, True)
+    assert "sgr-1 to tcp/80-80/ipv4/10.0.0.0/8 no longer exists" in finding.reason
+
+
+def test_an_approved_rule_is_known_under_an_id_that_no_snapshot_has_seen_yet() -> None:
+    """It was made anew a moment ago; its values say which one it is."""
+    described = call("describe", edits=(RuleEdit(rule_id="sgr-7", after=None, description="else"),))
+    finding = find(described, learned(tcp(22, "sgr-1")), (tcp(22, "sgr-7", description="else"),), GUARDED)
+    assert [(one.before.rule_id, one.after.description) for one in finding.change.modified] == [("sgr-1", "else")]
+    assert [one.after.description for one in finding.undo.modified] == [""]
 
 
 def test_an_edit_of_an_unknown_group_of_which_nothing_is_told_is_unknown() -> None:
@@ -61,6 +99,9 @@ def test_edits_that_the_event_leaves_out_are_seen_in_the_group() -> None:
     finding = find(told, baseline, live, GUARDED)
     assert [(one.before, one.after) for one in finding.change.modified] == [(tcp(21), tcp(81)), (tcp(22), tcp(82))]
     assert [one.after for one in finding.undo.modified] == [tcp(21), tcp(22)]
+    assert not finding.is_unknown
+    whole = find(replace(told, omitted=False), baseline, live, GUARDED)
+    assert [one.before for one in whole.change.modified] == [tcp(21)]
 
 
 def test_an_edit_of_a_rule_in_a_direction_that_is_not_guarded_is_left_alone() -> None:
