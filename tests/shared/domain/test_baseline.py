@@ -93,7 +93,7 @@ def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
 def test_approved_rules_that_changed_places_change_their_ids() -> None:
     """Both are there, so that neither id is kept for a missing one."""
     before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
-    after = with_current_ids(before, (tcp(22, "sgr-2"), tcp(80, "sgr-1")))
+    after = with_current_ids(before, (tcp(22, "sgr-2"), tcp(80, "sgr-1")), NOON)
     assert ids(*after.rules) == ids(tcp(22, "sgr-2"), tcp(80, "sgr-1"))
 
 
