@@ -13,6 +13,7 @@ from typing import Any, Self
 from unittest import mock
 
 import boto3
+from botocore.retries.adaptive import ClientRateLimiter
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
@@ -230,25 +231,36 @@ class Accounts:
 
 
 class _Quotas:
-    """botocore's retry quotas: a client that met many faults would not try again, in the next run either."""
+    """botocore's retry quotas and pace: a client that met many faults would not try again, or wait, in the next run."""
 
     def __init__(self) -> None:
-        self._made: list[Any] = []
+        self._quotas: list[Any] = []
+        self._limiters: list[Any] = []
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        original = RetryQuota.__init__
-
-        def noting(quota: RetryQuota, *args: Any, **kwargs: Any) -> None:
-            original(quota, *args, **kwargs)
-            self._made.append(quota)
-
-        with mock.patch.object(RetryQuota, "__init__", noting):
+        with _noted(RetryQuota, self._quotas), _noted(ClientRateLimiter, self._limiters):
             yield
 
     def refill(self) -> None:
-        for quota in self._made:
+        for quota in self._quotas:
             quota._available_capacity = quota._max_capacity
+        for limiter in self._limiters:
+            limiter._enabled = False
+            limiter._token_bucket._last_timestamp = None
+            limiter._token_bucket._current_capacity = 0
+
+
+@contextmanager
+def _noted(kind: type[Any], made: list[Any]) -> Iterator[None]:
+    original = kind.__init__
+
+    def noting(one: Any, *args: Any, **kwargs: Any) -> None:
+        original(one, *args, **kwargs)
+        made.append(one)
+
+    with mock.patch.object(kind, "__init__", noting):
+        yield
 
 
 def _client(service: str, credentials: Credentials) -> Any:

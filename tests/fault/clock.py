@@ -5,13 +5,14 @@ Stands in for ``time`` and for the clocks of both apps' composition roots; moto 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from unittest import mock
 
 import botocore.endpoint
+from botocore.retries import bucket
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -58,9 +59,23 @@ class Clock:
         with ExitStack() as stack:
             for module in readers:
                 stack.enter_context(mock.patch.object(module, "time", self))
+            # botocore's adaptive retries wait for their turn after a throttled call.
+            stack.enter_context(mock.patch.object(bucket.Clock, "current_time", property(lambda _: self.monotonic)))
+            stack.enter_context(mock.patch.object(bucket.TokenBucket, "acquire", _acquire_by(self)))
             for module in (central.chalicelib.runtime, member.chalicelib.runtime):
                 stack.enter_context(mock.patch.object(module, "datetime", _datetime_of(self)))
             yield
+
+
+def _acquire_by(clock: Clock) -> Callable[..., bool]:
+    def acquire(tokens: Any, amount: int = 1, block: bool = True) -> bool:  # noqa: ARG001 - as botocore calls it
+        tokens._refill()
+        clock.sleep(tokens._sleep_amount(amount))
+        tokens._refill()
+        tokens._current_capacity -= amount
+        return True
+
+    return acquire
 
 
 def _datetime_of(clock: Clock) -> type[datetime]:
