@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from shared.domain.call import CallKind, RuleEdit
     from shared.domain.rule import Direction, Rule
 
-_REGION: Final = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
-"""What can be part of a service's host name; what regions AWS will have, nobody knows."""
+_REGION: Final = re.compile(r"[a-z]{2,10}(-[a-z]{2,20}){1,3}-[0-9]{1,2}")
+"""How the regions of all partitions are named, e.g. ``us-gov-west-1``, ``eusc-de-east-1``: it becomes a host name."""
 
 
 class EventError(FieldError):

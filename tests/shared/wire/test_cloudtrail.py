@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import botocore.session
 import pytest
 
 from shared.domain.call import Call, RuleEdit
@@ -41,6 +42,21 @@ def test_the_head_says_who_did_what_where_and_when() -> None:
     assert call.request_id == events.example("authorize_flat")["detail"]["requestID"]
     assert (call.error_code, call.group_name, call.omitted) == ("", "", False)
     assert (call.requested, call.resulting, call.rule_ids, call.edits) == ((), None, (), ())
+
+
+def test_the_regions_of_every_partition_are_read() -> None:
+    """As botocore lists them: China's and the government's too."""
+    session = botocore.session.get_session()
+    regions = [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    ]
+    assert {"eu-west-1", "cn-north-1", "us-gov-west-1"} <= set(regions)
+    example = events.example("authorize_flat")
+    for region in regions:
+        event = {**example, "detail": {**example["detail"], "awsRegion": region}}
+        assert read_head(event).region == region
 
 
 EVERY_SOURCE = [

@@ -45,6 +45,7 @@ def source(detail: Detail, kind: str, index: int = 0) -> Detail:
         (lambda detail: detail.update(eventName="AuthorizeDBSecurityGroupIngress"), "eventName"),
         (lambda detail: detail.pop("awsRegion"), "awsRegion"),
         (lambda detail: detail.update(awsRegion="evil.example/#"), "awsRegion"),
+        (lambda detail: detail.update(awsRegion="ada"), "awsRegion"),
         (lambda detail: detail.update(eventTime="noon"), "eventTime"),
         (lambda detail: detail.update(requestID=7), "requestID"),
         (lambda detail: (detail.pop("requestID"), detail.pop("eventID")), "eventID"),
