@@ -1,7 +1,8 @@
 """How a call that is allowed (exempt caller, observe mode, a kind that is not guarded) changes the baseline.
 
 Only what the call itself did becomes part of the baseline, never whatever else happens to stand in the live group:
-somebody else's unapproved change may be there too, its event still on the way.
+somebody else's unapproved change may be there too, its event still on the way. The exception are calls so large that
+CloudTrail left their rules out: of these the group is all there is to tell.
 """
 
 from __future__ import annotations
@@ -33,36 +34,46 @@ def absorb(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, .
 
 
 def _is_settled(baseline: Baseline, call: Call, deed: Deed) -> bool:
-    """True when the history begins after the call and the rule was touched since: the call may have been heard then."""
+    """True when the history begins after the call, and its rule has been touched since as far as anybody remembers.
+
+    What such a call made must not come back after a later one removed it; in doubt it does not count, and what it left
+    in the group is a difference that somebody is asked about.
+    """
     until = baseline.history.settled_until
     if until is None or call.event_time > until:
         return False
     named = (baseline.by_id(id_of(deed), call.event_time), *rules_of(deed))
-    moments = [baseline.last_change(rule) for rule in named if rule is not None]
-    return any(moment is not None and moment >= call.event_time for moment in moments)
+    touched = [moment for rule in named if rule is not None and (moment := baseline.last_change(rule)) is not None]
+    return max(touched, default=baseline.forgotten_until) >= call.event_time
 
 
 def _deeds(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
     if call.kind == "add":
-        yield from _additions(call, finding, live)
+        yield from _additions(baseline, call, finding, live)
     elif call.kind == "remove":
-        yield from _removals(call, finding, live)
+        yield from _removals(baseline, call, finding, live)
     else:
         yield from _changes(baseline, call, finding, live)
 
 
-def _additions(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+def _owned(rule: Rule, baseline: Baseline, call: Call, live: tuple[Rule, ...]) -> Rule:
+    """Return the rule with the owner of its referenced group: as the group says it, or else the baseline."""
+    known = baseline.like(rule) if find_like(live, rule) is None else None
+    return as_found(rule, call.account, live) if known is None else replace(rule, source=known.source)
+
+
+def _additions(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
     made = call.resulting if call.resulting is not None else call.requested
-    said = [as_found(rule, call.account, live) for rule in made if not is_by_name(rule)]
+    said = [_owned(rule, baseline, call, live) for rule in made if not is_by_name(rule)]
     for rule in by_identity((*finding.change.added, *said)).values():
         now = find_like(live, rule)
         rule_id = rule.rule_id or (now.rule_id if now is not None else None)
         yield Made(rule=replace(rule, rule_id=rule_id))
 
 
-def _removals(call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
+def _removals(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule, ...]) -> Iterator[Deed]:
     gone = call.resulting if call.resulting is not None else call.requested
-    said = [as_found(rule, call.account, live) for rule in gone]
+    said = [_owned(rule, baseline, call, live) for rule in gone]
     for rule in said:
         yield Removed(rule_id=rule.rule_id, rule=rule)
     for rule_id in call.rule_ids if call.resulting is None else ():
@@ -76,7 +87,7 @@ def _changes(baseline: Baseline, call: Call, finding: Finding, live: tuple[Rule,
     for edit in call.edits:
         yield _edited(baseline, call, edit, live)
     for wanted in call.requested:
-        rule = as_found(wanted, call.account, live)
+        rule = _owned(wanted, baseline, call, live)
         yield Described(rule=rule, description=wanted.description)
     if call.omitted:
         yield from (Moved(before=edit.before, rule=edit.after) for edit in finding.change.modified)

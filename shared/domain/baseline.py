@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.domain.call import Call
@@ -20,6 +20,8 @@ from shared.domain.rule import Direction, Rule
 
 _STAMPS_KEPT: Final = 400
 """Stamps remembered per group: events are late by minutes, not hundreds of changes."""
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
@@ -115,6 +117,12 @@ class Baseline:
         found = [stamps[key] for key in (rule.rule_id, rule.identity) if key in stamps]
         return max(found, default=None)
 
+    @property
+    def forgotten_until(self) -> datetime:
+        """The time up to which stamps have been forgotten: what has none may have been touched until then."""
+        oldest = min((moment for _, moment in self.stamps), default=_LONG_AGO)
+        return oldest if len(self.stamps) >= _STAMPS_KEPT else _LONG_AGO
+
     def is_same_as(self, other: Baseline) -> bool:
         """True when nothing differs, rule ids and tags included, which ``==`` of rules leaves out."""
         return self == other and [(one.rule_id, one.tags) for one in self.rules] == [
@@ -186,7 +194,9 @@ def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Ru
         directions=tuple(sorted({*baseline.directions, direction})),
         learned=tuple(sorted({**dict(baseline.learned), direction: at}.items())),
     )
-    return _played(wider, replace(baseline.history, origin=_sorted([*baseline.history.origin, *fresh])))
+    history = settled(baseline.history)  # an edit of several rules may have touched one of a direction nobody guarded
+    kept = [rule for rule in history.origin if rule.direction != direction]
+    return _played(wider, replace(history, origin=_sorted([*kept, *fresh])))
 
 
 def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:

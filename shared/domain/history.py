@@ -3,7 +3,8 @@
 Events arrive late and in any order, each perhaps twice. Laying each onto whatever the baseline happens to be would end
 in another state for every order. So the baseline keeps what was done lately as entries with their times, and its rules
 are worked out anew from them whenever one more is heard: the same entries give the same rules in whatever order they
-came.
+came. Within one second, which CloudTrail does not tell apart, the order is found by what EC2 would have refused and by
+what the group looked like when they were heard.
 
 An edit names a rule by its id alone, and an id may stand for different approved rules in the course of time: somebody
 edits one rule into the place of another, a restored rule has a new id. So an id is read as of the time of the call that
@@ -26,6 +27,7 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _ENTRIES_KEPT: Final = 200
 _DEEDS_KEPT: Final = 400
 _IDS_KEPT: Final = 400
+_CALLS_KEPT: Final = 400
 _COURSES_KEPT: Final = 4
 
 
@@ -118,15 +120,18 @@ class History:
 
     Attributes:
         origin: the approved rules before the first entry.
-        former_ids: pairs of an id that a rule of the origin had before, and its identity; the oldest first.
+        former_ids: pairs of an id that a rule of the origin had before, and its identity; the oldest first. Of an id
+            that several had, the last one.
         entries: what was done since, by time.
         settled_until: the time of the newest entry that has become part of the origin, and is an entry no more.
+        settled_calls: the newest calls among those, by request id, so that they are known when they are heard again.
     """
 
     origin: tuple[Rule, ...] = ()
     former_ids: tuple[tuple[str, str], ...] = ()
     entries: tuple[Entry, ...] = ()
     settled_until: datetime | None = None
+    settled_calls: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -161,10 +166,10 @@ class Course:
         """Which line an id stood for, and since when."""
         for rule in history.origin:
             self._make(rule, _LONG_AGO)
-        for rule_id, identity in reversed(history.former_ids):
+        for rule_id, identity in history.former_ids:
             line = self._holders.get(identity)
             if line is not None and rule_id not in self._owners:
-                line.ids.insert(0, rule_id)
+                line.ids.insert(len(line.ids) - (line.rule.rule_id is not None), rule_id)
                 self._owners[rule_id] = [(_LONG_AGO, line)]
         for _, entries in groupby(history.entries, lambda entry: _second(entry.moment)):
             waiting = list(entries)
@@ -184,13 +189,12 @@ class Course:
 
     @property
     def former_ids(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of an id that a rule had before, and its identity."""
+        """Pairs of an id that a rule had before, and its identity, as in :class:`History`."""
+        last = [(*owners[-1], rule_id) for rule_id, owners in self._owners.items()]
         pairs = [
             (rule_id, line.rule.identity)
-            for line in self._lines
-            if line.is_there
-            for rule_id in line.ids
-            if rule_id != line.rule.rule_id
+            for _, line, rule_id in sorted(last, key=lambda one: one[0])
+            if line.is_there and line.rule.rule_id != rule_id
         ]
         return tuple(pairs[-_IDS_KEPT:])
 
@@ -329,7 +333,7 @@ def with_entry(history: History, entry: Entry, live: tuple[Rule, ...] = ()) -> H
         live: of a call, the rules of the group now: of the calls of one second, those that it still agrees with came
             after those that it does not.
     """
-    if entry.call and any(one.call == entry.call for one in history.entries):
+    if entry.call and (entry.call in history.settled_calls or any(one.call == entry.call for one in history.entries)):
         return history
     before = [one for one in history.entries if _order(one) <= _order(entry)]
     after = list(history.entries[len(before) :])
@@ -342,6 +346,8 @@ def with_entry(history: History, entry: Entry, live: tuple[Rule, ...] = ()) -> H
     entries = (*before, entry, *after)
     while len(entries) > _ENTRIES_KEPT or sum(len(one.deeds) for one in entries) > _DEEDS_KEPT:
         half = (len(entries) + 1) // 2
+        while half < len(entries) and _second(entries[half].moment) == _second(entries[half - 1].moment):
+            half += 1  # the order within a second is found among all that was done in it
         history, entries = settled(replace(history, entries=entries[:half])), entries[half:]
     return replace(history, entries=entries)
 
@@ -349,8 +355,14 @@ def with_entry(history: History, entry: Entry, live: tuple[Rule, ...] = ()) -> H
 def settled(history: History) -> History:
     """Return the history with everything that was done made part of its origin."""
     course = course_of(history)
-    last = history.entries[-1].moment if history.entries else history.settled_until
-    return History(origin=course.rules, former_ids=course.former_ids, settled_until=last)
+    moments = [moment for moment in (history.settled_until, *(one.moment for one in history.entries)) if moment]
+    calls = (*history.settled_calls, *(one.call for one in history.entries if one.call))
+    return History(
+        origin=course.rules,
+        former_ids=course.former_ids,
+        settled_until=max(moments, default=None),
+        settled_calls=calls[-_CALLS_KEPT:],
+    )
 
 
 def _order(entry: Entry) -> tuple[datetime, bool, datetime]:

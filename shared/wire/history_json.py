@@ -38,6 +38,8 @@ def history_to_json(history: History, rules: tuple[Rule, ...]) -> Json:
         "formerIds": [[rule_id, identity] for rule_id, identity in history.former_ids],
         "entries": [_entry_to_json(entry) for entry in history.entries],
     }
+    if history.settled_calls:
+        document["settledCalls"] = list(history.settled_calls)
     if history.settled_until is not None:
         document["settledUntil"] = time_to_text(history.settled_until)
     return document
@@ -56,6 +58,7 @@ def history_from_json(field: Field, rules: tuple[Rule, ...]) -> History:
         origin=tuple(sorted(origin, key=lambda rule: rule.identity)),
         former_ids=tuple(_pair(one) for one in field["formerIds"].elements()),
         entries=tuple(_entry_from_json(one) for one in field["entries"].elements()),
+        settled_calls=tuple(one.text() for one in field["settledCalls"].elements()),
         settled_until=None if field["settledUntil"].is_missing else field["settledUntil"].time(),
     )
 

@@ -99,6 +99,17 @@ def test_of_a_removal_that_cloudtrail_left_out_the_group_tells() -> None:
     assert facts(after(baseline(), part).rules) == set()
 
 
+def test_the_owner_of_a_referenced_group_is_known_from_the_baseline_when_the_rule_is_gone() -> None:
+    """The event does not say it, and the group no longer shows it."""
+    peered = tcp(80, "sgr-3", source=group("sg-9", account="333333333333"))
+    named = tcp(80, source=group("sg-9"))
+    assert after(baseline(peered), call("remove", requested=(named,))).rules == ()
+    text = replace(named, description="new")
+    assert facts(after(baseline(peered), call("describe", requested=(text,))).rules) == facts(
+        [replace(peered, description="new")]
+    )
+
+
 # -- edits -------------------------------------------------------------------------------------------------------------
 
 
@@ -157,3 +168,12 @@ def test_a_call_that_is_part_of_what_is_settled_is_not_made_again() -> None:
     assert facts(after(long_since, unheard, WEB, SSH).rules) == facts([WEB, SSH, tcp(81, "sgr-4")])
     newer = call("add", 3, resulting=(tcp(80, "sgr-5"),))
     assert facts(after(long_since, newer, WEB, SSH).rules) == facts([WEB, SSH, tcp(80, "sgr-5")])
+
+
+def test_a_removal_of_a_thousand_rules_that_is_heard_before_they_were_made_is_not_forgotten() -> None:
+    """More than is remembered of each rule: in doubt, what was called before that does not count."""
+    many = tuple(tcp(port, f"sgr-{port}") for port in range(1000, 2000))
+    known = after(baseline(), call("remove", 2, resulting=many), WEB, SSH)
+    known = after(known, call("add", 1, resulting=many), WEB, SSH)
+    assert facts(known.rules) == facts([WEB, SSH])
+    assert facts(after(known, call("add", 3, resulting=many[:1]), WEB, SSH).rules) == facts([WEB, SSH, many[0]])

@@ -309,3 +309,41 @@ def test_the_rules_that_a_deed_names() -> None:
     assert rules_of(Moved(before=WEB, rule=ALT)) == (WEB, ALT)
     assert rules_of(Made(rule=WEB)) == (WEB,)
     assert rules_of(Removed(rule_id="sgr-1")) == ()
+
+
+def test_what_was_done_in_one_second_is_settled_together() -> None:
+    """A removal left alone would not know the rule it names, and take the new one that has its values."""
+    anew = tcp(443, "sgr-3", description="anew")
+    pair = (at(500, Made(rule=anew)), at(500, Removed(rule_id="sgr-1", rule=WEB)))
+    for before in range(195, 205):
+        others = [
+            at(number, Described(rule_id="sgr-2", description="ssh"), call=f"c{number}") for number in range(before)
+        ]
+        later = [at(600 + number, Described(rule_id="sgr-2", description="ssh")) for number in range(250)]
+        assert facts(heard(*others, *pair, *later).rules) == facts([SSH, anew])
+
+
+def test_the_time_up_to_which_is_settled_never_goes_back() -> None:
+    """A late call may be settled after newer ones."""
+    newer = settled(with_entry(START, at(80, Removed(rule_id="sgr-1"))))
+    older = settled(with_entry(newer, at(50, Described(rule_id="sgr-2", description="ssh"))))
+    assert older.settled_until == NOON + timedelta(seconds=80)
+
+
+def test_a_call_that_is_settled_is_known_when_it_is_heard_again() -> None:
+    """Else a rule that was made, and removed since, would be made once more."""
+    made = at(1, Made(rule=ALT), call="made")
+    history = settled(with_entry(with_entry(START, made), at(2, Removed(rule=ALT), call="removed")))
+    assert history.settled_calls == ("made", "removed")
+    assert with_entry(history, made) is history
+    assert settled(history).settled_calls == ("made", "removed")
+
+
+def test_of_an_id_that_two_rules_had_the_last_one_is_remembered() -> None:
+    """Whatever their values sort like."""
+    history = START
+    for second, (known, rule_id) in enumerate([(WEB, "sgr-5"), (SSH, "sgr-1"), (SSH, "sgr-8")], start=1):
+        history = with_entry(history, at(second, Seen(rule=known, rule_id=rule_id), call="-"))
+    for one in (history, settled(history)):
+        assert course_of(one).by_id("sgr-1") == SSH
+        assert course_of(one).former_ids == (("sgr-2", SSH.identity), ("sgr-1", SSH.identity))

@@ -86,7 +86,7 @@ def test_every_deed_comes_back_as_it_was() -> None:
     """Of calls, of approvals and of what was seen, with what had been settled before."""
     history = History(origin=(tcp(22, "sgr-2"), tcp(443, "sgr-1")), former_ids=(("sgr-0", tcp(443).identity),))
     call, approval = Entry(moment=NOON, deeds=EVERYTHING, call="r-1"), Entry(moment=LATER, deeds=EVERYTHING[-1:])
-    for known in (history, replace(history, settled_until=NOON)):
+    for known in (history, replace(history, settled_until=NOON, settled_calls=("r-0",))):
         full = with_entry(with_entry(known, call), approval)
         now = Course(full).rules
         read = history_from_json(Field(history_to_json(full, now)), now)
