@@ -16,6 +16,7 @@ REVERT_CASE, CLICK_CASE = OF_SIZES
 WAITED_FOR_MS: Final = 1500
 """After a click, three functions may start cold one after the other before the channel sees the result."""
 _GAIN: Final = 0.10
+_ROOM: Final = 3
 
 _WAITED_FOR: Final = {
     "securityGroupChange": CLICK_CASE,
@@ -62,12 +63,12 @@ def choose(results: Mapping[str, Any]) -> list[Choice]:
     ]
     idle = [row["peak_mb"] for row in results["path"]["idle"].values()]
     peak = max(*idle, *(one["peak_mb"] for row in results["growth"]["groups"].values() for one in row.values()))
-    roomy = next((size for size in SIZES if size >= 2 * peak), SIZES[-1])
+    roomy = next((size for size in SIZES if size >= _ROOM * peak), SIZES[-1])
     chosen += [
         Choice(
             function=function,
             memory_mb=roomy,
-            reason=f"nobody waits: the smallest with twice the memory it ever used ({peak:.0f} MB)",
+            reason=f"nobody waits: the smallest with {_ROOM} times the most it used ({peak:.0f} MB); regions may be larger",
         )
         for function in _BACKGROUND
     ]
