@@ -68,7 +68,7 @@ def choose(results: Mapping[str, Any]) -> list[Choice]:
         Choice(
             function=function,
             memory_mb=roomy,
-            reason=f"nobody waits: the smallest with {_ROOM} times the most it used ({peak:.0f} MB); regions may be larger",
+            reason=f"nobody waits: the smallest with {_ROOM} times the most it used ({peak:.0f} MB)",
         )
         for function in _BACKGROUND
     ]
