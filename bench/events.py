@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from bench.shipped import REGION
-from shared.slack.signature import sign
+from central.chalicelib.slack.signature import sign
 
 ACCOUNT: Final = "123456789012"
 """moto's own account; member and central share it here."""

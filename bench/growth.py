@@ -15,11 +15,11 @@ from bench.container import Container
 from bench.measuring import Measured, invoke, summary, the_only
 from bench.warm import REVOKE
 from bench.world import World, example_record
+from central.chalicelib.requests.items import record_to_item
 from shared.aws.attributes import to_attributes
 from shared.domain.record import Record
 from shared.slack.messages import question
 from shared.wire.messages import RequestMessage, read_message
-from shared.wire.request_items import record_to_item
 
 RULES: Final = (1, 10, 60, 1000)
 BASELINES: Final = (0, 10, 100, 1000)

@@ -11,12 +11,12 @@ from bench.container import Container
 from bench.measuring import Measured, invoke, summary, the_only
 from bench.shipped import BUTTON_CLICK
 from bench.world import Groups, World
+from central.chalicelib.requests.table import TABLE as REQUESTS
+from member.chalicelib.state.items import group_key, request_key
+from member.chalicelib.state.table import TABLE as STATE
 from shared.aws.attributes import from_attributes
-from shared.aws.requests_table import TABLE as REQUESTS
-from shared.aws.state_table import TABLE as STATE
 from shared.domain.request import Request
 from shared.wire.messages import RequestMessage, read_message
-from shared.wire.state_items import group_key, request_key
 
 STEPS: Final = (
     ("revertSecurityGroup", "revertSecurityGroup"),

@@ -20,16 +20,16 @@ from bench.container import Container, Function
 from bench.events import ACCOUNT, SECRET
 from bench.servers import LATENCY_MS, FarSide, Moto, cpus_for_measuring
 from bench.shipped import REGION, Shipped
+from central.chalicelib.requests.items import record_to_item
+from central.chalicelib.requests.table import INDEX
+from central.chalicelib.requests.table import TABLE as REQUESTS
+from member.chalicelib.state.table import TABLE as STATE
 from shared.aws.attributes import to_attributes
-from shared.aws.requests_table import INDEX
-from shared.aws.requests_table import TABLE as REQUESTS
-from shared.aws.state_table import TABLE as STATE
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
 from shared.domain.record import Entry, Record
 from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
-from shared.wire.request_items import record_to_item
 
 TOPICS: Final = (
     "securityGroupChange", "errorHandlerSecurityGroupChange", "denySecurityGroupChange", "applySecurityGroupChange",

@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from shared import collector  # before all else: it pauses while the rest is loaded
-
-# isort: split
-
 from chalice.app import Chalice, CloudWatchEvent, Rate, Response, SNSEvent
 
 from shared.telemetry import instrument
 
 if TYPE_CHECKING or "." in __name__:  # imported from the repository's root as `central.app`
-    from .chalicelib import preparing, triggers
+    from .chalicelib import triggers, warm_up
 else:  # Lambda and `chalice local` import this file as the top-level module `app`
-    from chalicelib import preparing, triggers
+    from chalicelib import triggers, warm_up
 
 app = Chalice(app_name="central")
 instrument(app)
@@ -54,5 +50,4 @@ def sweepRequests(event: CloudWatchEvent) -> None:
     triggers.sweep_requests(event)
 
 
-preparing.prepare()
-collector.resume()
+warm_up.prepare()

@@ -7,32 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared import collector  # before all else: it pauses while the rest is loaded
-
-# isort: split
-
 from chalice.app import Chalice, CloudWatchEvent, Rate, SNSEvent
 
 from shared.telemetry import instrument
-from shared.wire.cloudtrail import ACTIONS
 
 if TYPE_CHECKING or "." in __name__:  # imported from the repository's root as `member.app`
-    from .chalicelib import preparing, triggers
+    from .chalicelib import triggers, warm_up
 else:  # Lambda and `chalice local` import this file as the top-level module `app`
-    from chalicelib import preparing, triggers
+    from chalicelib import triggers, warm_up
 
 app = Chalice(app_name="member")
 instrument(app)
 
-SECURITY_GROUP_CALLS = {
-    "source": ["aws.ec2"],
-    "detail-type": ["AWS API Call via CloudTrail"],
-    "detail": {"eventSource": ["ec2.amazonaws.com"], "eventName": sorted(ACTIONS)},
-}
-"""What EventBridge hands to ``revertSecurityGroup``; no filter on the caller, whose type may be anything."""
 
-
-@app.on_cw_event(SECURITY_GROUP_CALLS, name="revertSecurityGroup")
+@app.on_cw_event(triggers.SECURITY_GROUP_CALLS, name="revertSecurityGroup")
 def revertSecurityGroup(event: CloudWatchEvent) -> None:
     """A security-group call was recorded: take it back and file the request."""
     triggers.security_group_call(event)
@@ -50,5 +38,4 @@ def snapshotSecurityGroups(event: CloudWatchEvent) -> None:
     triggers.snapshot(event)
 
 
-preparing.prepare()
-collector.resume()
+warm_up.prepare()

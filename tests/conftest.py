@@ -23,7 +23,13 @@ settings.register_profile("thorough", settings.get_profile("usual"), max_example
 settings.load_profile("usual")
 
 TESTS: Final = Path(__file__).parent
-TRACED: Final = tuple(TESTS / "shared" / area for area in ("domain", "wire", "slack"))
+TRACED: Final = tuple(
+    TESTS / area
+    for area in (
+        *("shared/domain", "shared/wire", "shared/slack", "central/requests"),
+        *("member/assessment", "member/cloudtrail", "member/ec2", "member/state", "member/pure"),
+    )
+)
 """Where the unit tests of pure code are. Its examples, without its property tests, have to reach every branch of it
 (``PURE`` in the Makefile)."""
 

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from central.chalicelib.clicks import Refusal
+from central.chalicelib.click import Refusal
 from shared.slack import messages_status
 
 ROOT = Path(__file__).parents[1]

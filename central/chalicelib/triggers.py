@@ -15,7 +15,7 @@ from chalice.app import CloudWatchEvent, Request, Response, SNSEvent
 from shared.settings import SettingError
 from shared.telemetry import count, logger
 
-from . import runtime
+from . import context
 
 if TYPE_CHECKING:
     from shared.wire.messages import Message
@@ -27,27 +27,27 @@ class WrongTopicError(RuntimeError):
     """A message arrived on a topic where messages of its type have no place."""
 
 
-def button_click(request: Request | None, context: Any) -> Response:
+def button_click(request: Request | None, lambda_context: Any) -> Response:
     """Answer Slack's POST; what cannot be stored is answered with 503, which shows the clicker a warning sign.
 
     Chalice would answer an error with 500, and neither Lambda's count of errors nor an alarm would show it.
     """
     from shared.policy.loading import PolicyFileError
 
-    from . import clicks
+    from . import click
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
     try:
-        run = runtime.begin(context, hurried=True)
-        answer = clicks.answer(run, request.headers, _body_of(request))
+        run = context.begin(lambda_context, hurried=True)
+        answer = click.answer(run, request.headers, _body_of(request))
     except (SettingError, PolicyFileError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")
         logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
-        answer = clicks.Answer(status=503, body=_PROBLEM)
+        answer = click.Answer(status=503, body=_PROBLEM)
     except Exception as error:  # noqa: BLE001 - whatever it is: operators hear of it, and the caller learns nothing
         count("ClicksFailed")
         logger.exception("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
-        answer = clicks.Answer(status=503, body=_PROBLEM)
+        answer = click.Answer(status=503, body=_PROBLEM)
     return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": "text/plain"})
 
 
@@ -64,17 +64,17 @@ def security_group_change(event: SNSEvent) -> None:
     """Store and post what member accounts file; take in and tell what they applied."""
     from shared.wire.messages import AppliedMessage, RequestMessage
 
-    run = runtime.begin(event.context)
+    run = context.begin(event.context)
     for message in _messages(event):
         match message:
             case RequestMessage():
-                from . import storing
+                from . import intake
 
-                storing.store(run, message.request)
+                intake.store(run, message.request)
             case AppliedMessage():
-                from . import outcomes
+                from . import outcome
 
-                outcomes.applied(run, message)
+                outcome.applied(run, message)
             case _:
                 raise _wrong_topic(message)
 
@@ -83,34 +83,34 @@ def deny_security_group_change(event: SNSEvent) -> None:
     """Tell that requests were denied, or found expired at a click."""
     from shared.wire.messages import DenyMessage
 
-    from . import outcomes
+    from . import outcome
 
-    run = runtime.begin(event.context)
+    run = context.begin(event.context)
     for message in _messages(event):
         if not isinstance(message, DenyMessage):
             raise _wrong_topic(message)
-        outcomes.ended(run, message)
+        outcome.ended(run, message)
 
 
 def error_handler_security_group_change(event: SNSEvent) -> None:
     """Take in and tell what could not be applied."""
     from shared.wire.messages import ErrorMessage
 
-    from . import outcomes
+    from . import outcome
 
-    run = runtime.begin(event.context)
+    run = context.begin(event.context)
     for message in _messages(event):
         if not isinstance(message, ErrorMessage):
             raise _wrong_topic(message)
-        outcomes.failed(run, message)
+        outcome.failed(run, message)
 
 
 def sweep_requests(event: CloudWatchEvent) -> None:
     """Pay overdue debts, remind, expire."""
-    from . import sweeping
+    from . import sweep
 
-    run = runtime.begin(event.context, message_seconds=sweeping.MESSAGE_SECONDS, at=_time_of(event))
-    sweeping.sweep(run)
+    run = context.begin(event.context, message_seconds=sweep.MESSAGE_SECONDS, at=_time_of(event))
+    sweep.sweep(run)
 
 
 def _messages(event: SNSEvent) -> Iterator[Message]:

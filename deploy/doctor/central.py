@@ -15,13 +15,13 @@ from typing import Final
 import requests
 from botocore.exceptions import ClientError
 
+from central.chalicelib.slack.signature import sign
 from deploy.names import ROUTE
 from deploy.policies import function_policy
 from deploy.running_chalice import find_rest_api
 from deploy.settings import configuration, current
 from deploy.staging import place_scope
 from deploy.target import Target, code_of
-from shared.slack.signature import sign
 
 _SECONDS: Final = 10
 _HOOKS: Final = ("approvalHookUrl", "monitoringHookUrl")

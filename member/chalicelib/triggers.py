@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from shared.settings import optional
 from shared.telemetry import count, logger
-from shared.wire.cloudtrail import EventError
 
-from . import runtime
+from . import context
+from .cloudtrail.event import ACTIONS, EventError
 
 if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent, SNSEvent
 
-    from .applying import Place
+    from .apply import Place
+
+
+SECURITY_GROUP_CALLS = {
+    "source": ["aws.ec2"],
+    "detail-type": ["AWS API Call via CloudTrail"],
+    "detail": {"eventSource": ["ec2.amazonaws.com"], "eventName": sorted(ACTIONS)},
+}
+"""What EventBridge hands to ``revertSecurityGroup``; no filter on the caller, whose type may be anything."""
 
 
 def security_group_call(event: CloudWatchEvent) -> None:
@@ -27,10 +35,10 @@ def security_group_call(event: CloudWatchEvent) -> None:
     Raises:
         EventError: when it cannot be read; operators see the log record, the metric and the dead letter.
     """
-    from . import closing
+    from . import revert
 
     try:
-        closing.on_change(event.to_dict())
+        revert.on_change(event.to_dict())
     except EventError as error:
         logger.exception("unreadable event", extra={"path": error.path})
         count("UnreadableEvents")
@@ -43,12 +51,12 @@ def approval(event: SNSEvent) -> None:
     Raises:
         Exception: what the last message that failed raised; the others have been handled.
     """
-    from . import applying
+    from . import apply
 
     trouble: Exception | None = None
     for record in event.to_dict()["Records"]:
         try:
-            applying.on_approval(record["Sns"]["Message"], _place(record["Sns"]))
+            apply.on_approval(record["Sns"]["Message"], _place(record["Sns"]))
         except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting; raised below
             trouble = error
     if trouble is not None:
@@ -57,16 +65,16 @@ def approval(event: SNSEvent) -> None:
 
 def snapshot(event: CloudWatchEvent) -> None:
     """Look at all groups of the region."""
-    from . import snapshots
+    from . import snapshot
 
-    snapshots.take_snapshot(event.region, _not_before(event))
+    snapshot.take_snapshot(event.region, _not_before(event))
 
 
 def _place(sns: Mapping[str, Any]) -> Place:
     """Return account and region of the topic; a message handed over by other means is about this function's region."""
     from shared.wire.messages import APPLY
 
-    from .applying import Place
+    from .apply import Place
 
     arn = str(sns.get("TopicArn", "")).split(":")
     here = optional("AWS_REGION") or optional("AWS_DEFAULT_REGION")
@@ -81,5 +89,5 @@ def _not_before(event: CloudWatchEvent) -> datetime:
     try:
         scheduled = datetime.fromisoformat(text)
     except ValueError:
-        return runtime.now()
-    return max(runtime.now(), scheduled.replace(tzinfo=scheduled.tzinfo or UTC))
+        return context.now()
+    return max(context.now(), scheduled.replace(tzinfo=scheduled.tzinfo or UTC))

@@ -3,7 +3,7 @@
 ``diff(a, b)`` gives the change, ``apply(change, a)`` gives ``b``, ``undo(change)`` the way back. Rules are paired by
 EC2's identity first (a new description is an edit), then by rule id (an edit of ports or source).
 
-What does not belong here: how a change is carried out in EC2 (``shared.domain.plan``).
+What does not belong here: how a change is carried out in EC2 (``member.chalicelib.ec2.plan``).
 """
 
 from __future__ import annotations

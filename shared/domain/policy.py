@@ -7,24 +7,18 @@ What does not belong here: the file it comes from and its validation (``shared.w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
-from shared.domain.caller import is_service_linked_role
-
 if TYPE_CHECKING:  # names of types alone: a port is closed before rules are looked at
-    from shared.domain.call import Call, CallKind
     from shared.domain.caller import Caller
-    from shared.domain.change import ChangeKind
-    from shared.domain.rule import Direction, Rule
+    from shared.domain.rule import Direction
 
 Mode = Literal["enforce", "observe"]
 GuardedKind = Literal["add", "modify", "remove"]
 DriftAction = Literal["revert", "report"]
-Verb = Literal["ignore", "allow", "report", "revert"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,92 +85,11 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What happens to a change, and why.
-
-    Attributes:
-        verb: ``ignore`` (nothing to guard), ``allow`` (it becomes part of the baseline), ``report`` (allowed and shown
-            as ``observed``) or ``revert``.
-        reason: a sentence for operators and for the request.
-    """
-
-    verb: Verb
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether somebody may decide a request, and if not, what to tell them."""
 
     allowed: bool
     reason: str = ""
-
-
-_GUARD_OF: dict[CallKind | ChangeKind, GuardedKind] = {
-    "add": "add",
-    "remove": "remove",
-    "modify": "modify",
-    "describe": "modify",
-}
-
-
-def decide(policy: Policy, call: Call, *, is_own: bool) -> Decision:
-    """Say what happens to a recorded call.
-
-    Args:
-        policy: the policy of the call's account.
-        call: the call; of its rules nothing is needed.
-        is_own: the caller is a session of the product's own role.
-    """
-    if call.error_code:
-        return Decision(verb="ignore", reason=f"the call failed ({call.error_code}), so nothing changed")
-    if is_own:
-        return Decision(verb="ignore", reason="the product made this call itself")
-    if call.kind in ("create_group", "delete_group"):
-        return Decision(verb="allow", reason="creating or deleting a group opens nothing by itself")
-    if call.direction is not None and call.direction not in policy.directions:
-        return Decision(verb="ignore", reason=f"{call.direction} rules are not guarded (policy key directions)")
-    return _decide_guarded(policy, call)
-
-
-def _decide_guarded(policy: Policy, call: Call) -> Decision:
-    if is_service_linked_role(call.caller) and call.caller.account == call.account:
-        return Decision(verb="allow", reason="AWS service-linked roles are always exempt")
-    principal = call.caller.principal_arn
-    pattern = _matching(policy.exempt_principals, principal)
-    if pattern:
-        return Decision(verb="allow", reason=f"{principal} is exempt (policy key exempt.principals: {pattern})")
-    pattern = _matching(policy.exempt_groups, call.group_id)
-    if pattern:
-        return Decision(verb="allow", reason=f"group {call.group_id} is exempt (policy key exempt.groups: {pattern})")
-    guard = _GUARD_OF[call.kind]
-    if guard not in policy.guard:
-        return Decision(verb="report", reason=f"changes of kind '{guard}' are allowed and reported (policy key guard)")
-    if policy.mode == "observe":
-        return Decision(verb="report", reason="observe mode: this would have been reverted (policy key mode)")
-    return Decision(verb="revert", reason="not approved yet")
-
-
-def decide_drift(policy: Policy, group_id: str) -> Decision:
-    """Say what happens to a difference between baseline and live group that no event explains."""
-    pattern = _matching(policy.exempt_groups, group_id)
-    if pattern:
-        return Decision(verb="allow", reason=f"group {group_id} is exempt (policy key exempt.groups: {pattern})")
-    if policy.mode == "observe":
-        return Decision(verb="report", reason="observe mode: this would have been reverted (policy key mode)")
-    if policy.drift == "report":
-        return Decision(verb="report", reason="differences found by the snapshot are reported (policy key drift)")
-    return Decision(verb="revert", reason="found by the snapshot: no recorded call explains this difference")
-
-
-def denied_at_once(policy: Policy, added: Iterable[Rule]) -> str:
-    """Return why policy itself denies these added rules, or ``""`` when people are asked."""
-    if not policy.require_description:
-        return ""
-    bare = [rule.identity for rule in added if not rule.description.strip()]
-    if not bare:
-        return ""
-    return f"denied by policy: added rules need a description (policy key require_description): {', '.join(bare[:5])}"
 
 
 def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Caller | None) -> Verdict:
@@ -212,7 +125,3 @@ def person_behind(policy: Policy, caller: Caller) -> str | None:
         if caller.arn and fnmatchcase(caller.arn, pattern):
             return user_id
     return None
-
-
-def _matching(patterns: Iterable[str], text: str) -> str:
-    return next((pattern for pattern in patterns if text and fnmatchcase(text, pattern)), "")

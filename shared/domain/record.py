@@ -1,6 +1,6 @@
 """A request as the central account keeps it: its status, who decided, what is still owed, and its full history.
 
-``central`` stores records (``shared.aws.requests_table``) and shows them (``shared.slack``). Every function here
+``central`` stores records (``central``) and shows them (``shared.slack``). Every function here
 returns what a move *would* do; the store makes it true with one conditional write.
 """
 

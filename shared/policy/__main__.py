@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from member.chalicelib.cloudtrail.event import ACTIONS, EventError
 from shared.domain.policy import Policies, Policy
 from shared.policy.explanation import explain, session_of_role, to_json
 from shared.policy.loading import POLICY_FILE_SETTING, VENDORED_POLICY_FILE, PolicyFileError, read_policy_file
 from shared.settings import optional
-from shared.wire.cloudtrail import ACTIONS, EventError
 
 _FINE: Final = 0
 _INVALID: Final = 1

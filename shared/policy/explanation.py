@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.domain.call import Call, RuleEdit
+from member.chalicelib.cloudtrail.call import Call, RuleEdit
+from member.chalicelib.cloudtrail.event import read_head, read_rules
+from member.chalicelib.decision import Decision, decide, denied_at_once
 from shared.domain.caller import is_session_of
-from shared.domain.policy import Decision, Policies, Policy, decide, denied_at_once, may_decide, person_behind
+from shared.domain.policy import Policies, Policy, may_decide, person_behind
 from shared.domain.rule import Rule
 from shared.slack.describe import peer, sentence, traffic
 from shared.slack.text import visible
-from shared.wire.cloudtrail import read_head, read_rules
 from shared.wire.rule_json import time_to_text
 
 _ROLE_ARN: Final = re.compile(

@@ -4,8 +4,8 @@ From top to bottom: headline, remark on rules open to the internet, errors and r
 buttons, and last the attachment with colour bar and status line. A request too large for one message becomes several
 parts, each saying where and by whom, with the buttons on the last one.
 
-What does not belong here: how payloads get to Slack (``shared.slack.webhook``), what a click carries
-(``shared.slack.click``).
+What does not belong here: how payloads get to Slack (``central.chalicelib.slack.webhook``), what a click carries
+(``central.chalicelib.slack.click_payload``).
 
 https://docs.slack.dev/messaging/#payloads
 """

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Final, assert_never
 
 from shared.domain.request import FIRST_STATUSES, Request
+from shared.wire.compression import from_text, to_text
 from shared.wire.fields import Field, FieldError
-from shared.wire.packing import from_text, to_text
 from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
 
 SECURITY_GROUP_CHANGE: Final = "securityGroupChange"

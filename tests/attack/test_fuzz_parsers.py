@@ -11,18 +11,28 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
+from central.chalicelib.requests.items import record_from_item, record_to_item
+from central.chalicelib.slack.click_payload import ClickError, is_ssl_check, read_click
+from central.chalicelib.slack.signature import find_flaw, sign
+from member.chalicelib.assessment.assess import find
+from member.chalicelib.cloudtrail.event import EventError, created_rule_ids, read_head, read_rules
+from member.chalicelib.decision import decide, denied_at_once
+from member.chalicelib.ec2.forms import rule_from_api
+from member.chalicelib.state.allowed import absorb
+from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.state.items import (
+    LedgerEntry,
+    baseline_from_item,
+    baseline_to_item,
+    entry_from_item,
+    entry_to_item,
+)
 from shared.aws.attributes import from_attributes, to_attributes
-from shared.domain.allowed import absorb
-from shared.domain.baseline import Baseline, learn
-from shared.domain.finding import find
-from shared.domain.policy import Policy, decide, denied_at_once
+from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.rule import RuleError, canonical_protocol, cidr, make_rule
 from shared.policy.loading import VENDORED_POLICY_FILE
-from shared.slack.click import ClickError, is_ssl_check, read_click
-from shared.slack.signature import find_flaw, sign
-from shared.wire.cloudtrail import EventError, created_rule_ids, read_head, read_rules
-from shared.wire.ec2 import rule_from_api
+from shared.wire.compression import from_bytes, from_text
 from shared.wire.fields import FieldError
 from shared.wire.messages import (
     AppliedMessage,
@@ -34,10 +44,7 @@ from shared.wire.messages import (
     read_message,
     write_message,
 )
-from shared.wire.packing import from_bytes, from_text
 from shared.wire.policy_document import PolicyError, parse_policies
-from shared.wire.request_items import record_from_item, record_to_item
-from shared.wire.state_items import LedgerEntry, baseline_from_item, baseline_to_item, entry_from_item, entry_to_item
 from tests.attack.fuzzing import Record, anything, fuzz, mutated, written
 from tests.shared.slack.examples import make_record
 from tests.support import events

@@ -20,11 +20,11 @@ from bench.path import custom_metrics
 from bench.servers import Call, FarSide
 from bench.shares import limited, share_of
 from bench.shipped import _metrics_of, _minutes
+from member.chalicelib.cloudtrail.event import created_rule_ids, read_head, read_rules
+from member.chalicelib.ec2.security_groups import Ec2Error, SecurityGroups
+from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.state.table import StateTable
 from shared.aws import clients
-from shared.aws.security_groups import Ec2Error, SecurityGroups
-from shared.aws.state_table import StateTable
-from shared.domain.baseline import Baseline, learn
-from shared.wire.cloudtrail import created_rule_ids, read_head, read_rules
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measurements are made on Linux, as Lambda is")
 

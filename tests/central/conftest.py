@@ -12,8 +12,8 @@ import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
 
-from central.chalicelib.channels import Channels
-from shared.settings import forget_secrets
+from central.chalicelib.outbox.channels import Channels
+from shared.secrets import forget_secrets
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
@@ -37,9 +37,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "expectedToken", "slackTeamId", "policyFile"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 0.0)
+    monkeypatch.setattr("central.chalicelib.outbox.channels.SECONDS_BETWEEN_MESSAGES", 0.0)
     # Few tries, but each with time enough for a busy machine.
-    monkeypatch.setattr("shared.slack.webhook._SHORTEST_SECONDS", 20.0)
+    monkeypatch.setattr("central.chalicelib.slack.webhook._SHORTEST_SECONDS", 20.0)
     monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + min(seconds, 0.3))
 
 

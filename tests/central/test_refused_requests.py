@@ -13,9 +13,9 @@ from chalice.test import HTTPResponse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from central.chalicelib.slack.click_payload import LARGEST_BODY
+from central.chalicelib.slack.signature import sign
 from shared.domain.request import Request
-from shared.slack.click import LARGEST_BODY
-from shared.slack.signature import sign
 from tests.support.central_account import APPROVER, SECRET, Central, click_body
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from central.chalicelib.outcomes import MessageRefusedError
-from central.chalicelib.sweeping import SweepError
-from central.chalicelib.telling import UnpaidError
-from shared import settings
-from shared.slack.signature import sign
+from central.chalicelib.outbox.posting import UnpaidError
+from central.chalicelib.outcome import MessageRefusedError
+from central.chalicelib.slack.signature import sign
+from central.chalicelib.sweep import SweepError
+from shared import secrets
 from shared.wire.messages import AppliedMessage
 from tests.support.central_account import ACCOUNT, APPROVER, REGION, SECRET, Central, click_body, make_request
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Reply
@@ -115,7 +115,7 @@ def test_a_rotated_signing_secret_holds_without_a_new_container(
     store_secret("/security-group-approval/slackSigningSecret", "old")
     monkeypatch.setenv("slackSigningSecret", "ssm:/security-group-approval/slackSigningSecret")
     request = central.file()
-    assert settings.secret("slackSigningSecret") == "old"
+    assert secrets.secret("slackSigningSecret") == "old"
     store_secret("/security-group-approval/slackSigningSecret", SECRET)
     assert central.click(request).status == 200
     calls.clear()

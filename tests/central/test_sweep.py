@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from central.chalicelib import runtime, sweeping
-from central.chalicelib.channels import Channels
-from central.chalicelib.storing import _first_record
-from central.chalicelib.sweeping import SweepError
-from shared.aws.requests_table import TABLE
+from central.chalicelib import context, sweep
+from central.chalicelib.intake import _first_record
+from central.chalicelib.outbox.channels import Channels
+from central.chalicelib.requests.table import TABLE
+from central.chalicelib.sweep import SweepError
 from shared.domain.change import make_change
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import APPLY, AppliedMessage, ApplyMessage
@@ -113,7 +113,7 @@ def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Cen
 
 def test_a_function_that_died_before_asking_loses_nothing(central: Central) -> None:
     """Stored and not posted, with the debts in a dead function's hands: the sweep takes over."""
-    run = runtime.begin(Context())
+    run = context.begin(Context())
     run.table.store(_first_record(run, make_request()))
     assert set(central.item()["claims"]) == {"question", "question_monitoring"}
     central.sweep(minutes=6)
@@ -126,7 +126,7 @@ def test_what_another_invocation_is_posting_is_left_to_it(central: Central) -> N
     request = file_in_vain(central)
     central.slack.always.clear()
     later = datetime.now(UTC) + timedelta(minutes=6)
-    busy = runtime.begin(Context(), at=later)
+    busy = context.begin(Context(), at=later)
     assert busy.table.claim(request.request_id, ("question",), now=busy.now) is not None
     central.sweep(minutes=6)
     assert (len(central.approval), len(central.monitoring)) == (0, 1)
@@ -141,9 +141,9 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
     start = threading.Barrier(4)
 
     def sweep(number: int) -> None:
-        run = runtime.begin(Context(f"sweep-{number}"), at=datetime.now(UTC) + timedelta(minutes=6))
+        run = context.begin(Context(f"sweep-{number}"), at=datetime.now(UTC) + timedelta(minutes=6))
         start.wait(10)
-        sweeping.sweep(run)
+        sweep.sweep(run)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(sweep, range(4)))
@@ -158,11 +158,11 @@ def test_a_sweep_that_has_been_running_for_minutes_is_not_taken_for_dead(central
     later = datetime.now(UTC) + timedelta(minutes=6)
 
     def next_sweep() -> None:
-        sweeping.sweep(runtime.begin(Context("next"), at=later + timedelta(minutes=4)))
+        sweep.sweep(context.begin(Context("next"), at=later + timedelta(minutes=4)))
 
     central.slack.replies[APPROVAL].append(Reply(status=200, body="ok", before=next_sweep))
-    run = runtime.begin(Context("first"), at=later)
-    sweeping.sweep(replace(run, begun=run.begun - 240))
+    run = context.begin(Context("first"), at=later)
+    sweep.sweep(replace(run, begun=run.begun - 240))
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
 
 
@@ -409,8 +409,8 @@ def test_a_sweep_out_of_time_leaves_the_rest_to_the_next(central: Central, logs:
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
-    run = runtime.begin(Context(), at=datetime.now(UTC) + timedelta(minutes=6))
-    sweeping.sweep(replace(run, until=time.monotonic() - 1))
+    run = context.begin(Context(), at=datetime.now(UTC) + timedelta(minutes=6))
+    sweep.sweep(replace(run, until=time.monotonic() - 1))
     assert central.slack.posts == []
     assert "out of time" in logs.getvalue()
     central.sweep(minutes=6)
@@ -424,8 +424,10 @@ def test_messages_keep_to_slacks_one_a_second(central: Central, monkeypatch: pyt
         file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
     central.slack.always.clear()
     slept: list[float] = []
-    monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 100.0)  # whatever the machine takes
-    monkeypatch.setattr("central.chalicelib.channels.time.sleep", slept.append)
+    monkeypatch.setattr(
+        "central.chalicelib.outbox.channels.SECONDS_BETWEEN_MESSAGES", 100.0
+    )  # whatever the machine takes
+    monkeypatch.setattr("central.chalicelib.outbox.channels.time.sleep", slept.append)
     central.sweep(minutes=6)
     assert len(central.approval) == 3
     assert len([seconds for seconds in slept if 50 < seconds <= 100]) == 4
@@ -446,7 +448,7 @@ def test_a_message_that_takes_longer_than_there_is_time_is_not_begun(
         )
         for port in range(2000, 2200)
     ]
-    monkeypatch.setattr("central.chalicelib.channels.SECONDS_BETWEEN_MESSAGES", 60.0)
+    monkeypatch.setattr("central.chalicelib.outbox.channels.SECONDS_BETWEEN_MESSAGES", 60.0)
     central.file(make_request(change=make_change(added=rules)))
     assert central.slack.posts == []
     assert set(central.item()["owed"]) == {"question", "question_monitoring"}
@@ -495,7 +497,7 @@ def test_a_request_that_is_gone_when_the_sweep_looks_is_no_error(
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
-    monkeypatch.setattr("shared.aws.requests_table.RequestsTable.read", lambda *_: None)
+    monkeypatch.setattr("central.chalicelib.requests.table.RequestsTable.read", lambda *_: None)
     central.sweep(minutes=6)
     assert central.slack.posts == []
 
@@ -503,12 +505,12 @@ def test_a_request_that_is_gone_when_the_sweep_looks_is_no_error(
 def test_two_expiries_at_once_are_one(central: Central) -> None:
     """What the index still lists as pending may have been decided: the write notices, and nothing is told twice."""
     request = central.file(aged(make_request(), hours=73))
-    run = runtime.begin(Context())
+    run = context.begin(Context())
     (row,) = run.table.by_status("pending")
     central.click(request)
     central.sweep(minutes=6)
     central.slack.forget()
-    sweeping._expire(run, run.table.read(row) or pytest.fail("the listed request cannot be read"))
+    sweep._expire(run, run.table.read(row) or pytest.fail("the listed request cannot be read"))
     assert [entry["status"] for entry in central.item()["history"]] == ["pending", "expired"]
     assert central.slack.posts == []
 

@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from central.chalicelib.slack.signature import sign
 from deploy.__main__ import main
 from deploy.names import Place
 from deploy.round_trip import make_event
 from deploy.target import Target, find_target
 from deploy.templates import foundation
 from shared.slack.messages import APPROVE, DENY
-from shared.slack.signature import sign
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.slack_server import Slack, running_slack
 from tests.deploy.wheels import offline_pip

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from central.chalicelib.slack.signature import find_flaw
 from deploy.doctor import central, checks
 from deploy.names import App, Place
-from shared.slack.signature import find_flaw
 from tests.deploy.operations import CENTRAL, MEMBER, SECRET, Operator, operating
 
 pytestmark = pytest.mark.slow

@@ -19,17 +19,17 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 
+from central.chalicelib.requests.items import record_from_item
+from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
+from member.chalicelib.state.baseline import Baseline
+from member.chalicelib.state.items import LedgerEntry, baseline_from_item, entry_from_item
 from sandbox.aws import resources
 from sandbox.aws.identities import Credentials, Identities
 from sandbox.aws.repairs import repaired
 from shared.aws import clients
 from shared.aws.attributes import from_attributes
-from shared.domain.baseline import Baseline
 from shared.domain.record import Record
 from shared.domain.rule import Rule
-from shared.wire.ec2 import permissions, rule_from_api, rule_request
-from shared.wire.request_items import record_from_item
-from shared.wire.state_items import LedgerEntry, baseline_from_item, entry_from_item
 from tests.fault.clock import Clock
 from tests.support import permissions as grants
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from shared.slack.signature import sign
+from central.chalicelib.slack.signature import sign
 from tests.fault.accounts import SECRET
 from tests.support.slack_stand_in import Post
 

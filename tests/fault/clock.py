@@ -44,17 +44,17 @@ class Clock:
     @contextmanager
     def ticking(self) -> Iterator[None]:
         """Let the product and botocore's retries go by this clock."""
-        import central.chalicelib.channels
-        import central.chalicelib.runtime
-        import member.chalicelib.runtime
-        import shared.slack.webhook
+        import central.chalicelib.context
+        import central.chalicelib.outbox.channels
+        import central.chalicelib.slack.webhook
+        import member.chalicelib.context
 
         readers: tuple[Any, ...] = (
             botocore.endpoint,
-            central.chalicelib.channels,
-            central.chalicelib.runtime,
-            member.chalicelib.runtime,
-            shared.slack.webhook,
+            central.chalicelib.outbox.channels,
+            central.chalicelib.context,
+            member.chalicelib.context,
+            central.chalicelib.slack.webhook,
         )
         with ExitStack() as stack:
             for module in readers:
@@ -62,7 +62,7 @@ class Clock:
             # botocore's adaptive retries wait for their turn after a throttled call.
             stack.enter_context(mock.patch.object(bucket.Clock, "current_time", property(lambda _: self.monotonic)))
             stack.enter_context(mock.patch.object(bucket.TokenBucket, "acquire", _acquire_by(self)))
-            for module in (central.chalicelib.runtime, member.chalicelib.runtime):
+            for module in (central.chalicelib.context, member.chalicelib.context):
                 stack.enter_context(mock.patch.object(module, "datetime", _datetime_of(self)))
             yield
 

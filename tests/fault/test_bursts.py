@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from shared.aws.requests_table import RequestsTable
+from central.chalicelib.requests.table import RequestsTable
 from shared.domain.record import Entry, Record
 from shared.domain.request import Request, Status
 from tests.fault import scenes

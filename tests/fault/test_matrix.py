@@ -33,14 +33,14 @@ def test_every_flow_ends_right_whatever_fails_once_or_for_long(begin: Begin, flo
 
 
 MUTANTS = [
-    ("add, no rule ids", "member.chalicelib.taking_back.take_back", lambda *_: (), "requests"),
-    ("add", "central.chalicelib.telling._post", lambda *_: None, "nobody was told"),
-    ("remove", "member.chalicelib.filing._tell", lambda *_: None, "requests"),
-    ("approve add", "member.chalicelib.applying._bless", lambda *_: None, "baseline"),
-    ("approve add", "member.chalicelib.applying._tell_applied", lambda *_: None, "requests"),
-    ("deny", "central.chalicelib.telling._post_result", lambda *_: None, "nobody was told"),
-    ("sweep dispatches", "central.chalicelib.sweeping._dispatch_again", lambda *_: None, "requests"),
-    ("snapshot, drift", "member.chalicelib.drifting._see_to", lambda *_: None, "rules"),
+    ("add, no rule ids", "member.chalicelib.converge.take_back", lambda *_: (), "requests"),
+    ("add", "central.chalicelib.outbox.posting._post", lambda *_: None, "nobody was told"),
+    ("remove", "member.chalicelib.publish._tell", lambda *_: None, "requests"),
+    ("approve add", "member.chalicelib.apply._bless", lambda *_: None, "baseline"),
+    ("approve add", "member.chalicelib.apply._tell_applied", lambda *_: None, "requests"),
+    ("deny", "central.chalicelib.outbox.posting._post_result", lambda *_: None, "nobody was told"),
+    ("sweep dispatches", "central.chalicelib.sweep._dispatch_again", lambda *_: None, "requests"),
+    ("snapshot, drift", "member.chalicelib.drift._see_to", lambda *_: None, "rules"),
 ]
 
 

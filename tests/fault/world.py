@@ -228,14 +228,14 @@ class World:
 
     @contextmanager
     def _container(self, delivery: Delivery) -> Iterator[Context]:
-        from member.chalicelib import runtime
+        from member.chalicelib import context
 
         function = delivery.function
         account = MEMBER if function in _MEMBER_FUNCTIONS else CENTRAL
         app = "member" if account == MEMBER else "central"
         self._running, self._deliveries = delivery, self._deliveries + 1
         self._ends = self.clock.monotonic() + TIMEOUT_SECONDS.get(function, 60)
-        runtime._own_session_arn.cache_clear()
+        context._own_session_arn.cache_clear()
         context = Context(
             aws_request_id=delivery.invocation,
             invoked_function_arn=f"arn:aws:lambda:{REGION}:{account}:function:{app}-dev-{function}",

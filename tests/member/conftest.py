@@ -44,10 +44,10 @@ def repaired_moto() -> None:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses the app made between two looks; nobody waits for them."""
-    from member.chalicelib import runtime
+    from member.chalicelib import context
 
     made: list[float] = []
-    monkeypatch.setattr(runtime, "pause", made.append)
+    monkeypatch.setattr(context, "pause", made.append)
     return made
 
 
@@ -83,7 +83,7 @@ def member(
 ) -> Iterator[Member]:
     """A member account with one group in a VPC and an empty table."""
     import member.app
-    from member.chalicelib import runtime
+    from member.chalicelib import context
 
     permissions.watch("member")
     ec2, sqs, dynamodb = (aws_client(name, REGION) for name in ("ec2", "sqs", "dynamodb"))
@@ -100,8 +100,8 @@ def member(
         stack.callback(dynamodb.delete_table, TableName="securityGroupState")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         group = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
-        runtime._own_session_arn.cache_clear()
-        stack.callback(runtime._own_session_arn.cache_clear)
+        context._own_session_arn.cache_clear()
+        stack.callback(context._own_session_arn.cache_clear)
         client = stack.enter_context(Client(member.app.app))
         made = Member(
             lambda_=client.lambda_, ec2=ec2, sqs=sqs, dynamodb=dynamodb, queue=account, vpc_id=vpc, group_id=group

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from member.chalicelib import runtime
+from member.chalicelib import context
 from shared.aws import clients
 from tests.support import events
 from tests.support.faults import Faults
@@ -123,7 +123,7 @@ def test_without_sts_strangers_are_taken_back_and_possibly_own_calls_wait(member
     applied = own.opens(rule(80))
     with faults.watching():
         member.deliver(stranger)
-        with pytest.raises(runtime.OwnRoleError, match="STS did not say"):
+        with pytest.raises(context.OwnRoleError, match="STS did not say"):
             member.deliver(applied)
     assert member.state() == exact([rule(80)])
     member.deliver(applied)

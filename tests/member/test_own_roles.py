@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from member.chalicelib import runtime
+from member.chalicelib import context
 from shared.domain.caller import Caller
 
 ACCOUNT = "222222222222"
@@ -26,16 +26,16 @@ def caller(role: str, *, account: str = ACCOUNT) -> Caller:
 def run_as(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
     """Let STS say that this function runs under a role."""
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/member-dev-revertSecurityGroup"
-    monkeypatch.setattr(runtime, "_own_session_arn", lambda *_: arn)
+    monkeypatch.setattr(context, "_own_session_arn", lambda *_: arn)
 
 
-@pytest.mark.parametrize("function", runtime.OWN_FUNCTIONS)
+@pytest.mark.parametrize("function", context.OWN_FUNCTIONS)
 @pytest.mark.parametrize("name", ["", "member-dev-revertSecurityGroup"], ids=["elsewhere", "in Lambda"])
 def test_the_roles_of_all_functions_are_own(monkeypatch: pytest.MonkeyPatch, function: str, name: str) -> None:
     """What the apply function changes is not taken back, although Chalice gave it another role."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", name)
     run_as(monkeypatch, "member-dev-revertSecurityGroup")
-    assert runtime.is_own(caller(f"member-dev-{function}"), "eu-west-1")
+    assert context.is_own(caller(f"member-dev-{function}"), "eu-west-1")
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ def test_the_roles_of_all_functions_are_own(monkeypatch: pytest.MonkeyPatch, fun
 def test_a_role_that_only_resembles_one_is_not_own(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
     """Another stage's role, a longer or a shorter name gets no pass."""
     run_as(monkeypatch, "member-dev-revertSecurityGroup")
-    assert not runtime.is_own(caller(role), "eu-west-1")
+    assert not context.is_own(caller(role), "eu-west-1")
 
 
 def test_the_same_role_name_in_another_account_is_not_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A role is account and name."""
     run_as(monkeypatch, "member-dev-revertSecurityGroup")
     stranger = caller("member-dev-applySecurityGroupChange", account="999999999999")
-    assert not runtime.is_own(stranger, "eu-west-1")
+    assert not context.is_own(stranger, "eu-west-1")
 
 
 def test_one_role_for_all_functions_is_own_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a shared role only that one passes."""
     run_as(monkeypatch, "security-groups")
-    assert runtime.is_own(caller("security-groups"), "eu-west-1")
-    assert not runtime.is_own(caller("security-applySecurityGroupChange"), "eu-west-1")
+    assert context.is_own(caller("security-groups"), "eu-west-1")
+    assert not context.is_own(caller("security-applySecurityGroupChange"), "eu-west-1")
 
 
 def test_each_credentials_own_role_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,16 +73,16 @@ def test_each_credentials_own_role_is_asked_for(monkeypatch: pytest.MonkeyPatch)
 
     class Sts:
         def get_caller_identity(self) -> dict[str, str]:
-            account = runtime.optional("AWS_ACCESS_KEY_ID")
+            account = context.optional("AWS_ACCESS_KEY_ID")
             return {"Arn": f"arn:aws:sts::{account}:assumed-role/member/fn"}
 
-    monkeypatch.setattr(runtime, "client", lambda *_, **__: Sts())
-    runtime._own_session_arn.cache_clear()
+    monkeypatch.setattr(context, "client", lambda *_, **__: Sts())
+    context._own_session_arn.cache_clear()
     for account in (ACCOUNT, "333333333333"):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
-        assert runtime.is_own(caller("member", account=account), "eu-west-1")
-    assert not runtime.is_own(caller("member"), "eu-west-1")
-    runtime._own_session_arn.cache_clear()
+        assert context.is_own(caller("member", account=account), "eu-west-1")
+    assert not context.is_own(caller("member"), "eu-west-1")
+    context._own_session_arn.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_without_sts_a_session_that_may_be_our_own_waits(monkeypatch: pytest.Mon
     def fail(*_: object) -> str:
         raise EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com")
 
-    monkeypatch.setattr(runtime, "_own_session_arn", fail)
+    monkeypatch.setattr(context, "_own_session_arn", fail)
     own = replace(caller("member"), arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/member/{session}")
-    with pytest.raises(runtime.OwnRoleError):
-        runtime.is_own(own, "eu-west-1")
-    assert not runtime.is_own(caller("member"), "eu-west-1")
+    with pytest.raises(context.OwnRoleError):
+        context.is_own(own, "eu-west-1")
+    assert not context.is_own(caller("member"), "eu-west-1")
 
 
 @pytest.mark.parametrize("function", ["guard", "member-dev-applySecurityGroupChange"])
@@ -108,8 +108,8 @@ def test_a_shared_role_that_is_called_like_a_function_has_no_siblings(
     """The function is called otherwise, so these are not Chalice's roles, and anybody may make the others."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", function)
     run_as(monkeypatch, "team-revertSecurityGroup")
-    assert runtime.is_own(caller("team-revertSecurityGroup"), "eu-west-1")
-    assert not runtime.is_own(caller("team-applySecurityGroupChange"), "eu-west-1")
+    assert context.is_own(caller("team-revertSecurityGroup"), "eu-west-1")
+    assert not context.is_own(caller("team-applySecurityGroupChange"), "eu-west-1")
 
 
 def refuse(*_: object) -> Any:
@@ -119,18 +119,18 @@ def refuse(*_: object) -> Any:
 
 def test_a_deployed_role_is_known_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever deploys says which role it is: no port stays open until STS has answered."""
-    monkeypatch.setattr(runtime, "_own_session_arn", refuse)
-    monkeypatch.setenv(runtime.OWN_ROLE_SETTING, f"arn:aws:iam::{ACCOUNT}:role/some/path/member-role")
-    runtime.learn_own_role("eu-west-1")
-    assert runtime.is_own(caller("member-role"), "eu-west-1")
+    monkeypatch.setattr(context, "_own_session_arn", refuse)
+    monkeypatch.setenv(context.OWN_ROLE_SETTING, f"arn:aws:iam::{ACCOUNT}:role/some/path/member-role")
+    context.learn_own_role("eu-west-1")
+    assert context.is_own(caller("member-role"), "eu-west-1")
     for stranger in (caller("member-role-2"), caller("member"), caller("member-role", account="999999999999")):
-        assert not runtime.is_own(stranger, "eu-west-1")
+        assert not context.is_own(stranger, "eu-west-1")
 
 
 @pytest.mark.parametrize("value", ["", "member-role", "arn:aws:iam::222222222222:user/ada", "set by: python -m deploy"])
 def test_where_no_role_is_set_sts_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """A malformed setting exempts nobody and hides nobody."""
     run_as(monkeypatch, "security-groups")
-    monkeypatch.setenv(runtime.OWN_ROLE_SETTING, value)
-    assert runtime.is_own(caller("security-groups"), "eu-west-1")
-    assert not runtime.is_own(caller("member-role"), "eu-west-1")
+    monkeypatch.setenv(context.OWN_ROLE_SETTING, value)
+    assert context.is_own(caller("security-groups"), "eu-west-1")
+    assert not context.is_own(caller("member-role"), "eu-west-1")

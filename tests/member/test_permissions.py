@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 import pytest
 
-from member.chalicelib import runtime
+from member.chalicelib import context
 from shared.domain.rule import Direction
 from shared.wire.messages import RequestMessage
 from tests.support import permissions
@@ -82,7 +82,7 @@ def test_every_right_of_the_member_app_is_used(used: set[tuple[str, str]]) -> No
     """An action that no kind of change makes a function take has no place in its policy, but for a written reason."""
     rights = {
         (function, action)
-        for function in runtime.OWN_FUNCTIONS
+        for function in context.OWN_FUNCTIONS
         for statement in policy_of("member", function)["Statement"]
         if statement["Sid"] not in BY_LAMBDA_ITSELF
         for action in statement["Action"]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from member.chalicelib.cloudtrail.event import read_head, read_rules
 from sandbox.aws.cloudtrail_forms import LARGEST_FIELD_BYTES, request_parameters
 from sandbox.aws.identities import Identities
 from sandbox.settings import SHOP
 from sandbox.system import Sandbox
-from shared.wire.cloudtrail import read_head, read_rules
 
 REGION = "eu-west-1"
 SSH = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shared import settings
+from shared import secrets, settings
 from shared.settings import SettingError
 
 REGION = "eu-west-1"
@@ -21,10 +21,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    settings.forget_secrets()
+    secrets.forget_secrets()
     with mock_aws():
         yield
-    settings.forget_secrets()
+    secrets.forget_secrets()
 
 
 @pytest.mark.parametrize("value", ["", "   ", "\n"])
@@ -80,7 +80,7 @@ def test_a_malformed_region_is_refused(monkeypatch: pytest.MonkeyPatch, value: s
 def test_a_secret_by_value_is_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the two prefixes make a reference."""
     monkeypatch.setenv("slackSigningSecret", "ssmlike-but-not")
-    assert settings.secret("slackSigningSecret") == "ssmlike-but-not"
+    assert secrets.secret("slackSigningSecret") == "ssmlike-but-not"
 
 
 @pytest.mark.usefixtures("aws")
@@ -91,10 +91,10 @@ def test_a_secret_by_reference_is_resolved_once(monkeypatch: pytest.MonkeyPatch)
     arn = manager.create_secret(Name="app/signing", SecretString="from-manager")["ARN"]
     monkeypatch.setenv("slackSigningSecret", "ssm:/app/signing")
     monkeypatch.setenv("expectedToken", f"secretsmanager:{arn}")
-    assert settings.secret("slackSigningSecret") == "from-ssm"
-    assert settings.secret("expectedToken") == "from-manager"
+    assert secrets.secret("slackSigningSecret") == "from-ssm"
+    assert secrets.secret("expectedToken") == "from-manager"
     ssm.put_parameter(Name="/app/signing", Value="rotated", Type="SecureString", Overwrite=True)
-    assert settings.secret("slackSigningSecret") == "from-ssm"
+    assert secrets.secret("slackSigningSecret") == "from-ssm"
 
 
 @pytest.mark.usefixtures("aws")
@@ -103,10 +103,10 @@ def test_a_reference_to_nothing_names_variable_and_reference(monkeypatch: pytest
     """And a later try asks again: the failure is not remembered."""
     monkeypatch.setenv("slackSigningSecret", reference)
     with pytest.raises(SettingError, match=f"Setting slackSigningSecret refers to {reference}, which cannot be read"):
-        settings.secret("slackSigningSecret")
+        secrets.secret("slackSigningSecret")
     if reference.startswith("ssm"):
         boto3.client("ssm", REGION).put_parameter(Name="/gone", Value="found", Type="SecureString")
-        assert settings.secret("slackSigningSecret") == "found"
+        assert secrets.secret("slackSigningSecret") == "found"
 
 
 @pytest.mark.usefixtures("aws")
@@ -114,31 +114,31 @@ def test_a_rotated_secret_is_found_once_the_old_one_does_not_work(monkeypatch: p
     """Whoever finds that it does not work has it read again, once a minute; one that cannot be read stays as it was."""
     ssm = boto3.client("ssm", REGION)
     clock = [1000.0]
-    monkeypatch.setattr(settings.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(secrets.time, "monotonic", lambda: clock[0])
     monkeypatch.setenv("slackSigningSecret", "ssm:/app/signing")
 
     def rotate(value: str) -> None:
         ssm.put_parameter(Name="/app/signing", Value=value, Type="SecureString", Overwrite=True)
 
     rotate("one")
-    assert settings.secret("slackSigningSecret") == "one"
+    assert secrets.secret("slackSigningSecret") == "one"
     rotate("two")
-    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (True, "two")
+    assert (secrets.renewed("slackSigningSecret"), secrets.secret("slackSigningSecret")) == (True, "two")
     rotate("three")
-    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (False, "two")
+    assert (secrets.renewed("slackSigningSecret"), secrets.secret("slackSigningSecret")) == (False, "two")
     clock[0] += 60
-    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (True, "three")
+    assert (secrets.renewed("slackSigningSecret"), secrets.secret("slackSigningSecret")) == (True, "three")
     clock[0] += 60
-    assert not settings.renewed("slackSigningSecret")
+    assert not secrets.renewed("slackSigningSecret")
     ssm.delete_parameter(Name="/app/signing")
     clock[0] += 60
-    assert (settings.renewed("slackSigningSecret"), settings.secret("slackSigningSecret")) == (False, "three")
+    assert (secrets.renewed("slackSigningSecret"), secrets.secret("slackSigningSecret")) == (False, "three")
 
 
 def test_a_secret_by_value_is_never_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It changes with its container."""
     monkeypatch.setenv("slackSigningSecret", "by-value")
-    assert not settings.renewed("slackSigningSecret")
+    assert not secrets.renewed("slackSigningSecret")
 
 
 @pytest.mark.usefixtures("aws")
@@ -148,4 +148,4 @@ def test_a_reference_to_an_empty_secret_is_an_error(monkeypatch: pytest.MonkeyPa
     manager.create_secret(Name="empty", SecretString="  ")
     monkeypatch.setenv("slackSigningSecret", "secretsmanager:empty")
     with pytest.raises(SettingError, match="which is empty"):
-        settings.secret("slackSigningSecret")
+        secrets.secret("slackSigningSecret")

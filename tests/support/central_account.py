@@ -14,15 +14,15 @@ from chalice.test import Client
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
+from central.chalicelib.requests.items import record_from_item
+from central.chalicelib.requests.table import INDEX, TABLE
+from central.chalicelib.slack.signature import sign
 from shared.aws.attributes import from_attributes, to_attributes
-from shared.aws.requests_table import INDEX, TABLE
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
 from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
-from shared.slack.signature import sign
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
-from shared.wire.request_items import record_from_item
 from shared.wire.rule_json import time_to_text
 from tests.support import permissions
 from tests.support.aws_clients import aws_client

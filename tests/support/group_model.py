@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from shared.domain.plan import Authorize, Describe, Modify, Plan, Revoke, Step
+from member.chalicelib.ec2.plan import Authorize, Describe, Modify, Plan, Revoke, Step
 from shared.domain.rule import Rule
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.domain.baseline import Baseline
+from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
+from member.chalicelib.state.baseline import Baseline
 from shared.domain.request import Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
-from shared.wire.ec2 import permissions, rule_from_api, rule_request
 from shared.wire.messages import AppliedMessage, ApplyMessage, ErrorMessage, Message, RequestMessage, read_message
 from shared.wire.messages import write_message as write
 from tests.support import events
@@ -164,7 +164,7 @@ class Member:
 
     def baseline(self, group_id: str = "") -> Baseline | None:
         """Return the group's baseline as the app reads it."""
-        from shared.aws.state_table import StateTable
+        from member.chalicelib.state.table import StateTable
 
         return StateTable(REGION).baseline(group_id or self.group_id)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shared.domain.call import Call, CallKind
+from member.chalicelib.cloudtrail.call import Call, CallKind
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.record import Debt, Entry, Record

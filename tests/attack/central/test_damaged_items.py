@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from central.chalicelib.requests.table import TABLE
 from shared.aws.attributes import to_attributes
-from shared.aws.requests_table import TABLE
 from tests.support.central_account import Central
 
 

@@ -1,7 +1,7 @@
 """Clicks that Slack never sent, or that somebody changed on the way: one table for each kind of forgery.
 
 What is plainly unsigned or malformed stands in ``tests/central/test_refused_requests.py``; who may decide in
-``tests/central/test_clicks.py``.
+``tests/central/test_click.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from central.chalicelib.slack.signature import sign
 from shared.domain.request import Request
-from shared.slack.signature import sign
 from tests.support.central_account import APPROVER, SECRET, Central, click_body, make_request
 
 SIGNATURE = "X-Slack-Signature"

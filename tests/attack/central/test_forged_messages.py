@@ -1,7 +1,7 @@
 """What somebody who may publish on the central topics cannot do: change, replace, decide or end requests of others.
 
-What is plainly unreadable stands in ``tests/central/test_questions.py``, reports that don't fit in
-``tests/central/test_outcomes.py``.
+What is plainly unreadable stands in ``tests/central/test_intake.py``, reports that don't fit in
+``tests/central/test_outcome.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from central.chalicelib.outcomes import MessageRefusedError
-from shared.aws.requests_table import DifferentRequestError
+from central.chalicelib.outcome import MessageRefusedError
+from central.chalicelib.requests.table import DifferentRequestError
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
 from shared.domain.request import Request

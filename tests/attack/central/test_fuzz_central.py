@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from hypothesis import strategies as st
 
-from central.chalicelib.outcomes import MessageRefusedError
+from central.chalicelib.outcome import MessageRefusedError
+from central.chalicelib.requests.items import record_from_item
+from central.chalicelib.requests.table import DifferentRequestError
+from central.chalicelib.slack.signature import sign
 from central.chalicelib.triggers import WrongTopicError
-from shared.aws.requests_table import DifferentRequestError
-from shared.slack.signature import sign
 from shared.wire.messages import MessageError, RequestMessage, write_message
-from shared.wire.request_items import record_from_item
 from tests.attack.fuzzing import NASTY, Record, fuzz, mutated
 from tests.attack.test_fuzz_parsers import CLICK, all_messages
 from tests.shared.slack.test_messages_safety import assert_inert, assert_sound

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from member.chalicelib.snapshots import SnapshotError
-from shared.aws.security_groups import Ec2Error
-from shared.wire.cloudtrail import EventError
+from member.chalicelib.cloudtrail.event import EventError
+from member.chalicelib.ec2.security_groups import Ec2Error
+from member.chalicelib.snapshot import SnapshotError
 from shared.wire.messages import ApplyMessage, MessageError, write_message
 from tests.attack.fuzzing import Record, fuzz, mutated
 from tests.attack.test_fuzz_parsers import all_messages

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from member.chalicelib.cloudtrail.event import EventError
 from shared.telemetry import logger
-from shared.wire.cloudtrail import EventError
 from tests.support import events
 from tests.support.member_account import ACCOUNT, Member, Person, rule
 

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 from moto import mock_aws
 
+from member.chalicelib.ec2.plan import Authorize, Revoke
+from member.chalicelib.ec2.security_groups import Ec2Error, SecurityGroups, _translated
 from shared.aws import clients
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
-from shared.aws.security_groups import Ec2Error, SecurityGroups, _translated
 from shared.aws.topics import partition, publish, topic_arn
-from shared.domain.plan import Authorize, Revoke
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import DenyMessage, read_message
 from tests.support.faults import Faults

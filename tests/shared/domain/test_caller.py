@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from member.chalicelib.cloudtrail.identity import read_caller
 from shared.domain.caller import Caller, is_role_arn, is_service_linked_role, is_session_of
-from shared.wire.event_identity import read_caller
 from shared.wire.fields import Field
 from tests.support import events
 

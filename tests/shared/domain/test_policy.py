@@ -9,20 +9,12 @@ from typing import get_args
 import pytest
 from hypothesis import given
 
-from shared.domain.call import Call, CallKind
+from member.chalicelib.cloudtrail.call import Call, CallKind
+from member.chalicelib.cloudtrail.event import read_head
+from member.chalicelib.decision import decide, decide_drift, denied_at_once
 from shared.domain.caller import Caller
-from shared.domain.policy import (
-    GuardedKind,
-    Policies,
-    Policy,
-    decide,
-    decide_drift,
-    denied_at_once,
-    may_decide,
-    person_behind,
-)
+from shared.domain.policy import GuardedKind, Policies, Policy, may_decide, person_behind
 from shared.domain.rule import cidr, make_rule
-from shared.wire.cloudtrail import read_head
 from tests.support import events, strategies
 
 ADA, BOB = "U061F7AUR", "U0BOB0BOB"

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.domain.record import Record
-from tests.shared.domain.examples import NOON
 from tests.shared.slack.examples import make_record, make_request, many
+from tests.support.examples import NOON
 
 HOUR = timedelta(hours=1)
 

@@ -1,0 +1,170 @@
+"""Writes requests down: a table for people, CSV for spreadsheets, JSON Lines for programs.
+
+Texts come from whoever changed a security group, so the table and the CSV show what cannot be seen as escapes, and no
+cell of the CSV begins a formula. JSON Lines has every value exactly as it is stored. The address that Slack gives a
+click (a secret while it lives) is in none of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from central.chalicelib.requests.items import entry_to_item
+from shared.domain.record import Entry, Record
+from shared.slack.describe import edit_sentence, sentence
+from shared.slack.text import visible
+from shared.wire.rule_json import request_to_json, time_to_text
+
+COLUMNS: Final = (
+    "requestedAt",
+    "requestId",
+    "status",
+    "account",
+    "accountName",
+    "region",
+    "groupId",
+    "groupName",
+    "requester",
+    "requesterArn",
+    "eventName",
+    "origin",
+    "kind",
+    "change",
+    "reason",
+    "decidedBy",
+    "decidedByName",
+    "decidedAt",
+    "errorCode",
+    "errorReason",
+    "history",
+    "repeatOf",
+    "repeats",
+)
+"""Of the CSV, in this order; later versions may add some at the end."""
+
+_WIDTHS: Final[Mapping[str, int]] = {
+    "requestedAt": 20,
+    "status": 10,
+    "account": 28,
+    "region": 14,
+    "group": 32,
+    "requester": 36,
+    "change": 44,
+    "again": 8,
+    "decided by": 24,
+    "request": 48,
+}
+
+# Spreadsheets run a cell that begins with one of these. Some split a line at other signs than the comma, so what
+# follows such a sign counts as a beginning too. https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = re.compile("(^|[\"',;|])(\\s*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Return everything that is known of a request: as it was filed (``filedAs``), as it stands, and its history."""
+    request = request_to_json(record.request)
+    return {
+        **request,
+        "filedAs": record.request.status,
+        "status": record.status,
+        "requestedAt": time_to_text(record.requested_at),
+        "kind": record.request.change.kind,
+        "decidedBy": record.decided_by,
+        "decidedByName": record.decided_by_name,
+        "decidedAt": time_to_text(record.decided_at) if record.decided_at is not None else "",
+        "errorCode": record.error_code,
+        "errorReason": record.error_reason,
+        "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",
+        "repeatOf": record.repeat_of,
+        "repeats": record.repeats,
+        "owed": {debt: time_to_text(since) for debt, since in record.owed},
+        "history": [entry_to_item(entry) for entry in record.history],
+    }
+
+
+def json_lines(records: Iterable[Record]) -> Iterator[str]:
+    """Yield one line of JSON per request, in ASCII: no character of a text can act on a terminal."""
+    for record in records:
+        yield json.dumps(to_json(record), separators=(",", ":"))
+
+
+def csv_lines(records: Iterable[Record]) -> Iterator[str]:
+    """Yield a heading and one line per request, all values quoted."""
+    yield _csv_line(COLUMNS)
+    for record in records:
+        known = _columns(record)
+        yield _csv_line(_harmless(known[name]) for name in COLUMNS)
+
+
+def table_lines(records: Iterable[Record]) -> Iterator[str]:
+    """Yield a heading and one line per request; what does not fit is cut, and marked with ``…``."""
+    yield _table_line({name: name for name in _WIDTHS})
+    for record in records:
+        request, known = record.request, _columns(record)
+        yield _table_line(
+            {
+                "requestedAt": known["requestedAt"][:19].replace("T", " "),
+                "status": known["status"],
+                "account": f"{known['accountName']} {known['account']}".strip(),
+                "region": known["region"],
+                "group": f"{known['groupName']} {known['groupId']}".strip(),
+                "requester": known["requester"] or "nobody known",
+                "change": known["change"] or request.change.kind,
+                "again": "repeat" if record.repeat_of else str(record.repeats or ""),
+                "decided by": record.decided_by_name or record.decided_by,
+                "request": request.request_id,
+            }
+        )
+
+
+def _columns(record: Record) -> dict[str, str]:
+    document = to_json(record)
+    requester = record.request.requester
+    return {
+        **{name: str(document.get(name, "")) for name in COLUMNS},
+        "requester": "" if requester is None else requester.name,
+        "requesterArn": "" if requester is None else requester.arn,
+        "change": "; ".join(_phrases(record)),
+        "history": "; ".join(_told(entry) for entry in record.history),
+    }
+
+
+def _phrases(record: Record) -> Iterator[str]:
+    change = record.request.change
+    for verb, rules in (("add", change.added), ("remove", change.removed)):
+        for rule in rules:
+            yield f"{verb} {sentence(rule)}{_described(rule.description)}"
+    for edit in change.modified:
+        yield f"change {edit_sentence(edit)}{_described(edit.after.description)}"
+
+
+def _described(description: str) -> str:
+    return f' "{description}"' if description else ""
+
+
+def _told(entry: Entry) -> str:
+    moved = f"{entry.previous} to {entry.status}" if entry.previous else entry.status
+    return f"{time_to_text(entry.at)} {moved} by {entry.by}{f' ({entry.note})' if entry.note else ''}"
+
+
+def _harmless(text: str) -> str:
+    return _FORMULA.sub(r"\1\2'", visible(text))
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _table_line(cells: Mapping[str, str]) -> str:
+    return "  ".join(_fitted(visible(cells[name]), width) for name, width in _WIDTHS.items()).rstrip()
+
+
+def _fitted(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"

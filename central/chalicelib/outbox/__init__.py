@@ -1,0 +1,1 @@
+"""The outbox: what still has to be posted for a request, and posting it."""

@@ -1,0 +1,73 @@
+"""When a request is only the same one again: something puts back what is taken back, and nobody should be flooded.
+
+The first :data:`ASKED_SINGLY` requests that are alike are asked one by one, since somebody whose rule vanished tries
+once more. From then on one question stands for all of them, shown again each time their number has grown a lot.
+
+What does not belong here: how alike ones are found and counted (``central.chalicelib.requests.duplicates_table``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Final
+
+from shared.domain.caller import Caller
+from shared.domain.request import Request, Status, rule_text
+
+ASKED_SINGLY: Final = 2
+"""So many alike requests are asked each on its own; later ones join the older of these."""
+
+JOINED_FOR: Final = timedelta(hours=24)
+"""For how long later requests join one: then it is asked anew, so that no question stands for what came days later."""
+
+JOINING: Final[frozenset[Status]] = frozenset({"pending", "denied"})
+"""As what requests may be filed that join another: taken back, and asked or denied by policy."""
+
+_SHOWN_AGAIN_AT: Final = 20
+_TIMES_AS_OFTEN: Final = 5
+
+# People of IAM Identity Center share the role of their permission set; only the session says who it is.
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
+_SHARED_BY_PEOPLE: Final = "/AWSReservedSSO_"
+
+
+def likeness(request: Request) -> str:
+    """Return what is the same (hex) for requests that are one and the same change made again by the same somebody.
+
+    That is: group, what approval would apply, and who asks. The sessions of a role count as one, as a pipeline has a
+    new one each time; but those of Identity Center are people. Ids, times and the API call may differ.
+    """
+    change = request.change
+    parts = [request.account, request.region, request.group_id, request.status, request.origin]
+    parts += [_principal(request.requester)]
+    parts += [rule_text("add", rule) for rule in change.added]
+    parts += [rule_text("remove", rule) for rule in change.removed]
+    for edit in change.modified:
+        parts += [rule_text("before", edit.before), rule_text("after", edit.after)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def shown_again_at(made: int) -> int:
+    """Return the last number of times at which a question is shown again: the 3rd, 20th, 100th, 500th, … time.
+
+    Args:
+        made: how often the change was made so far.
+
+    Returns:
+        At most ``made``; 0 while it is too early.
+    """
+    if made < _SHOWN_AGAIN_AT:
+        return ASKED_SINGLY + 1 if made > ASKED_SINGLY else 0
+    step = _SHOWN_AGAIN_AT
+    while step * _TIMES_AS_OFTEN <= made:
+        step *= _TIMES_AS_OFTEN
+    return step
+
+
+def _principal(caller: Caller | None) -> str:
+    if caller is None:
+        return ""
+    is_person = _SHARED_BY_PEOPLE in caller.principal_arn
+    return f"{caller.type} {caller.arn if is_person else caller.principal_arn or caller.arn or caller.name}"

@@ -1,0 +1,1 @@
+"""Slack's side: incoming webhooks, signatures and click payloads."""

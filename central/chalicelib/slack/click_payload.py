@@ -1,0 +1,156 @@
+"""Reads a click on a button: Slack's form body into a typed value.
+
+Who clicked is told by ``user.id`` and ``team.id`` alone: names can be chosen, and ``message`` is what the clicker's
+client shows. What was clicked is told by the button's value, and that counts only as far as the stored request agrees.
+
+https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs
+
+from shared.slack.messages import APPROVE, DENY
+from shared.wire.fields import Field, FieldError
+
+LARGEST_BODY: Final = 1024 * 1024
+"""Bytes. A click repeats the whole message; the largest of ours, in JSON and urlencoded, stays far below."""
+
+_MOST_FORM_FIELDS: Final = 20
+_USER: Final = re.compile(r"[UW][A-Z0-9]{1,40}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}")
+_LONGEST_ID: Final = 255
+_LONGEST_NAME: Final = 80
+_LONGEST_ADDRESS: Final = 2000
+
+
+class ClickError(FieldError):
+    """A signed request that is no click on one of our buttons; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Click:
+    """One click on Approve or Deny.
+
+    Attributes:
+        request_id: from the button.
+        digest: from the button, SHA-256 in hex.
+        approving: whether it was the approve button.
+        user_id: who clicked, e.g. ``U061F7AUR``.
+        user_name: how Slack calls them; for people to read, never to judge by.
+        team_ids: workspaces that took part: the message's and the clicker's own (they differ in a shared channel).
+        token: Slack's old verification token, ``""`` when absent.
+        response_url: where an answer may be posted, ``""`` when absent; ``slack.webhook`` checks it before use.
+        message_ts: Slack's id of the clicked message, ``""`` when absent.
+    """
+
+    request_id: str
+    digest: str
+    approving: bool
+    user_id: str
+    user_name: str = ""
+    team_ids: tuple[str, ...] = ()
+    token: str = ""
+    response_url: str = ""
+    message_ts: str = ""
+
+
+def is_ssl_check(body: bytes) -> bool:
+    """True for Slack's look at the certificate: a form with ``ssl_check=1`` and no payload."""
+    try:
+        form = _form(body)
+    except ClickError:
+        return False
+    return form.get("ssl_check") == ["1"] and "payload" not in form
+
+
+def read_click(body: bytes) -> Click:
+    """Read the raw form body of a signed request.
+
+    Raises:
+        ClickError: when it is no click on one of our buttons, or a field has another form; names the field.
+    """
+    try:
+        return _click(_payload(body))
+    except FieldError as error:
+        raise ClickError(error.path, str(error).removeprefix(f"{error.path}: ")) from error
+
+
+def _form(body: bytes) -> dict[str, list[str]]:
+    try:
+        return parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FORM_FIELDS)
+    except ValueError as error:
+        raise ClickError("body", "is no urlencoded form in UTF-8") from error
+
+
+def _payload(body: bytes) -> Field:
+    values = _form(body).get("payload", [])
+    if len(values) != 1:
+        raise ClickError("payload", "is missing" if not values else "is there more than once")
+    return _json(values[0], "payload")
+
+
+def _json(text: str, path: str) -> Field:
+    try:
+        return Field(json.loads(text), path)
+    except (ValueError, RecursionError) as error:
+        raise ClickError(path, "is no JSON") from error
+
+
+def _click(payload: Field) -> Click:
+    if payload["type"].text() != "block_actions":
+        raise payload["type"].error("expected block_actions")
+    user, action = payload["user"], _action(payload)
+    button = _json(_text(action["value"], _LONGEST_ADDRESS), action["value"].path)
+    teams = (_optional(payload["team"]["id"], _LONGEST_ID), _optional(user["team_id"], _LONGEST_ID))
+    return Click(
+        request_id=_text(button["requestId"], _LONGEST_ID),
+        digest=_matching(button["digest"], _DIGEST),
+        approving=action["action_id"].value == APPROVE,
+        user_id=_matching(user["id"], _USER),
+        user_name=_optional(user.either("username", "name"), _LONGEST_ID)[:_LONGEST_NAME],
+        team_ids=tuple(sorted({team for team in teams if team})),
+        token=_optional(payload["token"], _LONGEST_ID),
+        response_url=_optional(payload["response_url"], _LONGEST_ADDRESS),
+        message_ts=_message_ts(payload["container"]["message_ts"]),
+    )
+
+
+def _action(payload: Field) -> Field:
+    actions = list(payload["actions"].elements())
+    if len(actions) != 1:
+        raise payload["actions"].error(f"expected one action, found {len(actions)}")
+    if actions[0]["action_id"].text() not in (APPROVE, DENY):
+        raise actions[0]["action_id"].error(f"expected {APPROVE} or {DENY}")
+    return actions[0]
+
+
+def _message_ts(field: Field) -> str:
+    return "" if field.is_missing else _matching(field, _TIMESTAMP)
+
+
+def _optional(field: Field, longest: int) -> str:
+    return "" if field.is_missing or field.value == "" else _text(field, longest)
+
+
+def _matching(field: Field, pattern: re.Pattern[str]) -> str:
+    text = field.text()
+    if not pattern.fullmatch(text):
+        raise field.error("has not the form that Slack or we give it")
+    return text
+
+
+def _text(field: Field, longest: int) -> str:
+    text = field.text()
+    if len(text) > longest:
+        raise field.error(f"is longer than {longest} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair: neither DynamoDB nor Slack would take it
+        raise field.error("is no valid Unicode text") from error
+    return text

@@ -1,0 +1,71 @@
+"""What each function of this app loads and makes before its first event (``shared.warm_up``).
+
+The functions share a code base, not their imports: each loads what its own trigger needs and makes the clients for it,
+no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from shared.aws.clients import client
+from shared.secrets import secret
+from shared.warm_up import prepare_function
+
+
+def prepare() -> None:
+    """Make the function that is running ready for its first event."""
+    prepare_function(_READY)
+
+
+def _click(here: str) -> None:
+    client("dynamodb", here, pace="hurried")
+    client("sns", here, pace="hurried")
+    # Where the secret is a reference, AWS is asked. What is loaded meanwhile makes no client: a session is not made for
+    # several threads.
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        reading = meanwhile.submit(secret, "slackSigningSecret")
+        from shared.policy.loading import load_policies
+
+        from . import click  # noqa: F401 - loads the flow
+        from .slack.webhook import warm_up
+
+        warm_up()
+        load_policies()
+    reading.result()
+
+
+def _store_and_tell(here: str) -> None:
+    from . import intake, outcome  # noqa: F401 - loads the flows
+
+    _tell(here)
+
+
+def _take_in(here: str) -> None:
+    from . import outcome  # noqa: F401 - loads the flow
+
+    _tell(here)
+
+
+def _sweep(here: str) -> None:
+    from . import sweep  # noqa: F401 - loads the flow; most sweeps post nothing
+
+    client("dynamodb", here)
+
+
+def _tell(here: str) -> None:
+    from .slack.webhook import warm_up
+
+    client("dynamodb", here)
+    warm_up()
+
+
+_READY: Final[Mapping[str, Callable[[str], None]]] = {
+    "app": _click,  # Chalice's handler of all routes
+    "securityGroupChange": _store_and_tell,
+    "denySecurityGroupChange": _take_in,
+    "errorHandlerSecurityGroupChange": _take_in,
+    "sweepRequests": _sweep,
+}

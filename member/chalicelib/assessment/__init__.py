@@ -1,0 +1,1 @@
+"""What a call did, measured against the baseline and the live group; pure."""

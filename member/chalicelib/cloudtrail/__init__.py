@@ -1,0 +1,1 @@
+"""Reading CloudTrail's records of security-group calls; pure."""

@@ -1,0 +1,209 @@
+"""Every EC2 call the product makes, and what EC2's errors mean.
+
+Callers see rules in and rules out, and :class:`Ec2Error` with EC2's code and whether trying again can help. EC2's forms
+of rules (``ec2.forms``) are imported by the methods that need them: closing a rule by its id does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.aws.clients import client
+from shared.wire.fields import FieldError
+
+if TYPE_CHECKING:
+    from shared.aws.clients import Pace
+    from shared.domain.rule import Direction, Rule
+
+    from .plan import Authorize, Describe, Modify, Revoke
+
+GROUP_GONE: Final = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"})
+RULE_GONE: Final = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
+RULE_THERE: Final = frozenset({"InvalidPermission.Duplicate"})
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: throttling and server errors pass.
+_TRANSIENT: Final = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "RequestThrottled",
+        "EC2ThrottledException",
+        "TooManyRequestsException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "Unavailable",
+        "RequestTimeout",
+        "RequestExpired",
+        "DependencyViolation.Retry",
+    }
+)
+_SERVER_ERROR: Final = 500
+
+
+class Ec2Error(RuntimeError):
+    """EC2 refused a call, or did not answer.
+
+    Attributes:
+        code: EC2's error code, or the class of the connection error.
+        reason: EC2's message.
+        is_transient: trying again can help.
+    """
+
+    def __init__(self, code: str, reason: str, *, is_transient: bool) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.is_transient = is_transient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFacts:
+    """What EC2 says of a group itself."""
+
+    group_id: str
+    name: str
+    owner: str
+
+
+class SecurityGroups:
+    """The security groups of one account in one region.
+
+    Args:
+        region: e.g. ``eu-west-1``.
+        account: 12-digit account; the owner of referenced groups where EC2 does not name one.
+        pace: how calls meet throttling.
+    """
+
+    def __init__(self, region: str, account: str, *, pace: Pace = "usual") -> None:
+        self.region = region
+        self.account = account
+        self._client: Any = client("ec2", region, pace=pace)
+
+    def rules(self, group_id: str) -> tuple[Rule, ...]:
+        """Return all rules of a group, both directions; of a group that is gone, none."""
+        from .forms import rule_from_api
+
+        wanted = [{"Name": "group-id", "Values": [group_id]}]
+        found = self._pages("describe_security_group_rules", "SecurityGroupRules", Filters=wanted)
+        return tuple(rule_from_api(item, self.account) for item in found)
+
+    def all_rules(self) -> Iterator[tuple[str, Rule | FieldError]]:
+        """Yield (group id, rule) for every rule of the region, page by page.
+
+        In the place of a rule that cannot be read stands its error: one odd rule must not hide all other groups.
+        """
+        from .forms import rule_from_api
+
+        for item in self._pages("describe_security_group_rules", "SecurityGroupRules"):
+            try:
+                rule: Rule | FieldError = rule_from_api(item, self.account)
+            except FieldError as error:
+                rule = error
+            yield str(item["GroupId"]), rule
+
+    def all_groups(self) -> Iterator[GroupFacts]:
+        """Yield every group of the region, page by page."""
+        for item in self._pages("describe_security_groups", "SecurityGroups"):
+            yield GroupFacts(group_id=item["GroupId"], name=item["GroupName"], owner=item["OwnerId"])
+
+    def group(self, group_id: str) -> GroupFacts | None:
+        """Return a group, or ``None`` when it is gone."""
+        return self._one_group(GroupIds=[group_id])
+
+    def group_named(self, name: str) -> GroupFacts | None:
+        """Return the group of the default VPC with this name: the only kind the API takes by name."""
+        return self._one_group(GroupNames=[name])
+
+    def revoke_ids(self, group_id: str, direction: Direction, rule_ids: tuple[str, ...]) -> None:
+        """Revoke rules by id in one call.
+
+        Raises:
+            Ec2Error: ``RULE_GONE`` for a call of one rule means it is gone already.
+        """
+        call = self._of(direction, "revoke_security_group_ingress", "revoke_security_group_egress")
+        self._run(call, GroupId=group_id, SecurityGroupRuleIds=list(rule_ids))
+
+    def revoke(self, group_id: str, step: Revoke) -> None:
+        """Carry out a revoke: by rule ids where all are known, otherwise by permission."""
+        if step.rule_ids is not None:
+            self.revoke_ids(group_id, step.direction, step.rule_ids)
+            return
+        from .forms import permissions
+
+        call = self._of(step.direction, "revoke_security_group_ingress", "revoke_security_group_egress")
+        self._run(call, GroupId=group_id, IpPermissions=permissions(step.rules, with_descriptions=False))
+
+    def authorize(self, group_id: str, step: Authorize) -> None:
+        """Carry out an authorize, with descriptions and tags."""
+        from .forms import permissions, tag_specification
+
+        call = self._of(step.direction, "authorize_security_group_ingress", "authorize_security_group_egress")
+        tags = tag_specification(step.rules)
+        more: dict[str, Any] = {"TagSpecifications": tags} if tags else {}
+        self._run(call, GroupId=group_id, IpPermissions=permissions(step.rules, with_descriptions=True), **more)
+
+    def modify(self, group_id: str, step: Modify) -> None:
+        """Edit one rule in place."""
+        from .forms import rule_request
+
+        update = {"SecurityGroupRuleId": step.rule_id, "SecurityGroupRule": rule_request(step.edit.after)}
+        self._run(self._client.modify_security_group_rules, GroupId=group_id, SecurityGroupRules=[update])
+
+    def describe(self, group_id: str, step: Describe) -> None:
+        """Set the descriptions of rules, by permission."""
+        from .forms import permissions
+
+        call = self._of(
+            step.direction,
+            "update_security_group_rule_descriptions_ingress",
+            "update_security_group_rule_descriptions_egress",
+        )
+        rules = tuple(edit.after for edit in step.edits)
+        self._run(call, GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True))
+
+    def _of(self, direction: Direction, ingress: str, egress: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(self._client, ingress if direction == "ingress" else egress)
+        return call
+
+    def _one_group(self, **selection: Any) -> GroupFacts | None:
+        try:
+            found = self._run(self._client.describe_security_groups, **selection)["SecurityGroups"]
+        except Ec2Error as error:
+            if error.code in GROUP_GONE:
+                return None
+            raise
+        facts = (GroupFacts(group_id=one["GroupId"], name=one["GroupName"], owner=one["OwnerId"]) for one in found)
+        return next(facts, None)
+
+    def _pages(self, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
+        # 1000 is the most EC2 returns per page; without MaxResults it may answer with fewer.
+        pages = self._client.get_paginator(operation).paginate(PaginationConfig={"PageSize": 1000}, **arguments)
+        try:
+            for page in pages:
+                yield from page[key]
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error) from error
+
+    def _run(self, call: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            return call(**arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error) from error
+
+
+def _translated(error: ClientError | BotoCoreError) -> Ec2Error:
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "Unknown")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        transient = code in _TRANSIENT or status >= _SERVER_ERROR
+        return Ec2Error(code, error.response["Error"].get("Message", ""), is_transient=transient)
+    # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
+    code = type(error).__name__
+    return Ec2Error(code, str(error), is_transient=code != "ParamValidationError")
