@@ -99,11 +99,11 @@ def codes() -> set[str]:
 
 
 def reasons() -> set[str]:
-    """Return why a call was not, or could not be, taken back: the sentences of finding and reverting."""
+    """Return why a call was not, or could not be, taken back: the sentences of assess and follow_up."""
     return {
         text
         for path, tree in TREES.items()
-        if path.name in ("finding.py", "reverting.py")
+        if path.name in ("assess.py", "follow_up.py")
         for node in ast.walk(tree)
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
         for text in texts(node.value)

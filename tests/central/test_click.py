@@ -492,14 +492,14 @@ def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: 
     central.slack.forget()
     start = threading.Barrier(10)
 
-    def click(number: int) -> int:
+    def make_click(number: int) -> int:
         body = click_body(central.slack, request, ("approve", "deny")[number % 2], f"U{number}")
         if number < 10:
             start.wait(10)
         return click.answer(context.begin(Context(number), hurried=True), signed(body), body).status
 
     with ThreadPoolExecutor(10) as pool:
-        assert list(pool.map(click, range(30))) == [200] * 30
+        assert list(pool.map(make_click, range(30))) == [200] * 30
     item = central.item()
     assert len(item["history"]) == 2
     sent = central.sent(APPLY_TOPIC) + central.sent(DENY_TOPIC)

@@ -140,13 +140,13 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
     central.slack.always.clear()
     start = threading.Barrier(4)
 
-    def sweep(number: int) -> None:
+    def run_sweep(number: int) -> None:
         run = context.begin(Context(f"sweep-{number}"), at=datetime.now(UTC) + timedelta(minutes=6))
         start.wait(10)
         sweep.sweep(run)
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(sweep, range(4)))
+        list(pool.map(run_sweep, range(4)))
     assert (len(central.approval), len(central.monitoring)) == (6, 6)
 
 

@@ -18,7 +18,7 @@ from moto import mock_aws
 
 from central.chalicelib.requests.moves import CLAIMED_FOR, Move, Moved, NotMoved
 from central.chalicelib.requests.table import TABLE, DifferentRequestError, RequestsTable
-from shared.aws import updates
+from shared.aws import update_expression
 from shared.aws.attributes import to_attributes
 from shared.aws.update_expression import one_at_a_time
 from shared.domain.change import make_change
@@ -119,9 +119,9 @@ def test_conditional_writes_of_one_process_take_turns(dynamodb: Any, table: Requ
 def others_may_write() -> bool:
     """True when it is nobody's turn; asked by another thread, since one's own turn is no obstacle to oneself."""
     with ThreadPoolExecutor(1) as pool:
-        is_free = pool.submit(updates._TURN.acquire, blocking=False).result()
+        is_free = pool.submit(update_expression._TURN.acquire, blocking=False).result()
         if is_free:
-            pool.submit(updates._TURN.release).result()
+            pool.submit(update_expression._TURN.release).result()
     return is_free
 
 

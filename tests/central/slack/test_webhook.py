@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from urllib3.util import connection
 
+from central.chalicelib.slack import webhook
 from central.chalicelib.slack.webhook import (
     SlackError,
     SlackRefusedError,
@@ -25,7 +26,6 @@ from central.chalicelib.slack.webhook import (
     post_once,
 )
 from shared.settings import SettingError
-from shared.slack import webhook
 from tests.support.slack_stand_in import OK, Reply, SlackStandIn
 
 PATH = "/services/T1/B1/secret-of-the-hook"
