@@ -18,7 +18,9 @@ from shared.domain.change import Change
 from shared.domain.rule import Rule
 
 Status = Literal["pending", "approved", "applied", "denied", "expired", "error", "unreverted", "observed"]
-Origin = Literal["call", "snapshot"]
+Origin = Literal["call", "snapshot", "notice"]
+"""Where a request comes from: a recorded call, a difference that a snapshot found, or the product itself, which reports
+something about a group or a region that nobody has to decide (``observed``, without a change)."""
 
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {
     "pending": frozenset({"approved", "denied", "expired"}),
@@ -51,7 +53,7 @@ class Request:
         event_name: the API action; empty for drift.
         event_time: when the change was made (of drift: found), UTC.
         change: what approval would apply.
-        origin: ``call`` or ``snapshot``.
+        origin: ``call``, ``snapshot`` or ``notice``; see :data:`Origin`.
         status: the status it comes into being with.
         reason: why it is ``unreverted``, ``observed`` or denied by policy; may say more about a pending one.
         remaining: rules of an ``unreverted`` request that are still in force although nobody approved them (or still

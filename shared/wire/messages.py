@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, assert_never
 
 from shared.domain.request import FIRST_STATUSES, Request
+from shared.domain.rule import Direction
 from shared.wire.compression import from_text, to_text
 from shared.wire.fields import Field, FieldError
 from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
@@ -80,7 +81,26 @@ class DenyMessage:
     digest: str
 
 
-Message = RequestMessage | AppliedMessage | ErrorMessage | ApplyMessage | DenyMessage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedMessage:
+    """Member → central on ``securityGroupChange``: a region's groups were accepted as they are.
+
+    Attributes:
+        account_name: how people call the account.
+        adopted_at: when each direction was adopted, e.g. ``(("ingress", …),)``.
+        groups: how many groups were accepted.
+        not_stored: ids of groups whose rules could not be stored; they count as unknown.
+    """
+
+    account: str
+    account_name: str
+    region: str
+    adopted_at: tuple[tuple[Direction, datetime], ...]
+    groups: int
+    not_stored: tuple[str, ...] = ()
+
+
+Message = RequestMessage | AppliedMessage | AdoptedMessage | ErrorMessage | ApplyMessage | DenyMessage
 
 
 def write_message(message: Message) -> str:
@@ -91,6 +111,16 @@ def write_message(message: Message) -> str:
             body = {"type": "request", "request": request_to_json(message.request)}
         case AppliedMessage():
             body = {"type": "applied", **_subject(message), "appliedAt": time_to_text(message.applied_at)}
+        case AdoptedMessage():
+            body = {
+                "type": "adopted",
+                "account": message.account,
+                "accountName": message.account_name,
+                "region": message.region,
+                "adoptedAt": {direction: time_to_text(moment) for direction, moment in message.adopted_at},
+                "groups": message.groups,
+                "notStored": list(message.not_stored),
+            }
         case ErrorMessage():
             body = {
                 "type": "error",
@@ -142,6 +172,8 @@ def _read(field: Field) -> Message:
     kind = field["type"].text()
     if kind == "request":
         return _read_request(field["request"])
+    if kind == "adopted":
+        return _read_adopted(field)
     request_id, digest = field["requestId"].text(), field["digest"].text()
     if kind == "deny":
         return DenyMessage(request_id=request_id, digest=digest)
@@ -180,3 +212,21 @@ def _read_request(field: Field) -> RequestMessage:
     if request.status not in FIRST_STATUSES:
         raise field["status"].error(f"a request cannot come into being as {request.status!r}")
     return RequestMessage(request=request)
+
+
+def _read_adopted(field: Field) -> AdoptedMessage:
+    if field["adoptedAt"].is_missing:
+        raise field["adoptedAt"].error("is missing")
+    adopted = {direction: moment.time() for direction, moment in field["adoptedAt"].members()}
+    unknown = sorted(adopted.keys() - {"ingress", "egress"})
+    if unknown:
+        raise field["adoptedAt"].error(f"{unknown[0]!r} is not a direction")
+    directions: tuple[Direction, ...] = ("egress", "ingress")
+    return AdoptedMessage(
+        account=field["account"].text(),
+        account_name=field["accountName"].optional_text(),
+        region=field["region"].text(),
+        adopted_at=tuple((direction, adopted[direction]) for direction in directions if direction in adopted),
+        groups=field["groups"].integer(),
+        not_stored=tuple(one.text() for one in field["notStored"].elements()),
+    )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.domain.request import FIRST_STATUSES, MOVES, Request, Status
 from shared.wire.messages import (
+    AdoptedMessage,
     AppliedMessage,
     ApplyMessage,
     DenyMessage,
@@ -32,7 +33,22 @@ SMALL: list[Message] = [
     ErrorMessage(**PLACE, code="InvalidPermission.Duplicate", reason="The rule is already there.", failed_at=AT),
     ApplyMessage(request_id="r-1", digest="d" * 64, approver_id="U061F7AUR", approver_name="Ada", approved_at=AT),
     DenyMessage(request_id="r-1", digest="d" * 64),
+    AdoptedMessage(
+        account="222222222222",
+        account_name="shop",
+        region="eu-west-1",
+        adopted_at=(("egress", AT), ("ingress", AT)),
+        groups=12,
+        not_stored=("sg-1",),
+    ),
 ]
+
+
+def test_an_adoption_of_an_unknown_direction_is_refused() -> None:
+    """The error names the direction."""
+    text = write_message(SMALL[-1]).replace("egress", "sideways")
+    with pytest.raises(MessageError, match=r"adoptedAt: 'sideways' is not a direction"):
+        read_message(text)
 
 
 @pytest.mark.parametrize("message", SMALL, ids=lambda message: type(message).__name__)
@@ -62,9 +78,9 @@ def test_a_request_that_claims_to_be_decided_is_refused(status: Status) -> None:
 
 @pytest.mark.parametrize("message", SMALL, ids=lambda message: type(message).__name__)
 def test_every_field_of_a_message_is_needed(message: Message) -> None:
-    """Without any one of them (but a name) the message is refused, and the error names the field."""
+    """Without one of them (names and empty lists excepted) the message is refused, and the error names the field."""
     document = json.loads(write_message(message))
-    for key in document.keys() - {"approverName"}:
+    for key in document.keys() - {"approverName", "accountName", "notStored"}:
         damaged = {name: value for name, value in document.items() if name != key}
         with pytest.raises(MessageError) as caught:
             read_message(json.dumps(damaged))
