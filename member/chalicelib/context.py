@@ -1,10 +1,14 @@
-"""The member app's composition root: the only place that reads the clock and knows who the product itself is."""
+"""The member app's composition root: what one invocation works with, and who the product itself is.
+
+The only place of this app that reads the clock and waits.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,8 +18,13 @@ from shared.domain.caller import Caller, is_role_arn, is_session_of
 from shared.settings import account_id, optional, region
 from shared.telemetry import logger
 
+from .ec2.security_groups import SecurityGroups
+
 if TYPE_CHECKING:
+    from shared.aws.clients import Pace
     from shared.wire.messages import Message
+
+    from .state.table import StateTable
 
 OWN_ROLE_SETTING: Final = "ownRoleArn"
 """The environment variable with the role that the app's functions run under; whoever deploys it sets it."""
@@ -27,13 +36,49 @@ class OwnRoleError(RuntimeError):
     """STS did not say which role this is, and the caller may be this very function; the event is delivered again."""
 
 
+@dataclass
+class Context:
+    """What one invocation works with.
+
+    Attributes:
+        region: this function's, e.g. ``eu-west-1``; empty where nobody says (on somebody's own machine).
+    """
+
+    region: str
+
+    @cached_property
+    def account(self) -> str:
+        """The 12-digit account of this function; empty when it cannot be found out."""
+        return own_account(self.region)
+
+    @cached_property
+    def table(self) -> StateTable:
+        """What this account stores for the region."""
+        from .state.table import StateTable  # here, because no revoke should wait for it
+
+        return StateTable(self.region, pause=pause)
+
+    def groups(self, *, pace: Pace = "usual") -> SecurityGroups:
+        """Return the security groups of this account and region."""
+        return SecurityGroups(self.region, self.account, pace=pace)
+
+
+def begin(in_region: str = "") -> Context:
+    """Return the context of an invocation.
+
+    Args:
+        in_region: the region of what triggered it, where the environment does not say.
+    """
+    return Context(region=optional("AWS_REGION") or in_region or optional("AWS_DEFAULT_REGION"))
+
+
 def now() -> datetime:
     """Return the time, UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the composition root reads the clock
 
 
 def pause(seconds: float) -> None:
-    """Wait between two looks at a group: what EC2 answers is eventually consistent."""
+    """Wait between two looks at a group, or between two tries of a write."""
     time.sleep(seconds)
 
 
@@ -42,7 +87,7 @@ def account_name(account: str) -> str:
     return optional("accountName") or account
 
 
-def tell_central(topic: str, message: Message, subject: str) -> None:
+def publish(topic: str, message: Message, subject: str) -> None:
     """Publish a message to a topic of the central account.
 
     Raises:
@@ -55,11 +100,14 @@ def tell_central(topic: str, message: Message, subject: str) -> None:
     publish(arn, message, subject=subject)
 
 
+# -- who the product itself is -----------------------------------------------------------------------------------------
+
+
 def is_own(caller: Caller, in_region: str) -> bool:
     """True when the caller is a session of a role of this app's functions.
 
-    The deployment says which role that is, so that no port has to wait for an answer. Where it does not, STS is asked,
-    once per container.
+    The deployment says which role that is, so that no revoke has to wait for an answer. Where it does not, STS is
+    asked, once per container.
 
     Raises:
         OwnRoleError: when STS does not answer and the session carries the name of one of the product's functions.
@@ -73,8 +121,8 @@ def is_own(caller: Caller, in_region: str) -> bool:
         own = _own_session_arn(in_region, optional("AWS_ACCESS_KEY_ID"))
     except (ClientError, BotoCoreError) as error:
         # Lambda names its sessions after the function, whose name CloudFormation may capitalise and lengthen. Such a
-        # name proves nothing, so it is no reason to let a change pass; but it is one to ask again before taking back
-        # what may be an approved change of our own.
+        # name proves nothing, so it is no reason to allow a change; but it is one to ask again before reverting what
+        # may be an approved change of our own.
         session = caller.arn.rsplit("/", 1)[-1].lower()
         if any(function.lower() in session for function in OWN_FUNCTIONS):
             raise OwnRoleError(f"STS did not say which role this function runs under: {error}") from error
@@ -83,7 +131,17 @@ def is_own(caller: Caller, in_region: str) -> bool:
     return any(is_session_of(caller, session) for session in _sessions_of_the_app(own))
 
 
-def learn_own_role(in_region: str) -> None:
+def own_account(in_region: str) -> str:
+    """Return the account of the role that this function runs under; empty when STS does not answer."""
+    try:
+        arn = _deployed_role() or _own_session_arn(in_region, optional("AWS_ACCESS_KEY_ID"))
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("own account unknown", extra={"error": str(error)})
+        return ""
+    return arn.split(":")[4]
+
+
+def find_own_role(in_region: str) -> None:
     """Find out which role this is, where the deployment did not say, so that the first event need not wait.
 
     Raises:
@@ -122,5 +180,5 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _own_session_arn(in_region: str, _access_key: str) -> str:
-    """Ask STS who this is, once for the credentials at hand; in a hurry, because a port may be open meanwhile."""
+    """Ask STS who this is, once for the credentials at hand; fail fast, because a port may be open meanwhile."""
     return client("sts", in_region, pace="hurried").get_caller_identity()["Arn"]

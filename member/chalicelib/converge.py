@@ -1,151 +1,149 @@
-"""Brings the rules that one call touched back to the approved state, and reads back until they are.
+"""The one loop that brings a group to a wanted state and reads back until it is there.
 
-The approved state may change meanwhile: an approval may be carried out at this very moment. So whoever writes to EC2
-looks at the baseline afterwards, and whoever writes the baseline (``applying``) looks at EC2 afterwards; whichever is
-later sees the other and puts things right.
+Reverts, drift, approved changes and their rollback use it; they differ in what they want. What EC2 answers is
+eventually consistent, so the group is read again, with growing pauses; an edit without effect in place is made by
+replacing the rule; and what was refused for lack of room is tried again after something was removed.
+
+What does not belong here: what is wanted (the flows), what a single call is (``ec2.execution``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
-from shared.domain.change import Change, by_identity, make_change
-from shared.domain.policy import Policy
+from shared.domain.change import Change, make_change
 from shared.domain.rule import Rule
 
 from . import context
-from .assessment.assess import Finding, find
-from .cloudtrail.call import Call
-from .ec2.execution import Failure, replacing, take_back
-from .ec2.plan import Plan, make_plan
-from .ec2.security_groups import Ec2Error, SecurityGroups
-from .state.baseline import Baseline, find_like
-from .state.table import StateTable
+from .ec2.execution import run
+from .ec2.plan import Plan, make_plan, replacing_plan
+from .ec2.refusal import GROUP_GONE, NOT_IN_FORCE, Ec2Error, Refusal
+from .ec2.security_groups import SecurityGroups
+from .rule_set import RuleSet
 
-_LOOKS: Final = 5
-_PAUSE_SECONDS: Final = 0.5
+PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
+"""Between looks at a group; EC2's reads may lag some seconds behind a confirmed write.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/query-api-troubleshooting.html#eventual-consistency"""
+
+
+class Goal(Protocol):
+    """A state of a group."""
+
+    def left(self, live: RuleSet) -> Change:
+        """Return what leads from the live rules to the wanted state; empty when they are it."""
+
+    def is_certain(self, live: RuleSet) -> bool:
+        """True when a first look that shows nothing left to do can be believed."""
+
+    def note_written(self, change: Change) -> None:
+        """Hear what has just been written to EC2, or tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A goal that is a function of the live rules alone."""
+
+    left: Callable[[RuleSet], Change]
+
+    def is_certain(self, live: RuleSet) -> bool:  # noqa: ARG002 - as Goal has it
+        """Believe the first look."""
+        return True
+
+    def note_written(self, change: Change) -> None:
+        """Nothing depends on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reverted:
-    """How taking a call back ended.
+class Converged:
+    """How it ended.
 
     Attributes:
-        finding: what the call did, as first seen against this baseline.
-        left: what is still to be undone; empty when everything was taken back.
-        failures: what EC2 refused in the last try.
-        live: the rules of the group at the end.
+        left: what is still to be done; empty when the group is as wanted.
+        refusals: what EC2 refused in the last try, or took without doing it; none when nothing is left.
+        first: the rules at the beginning.
+        live: the rules at the end.
         read_at: a moment after they were read.
-        baseline: the baseline all this was measured against.
-        is_readable: EC2 showed the group.
+        has_removed: rules were removed, so there is room for others.
     """
 
-    finding: Finding
     left: Change
-    failures: tuple[Failure, ...]
-    live: tuple[Rule, ...]
+    refusals: tuple[Refusal, ...]
+    first: RuleSet
+    live: RuleSet
     read_at: datetime
-    baseline: Baseline | None
-    is_readable: bool = True
+    has_removed: bool = False
 
 
-def take_back_call(call: Call, policy: Policy, groups: SecurityGroups, table: StateTable) -> Reverted:
-    """Take a call back.
+def converge(groups: SecurityGroups, group_id: str, goal: Goal, *, per_rule: bool = True) -> Converged:
+    """Bring a group to a wanted state.
+
+    Args:
+        groups: the account's groups.
+        group_id: which one.
+        goal: what is wanted.
+        per_rule: go on with every other rule where one is refused; otherwise stop at the first refusal.
 
     Raises:
-        Ec2Error: when EC2 could not be asked (throttled, unreachable).
+        Ec2Error: when EC2 could not be asked (throttled, unreachable), or refused to show the group.
     """
-    baseline = table.baseline(call.group_id)
-    try:
-        return _take_back(call, baseline, policy, groups, table)
-    except Ec2Error as error:
-        if error.is_transient:
-            raise
-        return _not_readable(call, baseline, error)
-
-
-def _take_back(
-    call: Call, baseline: Baseline | None, policy: Policy, groups: SecurityGroups, table: StateTable
-) -> Reverted:
-    first: Finding | None = None
-    failures: tuple[Failure, ...] = ()
-    restored: dict[str, Rule] = {}
-    looks, writes = 0, 0
-    while True:
-        live = groups.rules(call.group_id)
-        finding = find(call, baseline, live, policy.directions)
-        first, looks = finding if first is None else first, looks + 1
-        undo = _with_withdrawn(finding.undo, restored, baseline, live)
-        is_settled = undo.is_empty and (looks > 1 or not _is_doubtful(call, finding))
-        if is_settled or looks == _LOOKS or (writes > 1 and failures):
+    refusals: tuple[Refusal, ...] = ()
+    gone: set[str] = set()
+    has_removed, writes = False, 0
+    first = live = groups.rules(group_id)
+    left = goal.left(live)
+    is_settled = left.is_empty and goal.is_certain(live)
+    for number, seconds in enumerate(PAUSES_SECONDS):
+        if is_settled:
             break
-        if writes or undo.is_empty:
-            context.pause(_PAUSE_SECONDS)
-        if undo.is_empty:
-            continue
-        failures = take_back(groups, call.group_id, _plan(undo, in_place=writes == 0))
-        writes += 1
-        transient = next((one.error for one in failures if one.error.is_transient), None)
-        if transient is not None:
-            raise transient
-        opened = by_identity((*undo.added, *(edit.after for edit in undo.modified)))
-        if opened:
-            restored |= opened
-            seen, baseline = baseline, table.baseline(call.group_id)
-            first = first if _version(seen) == _version(baseline) else None
-    return Reverted(
-        finding=first,
-        left=undo,
-        # A refusal no longer matters when the rules are right; a rule that was replaced may be gone.
-        failures=() if undo.is_empty else failures,
+        if number or left.is_empty:
+            context.pause(seconds)
+        if not left.is_empty:
+            outcome = run(groups, group_id, _plan(left, in_place=writes == 0), per_rule=per_rule)
+            refusals, writes = outcome.refusals, writes + 1
+            gone |= outcome.gone
+            has_removed = has_removed or bool(left.removed)
+            goal.note_written(left)
+            temporary = next((one for one in refusals if one.is_temporary), None)
+            if temporary is not None and per_rule:
+                raise Ec2Error(temporary)
+        live = _without(groups.rules(group_id), gone)
+        left = goal.left(live)
+        is_settled = left.is_empty or bool(refusals and (writes > 1 or not per_rule))
+    return Converged(
+        left=left,
+        refusals=() if left.is_empty else refusals or tuple(NOT_IN_FORCE.about(rule) for rule in wrong_rules(left)),
+        first=first,
         live=live,
         read_at=context.now(),
-        baseline=baseline,
+        has_removed=has_removed,
     )
 
 
-def _is_doubtful(call: Call, finding: Finding) -> bool:
-    """True when the group does not show what the event tells of, and nobody has seen to it: it is looked at twice."""
-    has_closed_by_id = call.kind == "add" and call.resulting is not None
-    return not has_closed_by_id and not finding.is_unknown and not finding.change.is_empty
+def wrong_rules(left: Change) -> tuple[Rule, ...]:
+    """Return the rules that are not as wanted: still there, still missing, or still as they were edited."""
+    return (*left.removed, *left.added, *(edit.before for edit in left.modified))
 
 
-def _with_withdrawn(undo: Change, restored: dict[str, Rule], baseline: Baseline | None, live: Iterable[Rule]) -> Change:
-    """Add the rules this call's revert restored whose removal has been approved meanwhile."""
-    if baseline is None or not restored:
-        return undo
-    withdrawn = [now for rule in restored.values() if not baseline.like(rule) and (now := find_like(live, rule))]
-    known = [rule for rule in withdrawn if baseline.knows(rule.direction)]
-    return make_change(added=undo.added, removed=by_identity((*undo.removed, *known)).values(), modified=undo.modified)
+def deleted_references(refusals: tuple[Refusal, ...]) -> list[Rule]:
+    """Return the rules that can never be restored, because the group they refer to has been deleted."""
+    return [
+        one.rule
+        for one in refusals
+        if one.rule is not None and one.rule.source.kind == "group" and one.code in GROUP_GONE
+    ]
 
 
-def _plan(undo: Change, *, in_place: bool) -> Plan:
-    """Return the steps of a revert; edits that had no effect in place are replaced by removing and adding the rule."""
+def _plan(left: Change, *, in_place: bool) -> Plan:
+    """Return the steps; edits that had no effect in place are made by removing and adding the rule."""
     if in_place:
-        return make_plan(undo)
-    rest = make_change(added=undo.added, removed=undo.removed)
-    return (*make_plan(rest), *replacing(undo.modified))
+        return make_plan(left)
+    rest = make_change(added=left.added, removed=left.removed)
+    return (*make_plan(rest), *replacing_plan(left.modified))
 
 
-def _version(baseline: Baseline | None) -> int:
-    return baseline.version if baseline is not None else 0
-
-
-def _not_readable(call: Call, baseline: Baseline | None, error: Ec2Error) -> Reverted:
-    """What can be said when EC2 refuses to show the group: what the event says, and that nobody checked."""
-    rules = call.resulting if call.resulting is not None else call.requested
-    change = make_change(added=rules) if call.kind == "add" else make_change(removed=rules)
-    if call.kind not in ("add", "remove"):
-        change = make_change()
-    return Reverted(
-        finding=Finding(change=change, undo=make_change(), reason=str(error), is_unknown=True),
-        left=change,
-        failures=tuple(Failure(rule=rule, error=error) for rule in rules),
-        live=(),
-        read_at=context.now(),
-        baseline=baseline,
-        is_readable=False,
-    )
+def _without(live: RuleSet, gone: set[str]) -> RuleSet:
+    """Return the rules without those that EC2 has answered to be gone: reads may still show them."""
+    return RuleSet(rule for rule in live if rule.rule_id not in gone) if gone else live

@@ -1,44 +1,51 @@
 """What becomes of a difference between baseline and live group that no event has explained.
 
-It is never blessed: it stays a difference until somebody approves it, an allowed call explains it, or it is taken back.
-It has to stand for the policy's grace period first, so that a late event comes before, and is looked at again right
-before anything is done about it.
+It is never added to the baseline automatically: it stays a difference until somebody approves it, an allowed call
+explains it, or it is reverted. Each rule that differs has its own time since when it was seen; it has to differ for the
+policy's grace period first, so that a late event comes before. What could not be reverted is tried again by each
+snapshot until it is.
+
+What does not belong here: reading the groups of a region (``snapshot``).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.change import Change, diff, make_change, undo
 from shared.domain.policy import Policy
-from shared.domain.request import Request, Status
-from shared.domain.rule import Rule
-from shared.telemetry import count
+from shared.domain.request import Request
+from shared.telemetry import count, logger
 
-from . import context, publish
+from . import context, publishing
 from .assessment.conflicts import what_is_left
+from .context import Context
+from .converge import Converged, State, converge, deleted_references, wrong_rules
 from .decision import Decision, decide_drift, denied_at_once
-from .ec2.execution import Failure, replacing, take_back
-from .ec2.plan import make_plan
-from .ec2.security_groups import Ec2Error, GroupFacts, SecurityGroups
+from .ec2.refusal import Ec2Error
+from .ec2.security_groups import GroupFacts, SecurityGroups
+from .publishing import STATE_ERRORS
+from .rule_set import RuleSet
 from .state.baseline import (
+    REVERTED_BY_COMPARISON,
     Baseline,
-    Drift,
-    learn,
-    learn_direction,
+    Difference,
+    accept_change,
+    differences,
+    joined,
     narrowed,
-    with_current_ids,
-    with_current_tags,
+    shortfall,
+    with_ids_seen,
+    with_tags_seen,
 )
 from .state.items import LedgerEntry
-from .state.table import StateTable
 
-_FAILURES_TOLD: Final = 5
-_PAUSE_SECONDS: Final = 0.5
+_REFUSALS_SHOWN: Final = 5
+_NOTED_FOR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,193 +54,231 @@ class Look:
 
     Attributes:
         facts: the group.
-        live: its rules.
+        live: its rules in the guarded directions.
         read_at: a moment after they were read.
         policy: of the group's account.
         now: the time of the snapshot, UTC.
-        grace: how long a difference may stand.
-        note: why the snapshot was taken, if not by schedule.
     """
 
     facts: GroupFacts
-    live: tuple[Rule, ...]
+    live: RuleSet
     read_at: datetime
     policy: Policy
     now: datetime
-    grace: timedelta
-    note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Difference:
-    """A difference and what policy wants done about it.
+def look_for_drift(here: Context, look: Look, known: Baseline) -> None:
+    """Compare a group with its baseline, and deal with differences that have stood for long enough.
 
-    Attributes:
-        change: what leads from the baseline to the live group; of one that is taken back, the guarded kinds alone.
-        decision: policy's word.
-        reports: it is only shown.
-        digest: identifies all this, so that a change of policy makes it another difference.
+    Args:
+        here: this invocation.
+        look: the group.
+        known: its baseline, as it was read before the rules were.
     """
-
-    change: Change
-    decision: Decision
-    reports: bool
-    digest: str
-
-
-def look_for_drift(look: Look, known: Baseline, table: StateTable) -> None:
-    """Compare a group with its baseline, and see to a difference that has stood for long enough."""
     current = _current(known, look)
-    found = _difference(current, look)
-    drift = known.drift
-    if drift is not None and not drift.filed and (found is None or drift.digest != found.digest):
-        _finish(known, drift, found, look, table)
-    if found is None:
-        _save(replace(current, drift=None), known, table)
+    parts = _parts(current, look.live)
+    _publish_unfinished(here, known, parts, look.now)
+    current = replace(current, differences=_noted(known, parts, look.now))
+    # The same as before is not written again; where an event was faster, its word counts more than ours.
+    saved = known if current == known else here.table.save(current)
+    if saved is None:
         return
-    # A time that lies ahead of the clock would never come; the period starts anew.
-    if drift is None or drift.digest != found.digest or drift.since > look.now:
-        drift = Drift(digest=found.digest, since=look.now)
-    saved = _save(replace(current, drift=drift), known, table)
-    if saved is not None and not drift.filed and look.now - drift.since >= look.grace:
-        _see_to(saved, found, drift, look, table)
+    due = [one for one in current.differences if one.key in parts and look.now - one.since >= look.policy.drift_grace]
+    if due:
+        _deal_with(here, replace(current, version=saved.version), due, look)
 
 
 def _current(known: Baseline, look: Look) -> Baseline:
     """Return the baseline with the tags, ids, name and directions of today."""
-    current = with_current_tags(narrowed(known, look.policy.directions), look.live)
-    current = with_current_ids(current, look.live, look.read_at)
-    for direction in look.policy.directions:
-        current = learn_direction(current, direction, look.live, look.read_at)
-    return replace(current, group_name=look.facts.name)
+    current = with_ids_seen(narrowed(known, look.policy.directions), look.live)
+    return replace(with_tags_seen(current, look.live), group_name=look.facts.name)
 
 
-def _difference(baseline: Baseline, look: Look) -> _Difference | None:
-    directions = look.policy.directions
-    whole = diff(baseline.guarded(directions), (rule for rule in look.live if rule.direction in directions))
-    if whole.is_empty:
-        return None
+def _parts(baseline: Baseline, live: RuleSet) -> dict[str, Change]:
+    wanted = [direction for direction, _ in baseline.adopted]
+    return differences(diff(baseline.rules.of(wanted), live.of(wanted)))
+
+
+def _noted(known: Baseline, parts: dict[str, Change], now: datetime) -> tuple[Difference, ...]:
+    """Return each difference with the time since when it has been seen.
+
+    A time that lies ahead of the clock would never come; such a period starts anew.
+    """
+    before = {one.key: one for one in known.differences}
+    fresh = (before.get(key, Difference(key=key, since=now)) for key in sorted(parts))
+    noted = [one if one.since <= now else replace(one, since=now) for one in fresh]
+    memory = [
+        one for one in known.differences if one.key.startswith(REVERTED_BY_COMPARISON) and now - one.since < _NOTED_FOR
+    ]
+    return (*noted, *memory)
+
+
+def _publish_unfinished(here: Context, known: Baseline, parts: dict[str, Change], now: datetime) -> None:
+    """Publish what became of differences that are gone, if an earlier run crashed before it could."""
+    gone = {one.request_id for one in known.differences if one.request_id and one.key not in parts}
+    standing = {one.request_id for one in known.differences if one.key in parts}
+    noted = {one.request_id for one in known.differences if one.key.startswith(REVERTED_BY_COMPARISON)}
+    for request_id in sorted(gone - standing - noted):
+        entry = here.table.entry(request_id)
+        if entry is not None and entry.outcome == "unreverted":
+            _report_overcome(here, known, entry.request.request_id, now)
+        elif entry is not None:
+            publishing.publish_again(here, entry)
+
+
+# -- differences that are due ------------------------------------------------------------------------------------------
+
+
+def _deal_with(here: Context, baseline: Baseline, due: list[Difference], look: Look) -> None:
+    groups = here.groups(pace="steady")
+    live = groups.rules(baseline.group_id)
+    newest = here.table.baseline(baseline.group_id)
+    if newest is None or newest.version != baseline.version:
+        return  # an event is being handled; the next snapshot looks again
+    parts = _parts(baseline, live)
+    due = [one for one in due if one.key in parts]
     decision = decide_drift(look.policy, baseline.group_id)
-    guarded = _guarded(whole, look.policy)
-    reports = decision.verb == "report" or guarded.is_empty
-    verb = "report" if reports else decision.verb
-    return _Difference(
-        change=whole if reports else guarded, decision=decision, reports=reports, digest=_digest(whole, verb)
-    )
-
-
-def _save(baseline: Baseline, known: Baseline, table: StateTable) -> Baseline | None:
-    """Write a baseline if it changed; return ``None`` when an event was faster, whose word counts more than ours."""
-    return baseline if baseline.is_same_as(known) else table.save(baseline)
-
-
-def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, table: StateTable) -> None:
-    groups = SecurityGroups(table.region, look.facts.owner, pace="steady")
-    look = replace(look, live=groups.rules(baseline.group_id), read_at=context.now())
-    newest, again = table.baseline(baseline.group_id), _difference(baseline, look)
-    if newest is None or newest.version != baseline.version or again is None or again.digest != found.digest:
-        return  # somebody else is at it; the next snapshot looks again
-    if found.decision.verb == "allow":
-        _bless(baseline, look, table)
+    if decision.verb == "allow":
+        _accept(here, baseline, [parts[one.key] for one in due], live)
         return
-    reason = " ".join(part for part in (f"{found.decision.reason}.", look.note) if part)
-    request = _request(baseline, found.change, drift, look, "observed" if found.reports else "pending", reason)
+    guarded = {one.key for one in due if not _guarded(parts[one.key], look.policy).is_empty}
+    reverted = [one for one in due if one.key in guarded and decision.verb == "revert"]
+    reported = [one for one in due if one not in reverted and not one.request_id]
+    if reported:
+        baseline = _report(here, baseline, reported, parts, live, decision, look, guarded)
+    if reverted:
+        _revert(here, groups, baseline, reverted, parts, look, decision)
+
+
+def _accept(here: Context, baseline: Baseline, parts: Iterable[Change], live: RuleSet) -> Baseline:
+    accepted = accept_change(baseline, joined(parts), live, context.now())
+    return here.table.save(replace(accepted, differences=())) or accepted
+
+
+def _report(
+    here: Context,
+    baseline: Baseline,
+    due: list[Difference],
+    parts: dict[str, Change],
+    live: RuleSet,
+    decision: Decision,
+    look: Look,
+    guarded: set[str],
+) -> Baseline:
+    """Publish differences that are only shown; those that policy allows become part of the baseline."""
+    change = joined(parts[one.key] for one in due)
+    request = _request(baseline, change, due, look, decision.reason)
+    publishing.publish_request(here, replace(request, status="observed"))
+    count("Drift", account=look.facts.owner, status="observed")
+    accepts = look.policy.mode == "observe"
+    allowed = [one for one in due if accepts or one.key not in guarded]
+    marked = {one.key: replace(one, request_id=request.request_id) for one in due if one not in allowed}
+    accepted = accept_change(baseline, joined(parts[one.key] for one in allowed), live, context.now())
+    rest = tuple(marked.get(one.key, one) for one in baseline.differences if one not in allowed)
+    changed = replace(accepted, differences=rest)
+    return here.table.save(changed) or changed
+
+
+def _revert(
+    here: Context,
+    groups: SecurityGroups,
+    baseline: Baseline,
+    due: list[Difference],
+    parts: dict[str, Change],
+    look: Look,
+    decision: Decision,
+) -> None:
+    """Revert differences; those that have no request yet get one together."""
+    fresh = [one for one in due if not one.request_id]
+    change = joined(parts[one.key] for one in fresh)
+    request = _request(baseline, change, fresh, look, f"{decision.reason}.")
+    entries, problem = publishing.add_entries(here, request) if fresh else ([], None)
+    wanted = undo(joined(parts[one.key] for one in due))
+    done = converge(groups, baseline.group_id, State(lambda live: what_is_left(wanted, live)))
     count("Drift", account=look.facts.owner, status=request.status)
-    # The ledger first: should this function die between the revert and the telling, the next snapshot finishes it.
-    entry = table.add_entry(publish.new_entry(request))
-    if not found.reports:
-        entry, live = _revert(entry, groups, table)
-        baseline = with_current_ids(baseline, live, context.now())
-    publish.tell(entry, table)
-    # What was taken back is over: the same difference, should it be seen again, is a new one.
-    is_over = entry.outcome in ("reverted", "denied")
-    table.save(replace(baseline, drift=None if is_over else replace(drift, filed=True)))
+    for entry in entries:
+        publishing.publish_entry(_as_ended(here, entry, done))
+    _note_reverted(here, baseline, due, request.request_id, done, look)
+    if problem is not None:
+        raise problem
 
 
-def _bless(baseline: Baseline, look: Look, table: StateTable) -> None:
-    """Take the group as it is: policy exempts it."""
-    fresh = learn(
-        region=baseline.region,
+def _as_ended(here: Context, entry: LedgerEntry, done: Converged) -> LedgerEntry:
+    """Return a ledger entry as its revert ended; what is still wrong makes it ``unreverted``."""
+    wrong = [rule for rule in wrong_rules(done.left) if _concerns(entry, rule.identity)]
+    if not wrong:
+        return entry if entry.outcome != "unreverted" else here.table.move_entry(entry, "reverted") or entry
+    refusals = [
+        one for one in done.refusals if one.rule is not None and one.rule.identity in {r.identity for r in wrong}
+    ]
+    try:
+        here.table.move_entry(entry, "unreverted", note=refusals[0].code if refusals else "")
+    except STATE_ERRORS:
+        logger.exception("ledger entry not moved", extra={"request_id": entry.request.request_id})
+    reason = "; ".join(f"{one.rule.identity}: {one}" for one in refusals[:_REFUSALS_SHOWN] if one.rule is not None)
+    request = replace(
+        entry.request, status="unreverted", reason=f"{entry.request.reason} {reason}".strip(), remaining=tuple(wrong)
+    )
+    return replace(entry, request=request, outcome="unreverted")
+
+
+def _concerns(entry: LedgerEntry, identity: str) -> bool:
+    return any(rule.identity == identity for rule in entry.request.change.rules)
+
+
+def _note_reverted(
+    here: Context, baseline: Baseline, due: list[Difference], request_id: str, done: Converged, look: Look
+) -> None:
+    """Write what is still wrong into the baseline, and say so where an earlier refusal has been overcome."""
+    lost = deleted_references(done.refusals)
+    left = _parts(baseline, done.live)
+    changed = with_ids_seen(baseline, done.live)
+    if lost:
+        changed = accept_change(changed, make_change(removed=lost), done.live, done.read_at)
+        _report_lost(here, baseline, [rule.identity for rule in lost], look)
+    kept = [
+        replace(one, request_id=one.request_id or request_id) if one in due else one
+        for one in baseline.differences
+        if one not in due or one.key in left
+    ]
+    overcome = {one.request_id for one in due if one.request_id and one.key not in left}
+    here.table.save(replace(changed, differences=tuple(kept)))
+    for earlier in sorted(overcome):
+        _report_overcome(here, baseline, earlier, look.now)
+
+
+def _report_overcome(here: Context, baseline: Baseline, request_id: str, now: datetime) -> None:
+    entry = here.table.entry(request_id)
+    if entry is not None and entry.outcome == "unreverted":
+        here.table.move_entry(entry, "reverted")
+    publishing.notice(
+        here,
+        "RevertedLater",
+        f"What could not be reverted for request {request_id} has been reverted now.",
+        at=now,
+        key=request_id,
         group_id=baseline.group_id,
         group_name=baseline.group_name,
-        rules=look.live,
-        directions=look.policy.directions,
-        at=look.read_at,
     )
-    table.save(replace(fresh, version=baseline.version))
 
 
-def _revert(entry: LedgerEntry, groups: SecurityGroups, table: StateTable) -> tuple[LedgerEntry, tuple[Rule, ...]]:
-    """Take a difference back and return the rules then; what EC2 refuses for good makes the request ``unreverted``."""
-    failures, live = _take_back(groups, entry.request.group_id, undo(entry.request.change))
-    if not failures:
-        # An earlier try may have failed for good.
-        return (entry if entry.outcome != "unreverted" else table.move_entry(entry, "reverted") or entry), live
-    transient = next((one.error for one in failures if one.error.is_transient), None)
-    if transient is not None:
-        raise transient
-    table.move_entry(entry, "unreverted", note=failures[0].error.code)
-    reason = "; ".join(f"{failure.rule.identity}: {failure.error}" for failure in failures[:_FAILURES_TOLD])
-    request = replace(
-        entry.request,
-        status="unreverted",
-        reason=f"{entry.request.reason} {reason}",
-        remaining=tuple(failure.rule for failure in failures),
+def _report_lost(here: Context, baseline: Baseline, rules: list[str], look: Look) -> None:
+    publishing.notice(
+        here,
+        "RuleNotRestorable",
+        f"These approved rules refer to a security group that no longer exists: {', '.join(rules)}. They cannot be "
+        "restored, and are not approved any more.",
+        at=look.now,
+        key=", ".join(rules),
+        group_id=baseline.group_id,
+        group_name=baseline.group_name,
     )
-    return replace(entry, request=request, outcome="unreverted"), live
 
 
-def _take_back(groups: SecurityGroups, group_id: str, way_back: Change) -> tuple[tuple[Failure, ...], tuple[Rule, ...]]:
-    """Go the way back and read back; an edit without effect is made by replacing the rule.
-
-    Returns:
-        What EC2 refused, or took without doing it; and the rules afterwards.
-    """
-    failures = take_back(groups, group_id, make_plan(way_back))
-    left, live = _look_again(groups, group_id, way_back)
-    if not left.is_empty and not failures:
-        rest = make_plan(make_change(added=left.added, removed=left.removed))
-        failures = take_back(groups, group_id, (*rest, *replacing(left.modified)))
-        left, live = _look_again(groups, group_id, way_back)
-    silent = Ec2Error("NotInForce", "EC2 reported success, but the group did not change.", is_transient=False)
-    wrong = (*left.removed, *left.added, *(edit.before for edit in left.modified))
-    return failures or tuple(Failure(rule=rule, error=silent) for rule in wrong), live
-
-
-def _look_again(groups: SecurityGroups, group_id: str, way_back: Change) -> tuple[Change, tuple[Rule, ...]]:
-    """Return what is left of a way back, looking twice where something is: EC2's answers are eventually consistent."""
-    live = groups.rules(group_id)
-    left = what_is_left(way_back, live)
-    if not left.is_empty:
-        context.pause(_PAUSE_SECONDS)
-        live = groups.rules(group_id)
-        left = what_is_left(way_back, live)
-    return left, live
-
-
-def _finish(known: Baseline, drift: Drift, found: _Difference | None, look: Look, table: StateTable) -> None:
-    """Take back the rest of a difference, and tell of it, where an earlier run did not live to do so."""
-    entry = table.entry(_request_id(known, drift))
-    if entry is None:
-        return
-    if found is not None and not found.reports:
-        begun, now = entry.request.change, found.change
-        rest = make_change(
-            added=(rule for rule in now.added if rule in begun.added),
-            removed=(rule for rule in now.removed if rule in begun.removed),
-            modified=(edit for edit in now.modified if edit in begun.modified),
-        )
-        groups = SecurityGroups(table.region, look.facts.owner, pace="steady")
-        failures = take_back(groups, look.facts.group_id, make_plan(undo(rest)))
-        if failures:
-            raise failures[0].error
-    publish.tell(entry, table)
-
-
-def _request(baseline: Baseline, change: Change, drift: Drift, look: Look, status: Status, reason: str) -> Request:
-    denied = denied_at_once(look.policy, change.added) if status == "pending" else ""
+def _request(baseline: Baseline, change: Change, due: list[Difference], look: Look, reason: str) -> Request:
+    denied = denied_at_once(look.policy, change.added)
     return Request(
-        request_id=_request_id(baseline, drift),
+        request_id=_request_id(baseline, due),
         account=look.facts.owner,
         account_name=context.account_name(look.facts.owner),
         region=baseline.region,
@@ -241,31 +286,19 @@ def _request(baseline: Baseline, change: Change, drift: Drift, look: Look, statu
         group_name=baseline.group_name,
         requester=None,
         event_name="",
-        event_time=drift.since,
+        event_time=min((one.since for one in due), default=look.now),
         change=change,
         origin="snapshot",
-        status="denied" if denied else status,
+        status="denied" if denied else "pending",
         reason=denied or reason,
     )
 
 
-def _request_id(baseline: Baseline, drift: Drift) -> str:
-    # In the precision the table keeps, so that a later run comes to the same id.
-    since = drift.since.isoformat(timespec="milliseconds")
-    seed = f"{baseline.region}/{baseline.group_id}/{drift.digest}/{since}"
+def _request_id(baseline: Baseline, due: list[Difference]) -> str:
+    # Times in the precision the table keeps, so that a later run comes to the same id.
+    times = sorted(f"{one.key} {one.since.isoformat(timespec='milliseconds')}" for one in due)
+    seed = f"{baseline.region}/{baseline.group_id}/{times}"
     return f"drift-{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
-
-
-def _digest(difference: Change, verb: str) -> str:
-    parts: Mapping[str, object] = {
-        "verb": verb,
-        "added": [(rule.identity, rule.description) for rule in difference.added],
-        "removed": [rule.identity for rule in difference.removed],
-        "modified": [
-            (edit.before.identity, edit.after.identity, edit.after.description) for edit in difference.modified
-        ],
-    }
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _guarded(difference: Change, policy: Policy) -> Change:
@@ -274,3 +307,22 @@ def _guarded(difference: Change, policy: Policy) -> Change:
         removed=difference.removed if "remove" in policy.guard else (),
         modified=difference.modified if "modify" in policy.guard else (),
     )
+
+
+# -- for calls ---------------------------------------------------------------------------------------------------------
+
+
+def restore_waiting(here: Context, groups: SecurityGroups, baseline: Baseline) -> None:
+    """Try again to restore approved rules for which a group had no room, now that something was removed from it."""
+    stored = here.table.baseline(baseline.group_id)
+    waiting = [] if stored is None else [one for one in stored.differences if one.request_id and one.key[:2] == "- "]
+    if stored is None or not waiting:
+        return
+    keys = {one.key.removeprefix("- ") for one in waiting}
+    wanted = [rule for rule in stored.rules if rule.identity in keys]
+    try:
+        done = converge(groups, stored.group_id, State(lambda live: shortfall(wanted, live)))
+    except Ec2Error as error:
+        logger.warning("still no room", extra={"group": stored.group_id, "problem": str(error)})
+        return
+    here.table.update(stored.group_id, lambda known: known and with_ids_seen(known, done.live))

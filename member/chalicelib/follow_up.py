@@ -1,201 +1,130 @@
-"""From a closed port to a filed request.
+"""Finishes handling a call after its new rules were revoked by id: revert the rest, note it, publish the request.
 
-The order is the product: close first, by rule id where the event has one, before anything that could fail
-(``closing``); then find out what exactly happened, keep the baseline, write the request to the ledger, and tell the
-central account. Each step may be repeated: an event that is delivered again finds the revert done and files the same
-request.
+Each step may be repeated: an event that is delivered again finds the revert done and publishes the same request. No
+failure to read or write this account's state prevents the revert or the request: it is reported, and raised at the end,
+so that the event is delivered again.
 
-What does not belong here: how a call is taken back and read back (``taking_back``).
+What does not belong here: how a group is brought to a state (``converge``), what a call did (``assessment``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
-from shared.domain.request import Status
+from shared.domain.request import Request, Status
 from shared.domain.rule import Rule, group
 from shared.telemetry import count, logger, seconds
-from shared.wire.fields import FieldError
 
-from . import context, publish
-from .accept import allow
+from . import context, drift, publishing
+from .acceptance import accept
+from .assessment.assess import Assessment, assess
 from .cloudtrail.call import Call
 from .cloudtrail.event import EventError, read_rules
-from .converge import Reverted, take_back_call
-from .decision import Decision
-from .ec2.revoke_by_id import close_singly
-from .ec2.security_groups import GROUP_GONE, Ec2Error, SecurityGroups
-from .snapshot import reconcile_after
+from .context import Context
+from .converge import Converged, converge, deleted_references, wrong_rules
+from .decision import Decision, denied_at_once
+from .ec2.refusal import GROUP_GONE, Ec2Error, Refusal
+from .ec2.revoke_by_id import revoke_one_by_one
+from .ec2.security_groups import SecurityGroups
+from .group_state import baseline_of
+from .publishing import STATE_ERRORS
+from .region import groups_that_differ
+from .revert import Attempt
+from .rule_set import RuleSet
 from .state.baseline import (
-    EVENT_TIME_STEP,
+    REVERTED_BY_COMPARISON,
     Baseline,
-    learn,
-    learn_direction,
-    with_current_ids,
-    without_in_flight,
+    Difference,
+    accept_change,
+    differences,
+    with_ids_seen,
+    without_unapproved,
 )
 from .state.items import LedgerEntry
-from .state.table import StateTable
+from .state.table import Known
 
 _MAY_BE_OPEN: Final = frozenset({"observed", "unreverted"})
-_REASONS_TOLD: Final = 5
+_REASONS_SHOWN: Final = 5
 _GONE: Final = "The group has been deleted since, so nothing of this is in force."
 _NOT_CHANGED: Final = "EC2 reported success, but the group did not change."
+_NO_SUCH_GROUP: Final = (
+    "refers to a security group that no longer exists; it cannot be restored and is not approved any more"
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What came of closing the rules by id.
-
-    Attributes:
-        rule_ids: the ids that the event has; none where it does not have them all.
-        refusal: why EC2 refused; usually because the rules are gone.
-        closed_at: when they were closed; ``None`` where they were not.
-    """
-
-    rule_ids: tuple[str, ...] = ()
-    refusal: Ec2Error | None = None
-    closed_at: datetime | None = None
-
-
-def go_on(
-    event: Mapping[str, Any], head: Call, decision: Decision, policy: Policy, groups: SecurityGroups, attempt: Attempt
+def follow_up(
+    here: Context,
+    event: Mapping[str, Any],
+    head: Call,
+    decision: Decision,
+    policy: Policy,
+    groups: SecurityGroups,
+    attempt: Attempt,
 ) -> None:
-    """Do what is left to do about a call, now that what could be closed by id is closed.
+    """Finish handling a call after its new rules were revoked by id.
 
     Args:
+        here: this invocation.
         event: the EventBridge event.
         head: who did what to which group.
         decision: every verb but ``ignore``.
         policy: the policy of the call's account.
         groups: the account's groups.
-        attempt: what has been closed.
+        attempt: what has been revoked.
 
     Raises:
-        EventError: when the event cannot be read; names the field. What it did is taken back nevertheless, as far as
-            its rule ids or a comparison with the baseline say what that is.
         Ec2Error: when EC2 could not be asked; the event is delivered again.
+        Exception: what kept this account's state from being read or written, after everything else was done.
     """
-    table = StateTable(head.region)
+    if head.kind == "create_group":
+        return  # a new group has the rules that AWS gives it, whether or not anybody hears of its creation
+    if head.kind == "delete_group":
+        if head.group_id:
+            here.table.forget(head.group_id)
+        return
     if not head.group_id:
-        _without_group(head, is_allowed=decision.verb == "allow")
-    elif head.kind == "create_group":
-        _learn_new_group(table, head, policy)
-    elif head.kind == "delete_group":
-        table.forget(head.group_id)
-    elif decision.verb == "revert":
-        _revert(event, head, policy, groups, table, attempt)
+        _without_group(here, head, decision, policy, groups)
+        return
+    call = _with_ids_of_named_groups(_read(event, head), groups)
+    if decision.verb == "revert":
+        revert_call(here, call, policy, groups, attempt)
     else:
-        allow(read_rules(event, head), decision, policy, groups, table)
+        accept(here, call, decision, policy, groups)
 
 
-def _without_group(head: Call, *, is_allowed: bool) -> None:
-    """Meet a call of which nobody can say which group it touched.
+def _read(event: Mapping[str, Any], head: Call) -> Call:
+    """Return the call with its rules; one whose rules cannot be read counts as one that CloudTrail left them out of."""
+    try:
+        return read_rules(event, head)
+    except EventError as error:
+        count("UnreadableEvents")
+        logger.exception("unreadable event", extra={"request_id": head.request_id, "path": error.path})
+        return replace(head, omitted=True)
 
-    A group named by its name is gone by now, and its rules with it. Else CloudTrail left the details out: what such a
-    call did is found by looking at all groups, unless whoever made it may do as they please.
+
+def _without_group(here: Context, head: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> None:
+    """Handle a call whose event does not say which group it touched.
+
+    A group named by its name is gone by now, and its rules with it. Otherwise CloudTrail left the details out: what
+    such a call did is found by comparing every group with its baseline, unless the caller is allowed to change rules.
     """
-    if head.group_name or head.kind in ("create_group", "delete_group"):
+    if head.group_name:
         logger.info("group is gone", extra={"request_id": head.request_id, "name_of_group": head.group_name})
         return
     count("EventsWithoutGroup", call=head.name)
-    if is_allowed:
+    if decision.verb != "revert":
         logger.warning("allowed call without group", extra={"request_id": head.request_id, "call": head.name})
         return
-    reconcile_after(head)
-
-
-def _learn_new_group(table: StateTable, head: Call, policy: Policy) -> None:
-    """Start the baseline of a new group: no inbound rules. Its default outbound rule is learned by the snapshot."""
-    directions = tuple(one for one in policy.directions if one == "ingress")
-    fresh = learn(
-        region=head.region,
-        group_id=head.group_id,
-        group_name=head.group_name,
-        rules=(),
-        directions=directions,
-        at=head.event_time,
-    )
-    table.update(head.group_id, lambda known: known or fresh)
-
-
-def _revert(
-    event: Mapping[str, Any],
-    head: Call,
-    policy: Policy,
-    groups: SecurityGroups,
-    table: StateTable,
-    attempt: Attempt,
-) -> None:
-    entry = _after_refusal(head, attempt.rule_ids, groups, table) if attempt.refusal is not None else None
-    if attempt.closed_at is not None:
-        _measure_exposure(head, attempt.closed_at)
-    call = _with_ids_of_named_groups(_read_or_compare(event, head, policy, groups, table), groups)
-    entry = entry or table.entry(call.request_id)
-    if entry is not None:
-        _deliver_again(call, entry, policy, groups, table)
-        return
-    reverted = take_back_call(call, policy, groups, table)
-    if reverted.finding.is_unguarded:
-        logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
-        return
-    _file(call, policy, groups, table, reverted, is_measured=attempt.closed_at is not None)
-
-
-def _read_or_compare(
-    event: Mapping[str, Any], head: Call, policy: Policy, groups: SecurityGroups, table: StateTable
-) -> Call:
-    """Return the call with its rules.
-
-    Raises:
-        EventError: when they cannot be read. What baseline and group themselves show of the call is taken back first:
-            nobody gains by a form that nobody foresaw.
-    """
-    try:
-        return read_rules(event, head)
-    except EventError:
-        take_back_call(replace(head, omitted=True), policy, groups, table)
-        raise
-
-
-def _after_refusal(head: Call, ids: tuple[str, ...], groups: SecurityGroups, table: StateTable) -> LedgerEntry | None:
-    """Close rules one by one after EC2 refused to close them together; return the ledger's entry if that settles it.
-
-    A refusal usually means that the event is delivered again and the rules are gone. The ledger says so in one call,
-    where asking EC2 about each rule would take as many as there are rules. Without an answer of the ledger they are
-    asked about all the same: no rule stays open because something else is out of order.
-    """
-    direction = head.direction or "ingress"
-    try:
-        entry = table.entry(head.request_id)
-    except (ClientError, BotoCoreError, FieldError):
-        close_singly(groups, head.group_id, direction, ids)
-        raise
-    if entry is not None and entry.outcome not in _MAY_BE_OPEN:
-        return entry
-    if len(ids) > 1:
-        close_singly(groups, head.group_id, direction, ids)
-    return None
-
-
-def _deliver_again(call: Call, entry: LedgerEntry, policy: Policy, groups: SecurityGroups, table: StateTable) -> None:
-    """Tell again what an earlier delivery filed.
-
-    Where that one found the change allowed (policy was another one) or could not take it back, closing by id may just
-    have closed approved rules: they are opened again.
-    """
-    logger.info("delivered again", extra={"request_id": entry.request.request_id, "outcome": entry.outcome})
-    if call.kind == "add" and entry.outcome in _MAY_BE_OPEN:
-        reverted = take_back_call(call, policy, groups, table)
-        if reverted.is_readable and reverted.live:
-            _keep_baseline(call, policy, table, reverted, entry.request.group_name)
-    publish.tell(entry, table)
+    differing = groups_that_differ(here, policy, since=head.event_time)
+    for group_id in differing:
+        request_id = head.request_id if len(differing) == 1 else f"{head.request_id}-{group_id}"
+        call = replace(head, request_id=request_id, group_id=group_id, omitted=True)
+        revert_call(here, call, policy, groups, Attempt(), is_compared=True)
 
 
 def _with_ids_of_named_groups(call: Call, groups: SecurityGroups) -> Call:
@@ -213,91 +142,308 @@ def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
     return rule if found is None else replace(rule, source=group(found.group_id, account=found.owner))
 
 
-def _file(
-    call: Call, policy: Policy, groups: SecurityGroups, table: StateTable, reverted: Reverted, *, is_measured: bool
+# -- reverting ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Goal:
+    """The approved state of the rules that a call touched.
+
+    The approved state may change meanwhile: an approval may be carried out at this very moment. So whoever writes to
+    EC2 reads the baseline afterwards, and whoever writes the baseline (``apply``) reads EC2 afterwards; whichever is
+    later sees the other's work and puts things right.
+    """
+
+    here: Context
+    call: Call
+    policy: Policy
+    baseline: Baseline | None
+    assessed: Assessment | None = None
+    restored: dict[str, Rule] = field(default_factory=dict)
+
+    def left(self, live: RuleSet) -> Change:
+        """Return what is left to undo of the call, and of restoring what has been approved to go meanwhile."""
+        found = assess(self.call, self.baseline, live, self.policy.directions)
+        self.assessed = found if self.assessed is None else self.assessed
+        return self._with_withdrawn(found.undo, live)
+
+    def is_certain(self, live: RuleSet) -> bool:
+        """False when the group does not show what the event tells of, and nobody has dealt with it."""
+        found = assess(self.call, self.baseline, live, self.policy.directions)
+        is_revoked_by_id = self.call.kind == "add" and self.call.resulting is not None
+        return is_revoked_by_id or found.is_unknown or found.change.is_empty
+
+    def note_written(self, change: Change) -> None:
+        """After rules were added, read the baseline again."""
+        opened = by_identity((*change.added, *(edit.after for edit in change.modified)))
+        if not opened:
+            return
+        self.restored |= opened
+        again = self.here.table.read(self.call.request_id, self.call.group_id).baseline
+        if again is not None and self.baseline is not None and again.version != self.baseline.version:
+            self.baseline, self.assessed = again, None
+
+    def _with_withdrawn(self, undo: Change, live: RuleSet) -> Change:
+        """Add the rules this revert restored whose removal has been approved meanwhile."""
+        baseline = self.baseline
+        if baseline is None or not self.restored:
+            return undo
+        known = without_unapproved(baseline, self.call, live)
+        withdrawn = [
+            now
+            for rule in self.restored.values()
+            if known.knows(rule.direction) and known.like(rule) is None and (now := live.like(rule))
+        ]
+        removed = by_identity((*undo.removed, *withdrawn)).values()
+        return make_change(added=undo.added, removed=removed, modified=undo.modified)
+
+
+def revert_call(
+    here: Context, call: Call, policy: Policy, groups: SecurityGroups, attempt: Attempt, *, is_compared: bool = False
 ) -> None:
-    gone = _is_gone(call, groups, reverted)
-    status, reason = _status(reverted, gone=gone)
-    if status == "pending" and not is_measured:
-        _measure_exposure(call, context.now())
-    request = publish.request_of(
+    """Revert a call and publish its request.
+
+    Args:
+        here: this invocation.
+        call: with its rules.
+        policy: of the account.
+        groups: the account's groups.
+        attempt: what has been revoked by id.
+        is_compared: the group was found by comparing all groups, so it may be another call's change that is reverted.
+    """
+    known = here.table.read(call.request_id, call.group_id)
+    if attempt.refusal is not None and len(attempt.rule_ids) > 1 and not _is_done(known.entry):
+        revoke_one_by_one(groups, call.group_id, call.direction or "ingress", attempt.rule_ids)
+    if attempt.revoked_at is not None:
+        _measure_exposure(call, attempt.revoked_at)
+    if known.entry is not None and not (call.kind == "add" and known.entry.outcome in _MAY_BE_OPEN):
+        logger.info("delivered again", extra={"request_id": call.request_id, "outcome": known.entry.outcome})
+        publishing.publish_again(here, known.entry)
+        return
+    try:
+        live = groups.rules(call.group_id)
+        state = baseline_of(here, known, groups, call.group_id, live)
+    except Ec2Error as error:
+        if error.is_temporary:
+            raise
+        _publish_unreadable(here, call, known, error.refusal)
+        return
+    if not state.is_ours:
+        logger.info("not our group", extra={"request_id": call.request_id, "group": call.group_id})
+        return
+    goal = _Goal(here=here, call=call, policy=policy, baseline=state.baseline)
+    done = converge(groups, call.group_id, goal)
+    found = goal.assessed or assess(call, goal.baseline, done.first, policy.directions)
+    if found.is_unguarded:
+        logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
+        return
+    _finish(
+        here,
         call,
         policy,
-        group_name=publish.group_name(groups, call.group_id, reverted.baseline),
-        change=reverted.finding.change,
+        groups,
+        known,
+        goal,
+        found,
+        done,
+        is_measured=attempt.revoked_at is not None,
+        is_compared=is_compared,
+    )
+
+
+def _is_done(entry: LedgerEntry | None) -> bool:
+    """True when an earlier delivery has reverted this call: the refusal means that its rules are gone."""
+    return entry is not None and entry.outcome not in _MAY_BE_OPEN
+
+
+def _finish(
+    here: Context,
+    call: Call,
+    policy: Policy,
+    groups: SecurityGroups,
+    known: Known,
+    goal: _Goal,
+    found: Assessment,
+    done: Converged,
+    *,
+    is_measured: bool,
+    is_compared: bool,
+) -> None:
+    """Note what was reverted in the baseline, and publish the request."""
+    lost = deleted_references(done.refusals)
+    if lost and goal.baseline is not None and not _is_gone(call, groups, done):
+        # What cannot be restored is not approved any more; measured against the rest, an edit of it is an addition.
+        goal.baseline = accept_change(goal.baseline, make_change(removed=lost), done.live, context.now())
+        found = assess(call, goal.baseline, done.first, policy.directions)
+        done = replace(done, left=_without_rules(done.left, lost), refusals=_others(done.refusals, lost))
+    gone = _is_gone(call, groups, done)
+    status, reason = _status(found, done, lost, gone=gone)
+    if status == "pending" and not is_measured:
+        _measure_exposure(call, context.now())
+    if status == "pending":
+        denied = denied_at_once(policy, found.change.added)
+        status, reason = ("denied", denied) if denied else (status, reason)
+    request = _request(
+        call,
+        group_name=publishing.group_name(groups, call.group_id, goal.baseline),
+        change=found.change,
         status=status,
         reason=reason,
-        remaining=() if gone else _remaining(reverted),
+        remaining=() if gone else (*found.remaining, *wrong_rules(done.left)),
     )
     logger.info(
-        "taken back",
-        extra={
-            "request_id": call.request_id,
-            "group": call.group_id,
-            "status": request.status,
-            "reason": request.reason,
-        },
+        "reverted",
+        extra={"request_id": call.request_id, "group": call.group_id, "status": status, "reason": request.reason},
     )
-    if request.status == "unreverted":
+    if status == "unreverted":
         count("Unreverted", account=call.account)
-    if reverted.is_readable and not gone:
-        _keep_baseline(call, policy, table, reverted, request.group_name)
-    publish.tell(table.add_entry(publish.new_entry(request)), table)
+    problem = known.unread
+    if known.damaged:
+        _report_damage(here, call, known)
+    if not gone and goal.baseline is not None:
+        problem = _keep(here, call, goal.baseline, done, request, lost, is_compared=is_compared) or problem
+    if known.entry is not None:
+        publishing.publish_again(here, known.entry)
+    else:
+        publishing.publish_request(here, request)
+    if done.has_removed and goal.baseline is not None:
+        drift.restore_waiting(here, groups, goal.baseline)
+    if problem is not None:
+        raise problem
 
 
-def _is_gone(call: Call, groups: SecurityGroups, reverted: Reverted) -> bool:
+def _request(
+    call: Call, *, group_name: str, change: Change, status: Status, reason: str, remaining: tuple[Rule, ...]
+) -> Request:
+    return Request(
+        request_id=call.request_id,
+        account=call.account,
+        account_name=context.account_name(call.account),
+        region=call.region,
+        group_id=call.group_id,
+        group_name=group_name,
+        requester=call.caller,
+        event_name=call.name,
+        event_time=call.event_time,
+        change=change,
+        status=status,
+        reason=reason,
+        remaining=remaining,
+    )
+
+
+def _without_rules(change: Change, rules: list[Rule]) -> Change:
+    gone = {rule.identity for rule in rules}
+    return make_change(
+        added=(rule for rule in change.added if rule.identity not in gone),
+        removed=change.removed,
+        modified=(edit for edit in change.modified if edit.after.identity not in gone),
+    )
+
+
+def _others(refusals: tuple[Refusal, ...], rules: list[Rule]) -> tuple[Refusal, ...]:
+    return tuple(one for one in refusals if one.rule not in rules)
+
+
+def _is_gone(call: Call, groups: SecurityGroups, done: Converged) -> bool:
     """True when the group has been deleted; the same error code may speak of a group that a rule refers to."""
-    looks_gone = any(failure.error.code in GROUP_GONE for failure in reverted.failures)
-    if not looks_gone and (reverted.live or not reverted.is_readable):
+    looks_gone = any(one.code in GROUP_GONE for one in done.refusals)
+    if not looks_gone and len(done.live):
         return False
     try:
         return groups.group(call.group_id) is None
     except Ec2Error as error:
-        if error.is_transient:
+        if error.is_temporary:
             raise
         return False
 
 
-def _status(reverted: Reverted, *, gone: bool) -> tuple[Status, str]:
+def _status(found: Assessment, done: Converged, lost: list[Rule], *, gone: bool) -> tuple[Status, str]:
     if gone:
         return "observed", _GONE
-    if reverted.finding.is_unknown or not reverted.left.is_empty or reverted.failures:
-        reasons = [reverted.finding.reason] if reverted.finding.reason else []
-        reasons += dict.fromkeys(f"{failure.rule.identity}: {failure.error}" for failure in reverted.failures)
-        return "unreverted", "; ".join(reasons[:_REASONS_TOLD]) or _NOT_CHANGED
-    return "observed" if reverted.finding.change.is_empty else "pending", reverted.finding.reason
+    notes = [found.reason] if found.reason else []
+    notes += [f"The rule {rule.identity} {_NO_SUCH_GROUP}." for rule in lost]
+    if found.is_unknown or not done.left.is_empty or done.refusals:
+        notes += dict.fromkeys(f"{one.rule.identity if one.rule else ''}: {one}" for one in done.refusals)
+        return "unreverted", "; ".join(notes[:_REASONS_SHOWN]) or _NOT_CHANGED
+    return "observed" if found.change.is_empty else "pending", "; ".join(notes[:_REASONS_SHOWN])
 
 
-def _remaining(reverted: Reverted) -> tuple[Rule, ...]:
-    left = reverted.left
-    return (*reverted.finding.remaining, *left.removed, *left.added, *(edit.before for edit in left.modified))
+def _publish_unreadable(here: Context, call: Call, known: Known, refusal: Refusal) -> None:
+    """Publish what the event says when EC2 refuses to show the group: nobody can check it."""
+    rules = call.resulting if call.resulting is not None else call.requested
+    change = make_change(added=rules) if call.kind == "add" else make_change()
+    change = make_change(removed=rules) if call.kind == "remove" else change
+    count("Unreverted", account=call.account)
+    request = _request(
+        call,
+        group_name=known.baseline.group_name if known.baseline is not None else "",
+        change=change,
+        status="unreverted",
+        reason=str(refusal),
+        remaining=wrong_rules(make_change(removed=change.added, added=change.removed)),
+    )
+    publishing.publish_request(here, request)
+    if known.unread is not None:
+        raise known.unread
 
 
-def _keep_baseline(call: Call, policy: Policy, table: StateTable, reverted: Reverted, group_name: str) -> None:
-    """Note the ids that restored rules have now, and drop what the call had slipped into the baseline.
-
-    A group seen for the first time is learned here, so that the next event about it is measured against something. What
-    is still open of this call is not blessed.
-    """
-    blessed = tuple(rule for rule in reverted.live if rule not in reverted.left.removed)
-    # A removal may have been undone of a rule whose own addition is still to be heard of, be it of the same second.
-    learned_at = reverted.read_at + (EVENT_TIME_STEP if call.kind == "remove" else timedelta(0))
-
-    def kept(known: Baseline | None) -> Baseline:
-        baseline = known or learn(
-            region=call.region,
-            group_id=call.group_id,
-            group_name=group_name,
-            rules=blessed,
-            directions=policy.directions,
-            at=learned_at,
-        )
-        for direction in policy.directions:
-            baseline = learn_direction(baseline, direction, blessed, learned_at)
-        return with_current_ids(without_in_flight(baseline, call), reverted.live, reverted.read_at)
-
-    table.update(call.group_id, kept, known=reverted.baseline)
+def _report_damage(here: Context, call: Call, known: Known) -> None:
+    publishing.notice(
+        here,
+        "StateDamaged",
+        "What this account stores about its approved rules cannot be read, so the change was reverted by what its "
+        f"event says: {'; '.join(known.damaged)}. See the runbook, 'The state is damaged'.",
+        at=call.event_time,
+        key=call.request_id,
+        group_id=call.group_id,
+    )
 
 
-def _measure_exposure(call: Call, closed_at: datetime) -> None:
-    seconds("ExposureSeconds", max(0.0, (closed_at - call.event_time).total_seconds()), call=call.name)
+def _keep(
+    here: Context,
+    call: Call,
+    baseline: Baseline,
+    done: Converged,
+    request: Request,
+    lost: list[Rule],
+    *,
+    is_compared: bool,
+) -> Exception | None:
+    """Write what the call changed in the baseline; return what kept it from being written."""
+    waiting = {}
+    if request.status == "unreverted":
+        waiting = dict.fromkeys(differences(_as_seen(done.left)), request.request_id)
+    if is_compared:
+        removed = (one.rule_id for one in request.change.added)
+        waiting |= {f"{REVERTED_BY_COMPARISON}{rule_id}": request.request_id for rule_id in removed if rule_id}
+
+    def kept(stored: Baseline | None) -> Baseline:
+        known = without_unapproved(stored or baseline, call, done.live)
+        if lost:
+            known = accept_change(known, make_change(removed=lost), done.live, done.read_at)
+        known = with_ids_seen(known, done.live)
+        new = tuple(Difference(key=key, since=done.read_at, request_id=one) for key, one in waiting.items())
+        others = tuple(one for one in known.differences if one.key not in waiting)
+        return replace(known, differences=(*others, *new))
+
+    try:
+        here.table.update(call.group_id, kept, known=baseline if baseline.version else None)
+    except STATE_ERRORS as error:
+        count("StateNotWritten")
+        logger.exception("baseline not written", extra={"request_id": call.request_id, "group": call.group_id})
+        return error
+    return None
+
+
+def _as_seen(left: Change) -> Change:
+    """Return what is left to undo as the difference that a snapshot sees of it."""
+    return make_change(
+        added=left.removed,
+        removed=left.added,
+        modified=(replace(edit, before=edit.after, after=edit.before) for edit in left.modified),
+    )
+
+
+def _measure_exposure(call: Call, revoked_at: datetime) -> None:
+    seconds("ExposureSeconds", max(0.0, (revoked_at - call.event_time).total_seconds()), call=call.name)

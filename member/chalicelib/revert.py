@@ -1,65 +1,84 @@
-"""From an event to a closed port: the exposure window, and nothing that can wait.
+"""From an event to a revoked rule: the exposure window, and nothing that can wait.
 
-An Authorize call whose answer has the ids of its rules is taken back before anything else is looked at, read, imported
-or written down. Everything after that is ``reverting``'s, which is therefore imported only then.
+An Authorize call whose answer has the ids of its rules is reverted before anything else is looked at, read, imported
+or written. Everything after that is in ``follow_up``, which is therefore imported only then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.policy.loading import load_policies
 from shared.telemetry import logger
 
 from . import context
-from .cloudtrail.event import created_rule_ids, read_head
+from .cloudtrail.event import created_rule_ids, read_head, reason_to_ignore
 from .decision import decide
-from .ec2.revoke_by_id import close
-from .ec2.security_groups import SecurityGroups
+from .ec2.refusal import Ec2Error, Refusal
+from .ec2.revoke_by_id import revoke_by_id
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from .cloudtrail.call import Call
-    from .ec2.security_groups import Ec2Error
+    from .context import Context
+    from .ec2.security_groups import SecurityGroups
 
 
-def on_change(event: Mapping[str, Any]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of revoking rules by their ids.
+
+    Attributes:
+        rule_ids: the ids that the event has; none where it does not have them all.
+        refusal: why EC2 refused; usually because the rules are gone.
+        revoked_at: when they were revoked; ``None`` where they were not.
+    """
+
+    rule_ids: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    revoked_at: datetime | None = None
+
+
+def on_change(here: Context, event: Mapping[str, Any]) -> None:
     """Handle one security-group call that EventBridge delivered.
 
     Args:
+        here: this invocation.
         event: the EventBridge event with CloudTrail's record in ``detail``.
 
     Raises:
-        EventError: when the event cannot be read; names the field. What it did is taken back nevertheless, as far as
-            its rule ids or a comparison with the baseline say what that is.
+        EventError: when the event is of no call this product knows.
         Ec2Error: when EC2 could not be asked; the event is delivered again.
     """
-    head = read_head(event)
+    head = read_head(event, context.now())
+    ignored = reason_to_ignore(event, account=here.account, region=here.region)
+    if ignored:
+        logger.info("event ignored", extra={"request_id": head.request_id, "call": head.name, "reason": ignored})
+        return
+    head = replace(head, account=here.account or head.account, region=here.region or head.region)
     policy = load_policies().for_account(head.account)
-    groups = SecurityGroups(head.region, head.account)
+    groups = here.groups()
     is_own = context.is_own(head.caller, head.region)
     if _needs_group_id(head) and not is_own:
         head = _with_group_id(head, groups)
     decision = decide(policy, head, is_own=is_own)
     ids = created_rule_ids(event) if decision.verb == "revert" and head.kind == "add" and head.group_id else ()
-    refusal: Ec2Error | None = None
-    closed_at: datetime | None = None
+    attempt = Attempt(rule_ids=ids)
     try:
         if ids and head.direction is not None:
-            refusal = close(groups, head.group_id, head.direction, ids)
-            closed_at = None if refusal is not None else context.now()
+            refusal = revoke_by_id(groups, head.group_id, head.direction, ids)
+            attempt = replace(attempt, refusal=refusal, revoked_at=context.now() if refusal is None else None)
     finally:
         log = {"request_id": head.request_id, "call": head.name, "group": head.group_id, "caller": head.caller.name}
         logger.info("decided", extra={**log, "verb": decision.verb, "reason": decision.reason})
     if decision.verb == "ignore":
         return
-    from . import follow_up  # here, because no port should wait for it
+    from . import follow_up  # here, because no revoke should wait for it
 
-    attempt = follow_up.Attempt(rule_ids=ids, refusal=refusal, closed_at=closed_at)
-    follow_up.go_on(event, head, decision, policy, groups, attempt)
+    follow_up.follow_up(here, event, head, decision, policy, groups, attempt)
 
 
 def _needs_group_id(head: Call) -> bool:
@@ -70,5 +89,10 @@ def _needs_group_id(head: Call) -> bool:
 def _with_group_id(head: Call, groups: SecurityGroups) -> Call:
     if not head.group_name:
         return head
-    found = groups.group_named(head.group_name)
+    try:
+        found = groups.group_named(head.group_name)
+    except Ec2Error as error:
+        if error.is_temporary:
+            raise
+        return head
     return head if found is None else replace(head, group_id=found.group_id)

@@ -32,15 +32,18 @@ def fitting_parts(request: Request, *, largest: int = LARGEST_MESSAGE) -> tuple[
         largest: bytes a message may have.
 
     Returns:
-        Of a split request, parts with ids ``<id>-1of3`` and so on. A request of one rule is never split.
+        Of a split request, the first part has its id, the others the ids ``<id>-2`` and so on. A request of one rule
+        is never split.
     """
-    parts = _halved(request, largest)
-    if len(parts) == 1:
-        return (request,)
     return tuple(
-        replace(part, request_id=f"{request.request_id}-{number}of{len(parts)}")
-        for number, part in enumerate(parts, start=1)
+        replace(part, request_id=part_id(request.request_id, number))
+        for number, part in enumerate(_halved(request, largest), start=1)
     )
+
+
+def part_id(request_id: str, number: int) -> str:
+    """Return the id of a part of a split request; the first has the id of the whole."""
+    return request_id if number == 1 else f"{request_id}-{number}"
 
 
 def _halved(request: Request, largest: int) -> list[Request]:

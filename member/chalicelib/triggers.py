@@ -1,4 +1,4 @@
-"""Between Chalice's events and the flows: which account, region and time an invocation is about.
+"""Between Chalice's events and the flows: each trigger's entry point, with the context of its invocation.
 
 Each flow is imported when its trigger fires: the functions share a code base, not their imports.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.settings import optional
 from shared.telemetry import count, logger
 
 from . import context
@@ -17,9 +16,6 @@ from .cloudtrail.event import ACTIONS, EventError
 
 if TYPE_CHECKING:
     from chalice.app import CloudWatchEvent, SNSEvent
-
-    from .apply import Place
-
 
 SECURITY_GROUP_CALLS = {
     "source": ["aws.ec2"],
@@ -33,12 +29,12 @@ def security_group_call(event: CloudWatchEvent) -> None:
     """Handle CloudTrail's record of a security-group call.
 
     Raises:
-        EventError: when it cannot be read; operators see the log record, the metric and the dead letter.
+        EventError: when it is of no call this product knows; operators see the log, the metric and the dead letter.
     """
     from . import revert
 
     try:
-        revert.on_change(event.to_dict())
+        revert.on_change(context.begin(), event.to_dict())
     except EventError as error:
         logger.exception("unreadable event", extra={"path": error.path})
         count("UnreadableEvents")
@@ -56,7 +52,7 @@ def approval(event: SNSEvent) -> None:
     trouble: Exception | None = None
     for record in event.to_dict()["Records"]:
         try:
-            apply.on_approval(record["Sns"]["Message"], _place(record["Sns"]))
+            apply.on_approval(context.begin(_region_of(record["Sns"])), record["Sns"]["Message"])
         except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting; raised below
             trouble = error
     if trouble is not None:
@@ -67,20 +63,13 @@ def snapshot(event: CloudWatchEvent) -> None:
     """Look at all groups of the region."""
     from . import snapshot
 
-    snapshot.take_snapshot(event.region, _not_before(event))
+    snapshot.take_snapshot(context.begin(event.region), _not_before(event))
 
 
-def _place(sns: Mapping[str, Any]) -> Place:
-    """Return account and region of the topic; a message handed over by other means is about this function's region."""
-    from shared.wire.messages import APPLY
-
-    from .apply import Place
-
-    arn = str(sns.get("TopicArn", "")).split(":")
-    here = optional("AWS_REGION") or optional("AWS_DEFAULT_REGION")
-    if len(arn) == 6 and arn[5] == APPLY:
-        return Place(account=arn[4], region=arn[3])
-    return Place(account="unknown", region=here)
+def _region_of(sns: Mapping[str, Any]) -> str:
+    """Return the region of the topic; ``""`` for a message handed over by other means."""
+    parts = str(sns.get("TopicArn", "")).split(":")
+    return parts[3] if len(parts) == 6 else ""
 
 
 def _not_before(event: CloudWatchEvent) -> datetime:

@@ -29,7 +29,7 @@ def _revert(here: str) -> None:
 
     client("ec2", here)
     load_policies()
-    context.learn_own_role(here)
+    context.find_own_role(here)
 
 
 def _apply(here: str) -> None:

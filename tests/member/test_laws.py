@@ -110,7 +110,7 @@ def new_group(member: Member, sources: list[list[str]]) -> Callable[[st.DataObje
         rules = [drawn_rule(data, sources) for _ in range(data.draw(st.integers(0, 4)))]
         for one in {one.identity: one for one in rules}.values():
             member.holds(one, group_id=group_id, tags=data.draw(tags).items())
-        member.snapshot()
+        member.adopt()
         member.told()
         return group_id
 

@@ -145,7 +145,7 @@ def test_calls_of_the_second_in_which_the_group_was_learned_end_in_the_approved_
         baseline = member.baseline(group_id)
         assert baseline is not None
         for event in happened:
-            event["detail"]["eventTime"] = at(dict(baseline.learned)["ingress"])
+            event["detail"]["eventTime"] = at(dict(baseline.adopted)["ingress"])
         for number in order:
             member.deliver(happened[number])
         member.deliver(*happened)
@@ -158,7 +158,7 @@ def _new(member: Member) -> str:
     group_id = member.new_group()
     member.holds(R, group_id=group_id, tags=R.tags)
     member.holds(S, group_id=group_id)
-    member.snapshot()
+    member.adopt()
     return group_id
 
 

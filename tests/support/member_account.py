@@ -12,7 +12,15 @@ from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
 from shared.domain.request import Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
-from shared.wire.messages import AppliedMessage, ApplyMessage, ErrorMessage, Message, RequestMessage, read_message
+from shared.wire.messages import (
+    AdoptedMessage,
+    AppliedMessage,
+    ApplyMessage,
+    ErrorMessage,
+    Message,
+    RequestMessage,
+    read_message,
+)
 from shared.wire.messages import write_message as write
 from tests.support import events
 
@@ -80,6 +88,13 @@ class Member:
         event |= {"source": "aws.events", "time": moment, "id": "x", "resources": []}
         self.run("snapshotSecurityGroups", event)
 
+    def adopt(self) -> None:
+        """Accept all groups as they are now, as when the product was deployed just now."""
+        for item in self.dynamodb.scan(TableName="securityGroupState")["Items"]:
+            if not item["id"]["S"].startswith("request#"):
+                self.dynamodb.delete_item(TableName="securityGroupState", Key={"id": item["id"]})
+        self.snapshot()
+
     def deliver(self, *some: Mapping[str, Any]) -> None:
         """Deliver CloudTrail events."""
         for event in some:
@@ -92,7 +107,7 @@ class Member:
             digest=digest or request.digest,
             approver_id="U061F7AUR",
             approver_name="ada",
-            approved_at=datetime(2026, 10, 1, 12, tzinfo=UTC),
+            approved_at=datetime.now(UTC),
         )
         self.deliver_message(write(message))
 
@@ -105,7 +120,11 @@ class Member:
     # -- what the central account hears --------------------------------------------------------------------------------
 
     def told(self) -> list[Message]:
-        """Return what the central account was told since the last call."""
+        """Return the requests and outcomes that the central account was sent since the last call."""
+        return [one for one in self.told_all() if not isinstance(one, AdoptedMessage)]
+
+    def told_all(self) -> list[Message]:
+        """Return everything that the central account was sent since the last call."""
         messages = []
         while found := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for one in found:
@@ -164,14 +183,14 @@ class Member:
 
     def baseline(self, group_id: str = "") -> Baseline | None:
         """Return the group's baseline as the app reads it."""
-        from member.chalicelib.state.table import StateTable
+        from member.chalicelib import context
 
-        return StateTable(REGION).baseline(group_id or self.group_id)
+        return context.begin(REGION).table.baseline(group_id or self.group_id)
 
     def approved(self, group_id: str = "") -> list[tuple[Any, ...]]:
         """Return the inbound rules of the baseline, as :meth:`state` returns those of the group."""
         baseline = self.baseline(group_id)
-        return [] if baseline is None else exact(baseline.guarded(["ingress"]))
+        return [] if baseline is None else exact(baseline.rules.of(["ingress"]))
 
     def ledger(self, request_id: str) -> Json | None:
         """Return the ledger's item of a request, as DynamoDB has it."""

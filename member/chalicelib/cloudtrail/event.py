@@ -1,24 +1,26 @@
-"""Reads a security-group call out of the EventBridge event that CloudTrail sends.
+"""Reads a security-group call out of the EventBridge event that CloudTrail sends. Pure.
 
 CloudTrail writes EC2 calls in several forms at once: camelCase for the old actions, PascalCase below a wrapper for the
 newer ones, one element as an object or several as a list, ports as numbers or text. ``read_head`` reads what the
-decision and a revoke by rule id need; ``read_rules`` adds everything else, so that a form nobody foresaw in a
-description can never keep a port open.
+decision and a revoke by rule id need, and falls back to EventBridge's envelope, or to "unknown", wherever a field has
+an unexpected form; ``read_rules`` adds everything else. So nothing odd in a field can keep a port open.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from shared.wire.fields import Field, FieldError
 
 from .call import Call
-from .forms import anything_omitted, is_omitted, items
+from .forms import anything_omitted, is_omitted, items, soft_mapping, soft_text
 from .identity import read_caller
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from .call import CallKind, RuleEdit
 
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _REGION: Final = re.compile(r"[a-z]{2,10}(-[a-z]{2,20}){1,3}-[0-9]{1,2}")
 """How the regions of all partitions are named, e.g. ``us-gov-west-1``, ``eusc-de-east-1``: it becomes a host name."""
 
@@ -53,19 +56,71 @@ ACTIONS: Final[Mapping[str, _Action]] = {
 """The API actions the member app listens to."""
 
 
-def read_head(event: Mapping[str, object]) -> Call:
-    """Read who did what to which group, and the ids of the rules an Authorize call made; no other rule values.
+def read_head(event: Mapping[str, object], now: datetime) -> Call:
+    """Read who did what to which group; of the rules, nothing.
 
     Args:
         event: the EventBridge envelope with ``detail``, the CloudTrail record.
+        now: taken where neither record nor envelope has a time that can be read.
 
     Raises:
-        EventError: when a field the decision needs is missing or malformed; names the field's path.
+        EventError: when the record's ``eventName`` is not one of :data:`ACTIONS`: nothing can be known of it then.
     """
-    try:
-        return _head(Field(event)["detail"])
-    except FieldError as error:
-        raise _as_event_error(error) from error
+    envelope = Field(event)
+    detail = soft_mapping(envelope["detail"])
+    name = detail["eventName"].value
+    action = ACTIONS.get(name) if isinstance(name, str) else None
+    if action is None:
+        raise EventError("eventName", f"{str(name)[:40]!r} is not a security group call this product knows")
+    error_code = soft_text(detail["errorCode"])
+    parameters = _parameters(detail)
+    group_id = soft_text(parameters.either("groupId", "GroupId")) if not error_code else ""
+    return Call(
+        name=str(name),
+        kind=action.kind,
+        direction=action.direction,
+        request_id=soft_text(detail["requestID"])
+        or soft_text(detail["eventID"])
+        or soft_text(envelope["id"])
+        or _hash(event),
+        event_time=_time(detail["eventTime"]) or _time(envelope["time"]) or now,
+        account=_matching(_ACCOUNT, detail["recipientAccountId"], envelope["account"]),
+        region=_matching(_REGION, detail["awsRegion"], envelope["region"]),
+        caller=read_caller(detail["userIdentity"]),
+        error_code=error_code,
+        group_id=group_id or _group_of_response(detail["responseElements"]),
+        group_name="" if error_code else soft_text(parameters.either("groupName", "GroupName")),
+        omitted=is_omitted(detail["requestParameters"]) or is_omitted(detail["responseElements"]),
+    )
+
+
+def reason_to_ignore(event: Mapping[str, object], *, account: str, region: str) -> str:
+    """Return why an event is no call of this account and region that was made just now, ``""`` when it is one.
+
+    Args:
+        event: the EventBridge envelope.
+        account: this account; empty when unknown.
+        region: this region; empty when unknown.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html (``replay-name``),
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+    envelope = Field(event)
+    detail = soft_mapping(envelope["detail"])
+    if envelope["replay-name"].value:
+        return "it was replayed from an archive"
+    category = detail["eventCategory"].value
+    if category is not None and category != "Management":
+        return f"it is not a management event, but {str(category)[:40]!r}"
+    for field, own in (
+        (detail["recipientAccountId"], account),
+        (envelope["account"], account),
+        (detail["awsRegion"], region),
+        (envelope["region"], region),
+    ):
+        if own and field.value and field.value != own:
+            return f"its {field.path} is not this one"
+    return ""
 
 
 def read_rules(event: Mapping[str, object], head: Call) -> Call:
@@ -113,47 +168,33 @@ def _as_event_error(error: FieldError) -> EventError:
     return EventError(error.path.removeprefix("detail."), error.problem)
 
 
-def _head(detail: Field) -> Call:
-    name = detail["eventName"].text()
-    action = ACTIONS.get(name)
-    if action is None:
-        raise detail["eventName"].error(f"{name!r} is not a security group call this product knows")
-    region = detail["awsRegion"].text()
-    if not _REGION.fullmatch(region):
-        raise detail["awsRegion"].error(f"{region[:40]!r} is no AWS region")
-    caller = read_caller(detail["userIdentity"])
-    account = detail["recipientAccountId"].optional_text() or caller.account
-    if not account:
-        raise detail["recipientAccountId"].error("is missing")
-    error_code = detail["errorCode"].optional_text()
-    parameters = _parameters(detail)
-    group_id = parameters.either("groupId", "GroupId").optional_text() if not error_code else ""
-    return Call(
-        name=name,
-        kind=action.kind,
-        direction=action.direction,
-        request_id=(detail["requestID"] if detail["requestID"].value else detail["eventID"]).text(),
-        event_time=detail["eventTime"].time(),
-        account=account,
-        region=region,
-        caller=caller,
-        error_code=error_code,
-        group_id=group_id or _group_of_response(detail["responseElements"]),
-        group_name="" if error_code else parameters.either("groupName", "GroupName").optional_text(),
-        omitted=is_omitted(detail["requestParameters"]) or is_omitted(detail["responseElements"]),
-    )
+def _time(field: Field) -> datetime | None:
+    try:
+        return field.time()
+    except FieldError:
+        return None
+
+
+def _matching(form: re.Pattern[str], *fields: Field) -> str:
+    return next((text for field in fields if form.fullmatch(text := soft_text(field))), "")
+
+
+def _hash(event: Mapping[str, object]) -> str:
+    return f"event-{hashlib.sha256(repr(event).encode(errors='replace')).hexdigest()[:32]}"
 
 
 def _group_of_response(response: Field) -> str:
-    if response.is_missing or is_omitted(response):
+    if not isinstance(response.value, Mapping) or is_omitted(response):
         return ""
-    if response["groupId"].value:
-        return response["groupId"].text()
-    for name in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet"):
-        for item in items(response[name]):
-            if item["groupId"].value:
-                return item["groupId"].text()
-    return ""
+    if soft_text(response["groupId"]):
+        return soft_text(response["groupId"])
+    try:
+        listed = [
+            one for name in ("securityGroupRuleSet", "revokedSecurityGroupRuleSet") for one in items(response[name])
+        ]
+        return next((found for one in listed if (found := soft_text(soft_mapping(one)["groupId"]))), "")
+    except FieldError:
+        return ""
 
 
 def _with_rules(detail: Field, head: Call) -> Call:
@@ -187,6 +228,6 @@ def _with_rules(detail: Field, head: Call) -> Call:
 
 def _parameters(detail: Field) -> Field:
     """Return the request parameters, without the wrapper that the newer actions put around them."""
-    parameters = detail["requestParameters"]
+    parameters = soft_mapping(detail["requestParameters"])
     wrapped = parameters[f"{detail['eventName'].value}Request"]
-    return parameters if wrapped.is_missing else wrapped
+    return wrapped if isinstance(wrapped.value, Mapping) else parameters

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from shared.wire.fields import Field
+from shared.wire.fields import Field, FieldError
 
 _TRUE: Final = (True, "true")
 _SCALARS: Final = (str, int, float, type(None))
@@ -42,3 +42,16 @@ def items(field: Field) -> Iterator[Field]:
     is_object = isinstance(field.value, Mapping)
     elements = iter((field,) if field.value else ()) if is_object else field.elements()
     yield from (element for element in elements if not is_omitted(element))
+
+
+def soft_mapping(field: Field) -> Field:
+    """Return an object; in the place of anything else an empty one."""
+    return field if isinstance(field.value, Mapping) else Field({}, field.path)
+
+
+def soft_text(field: Field) -> str:
+    """Return text; of anything else nothing."""
+    try:
+        return field.optional_text()
+    except FieldError:
+        return ""

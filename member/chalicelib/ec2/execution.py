@@ -1,54 +1,79 @@
-"""Runs plans against EC2.
+"""Runs the steps of a plan against EC2, and says what EC2 refused.
 
-Two ways to meet a failure. Taking back (:func:`take_back`) goes on with every other rule, one by one where a call of
-several failed: no rule stays open because another one could not be closed. Applying (:func:`carry_out`) stops at the
-first failure, so that the caller can take back what was done: nothing is applied by halves.
+What does not belong here: reading back, and trying again (``converge``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from shared.domain.change import Modification
 from shared.domain.rule import Rule
 
 from .plan import Authorize, Describe, Modify, Plan, Revoke, Step
-from .security_groups import RULE_GONE, RULE_THERE, Ec2Error, SecurityGroups
+from .refusal import RULE_GONE, RULE_THERE, Ec2Error, Refusal
+from .security_groups import SecurityGroups
+
+_GONE: Final = Refusal(code="RuleIsGone", reason="The rule to revoke is gone already.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A step of one rule that EC2 refused."""
+class Outcome:
+    """What EC2 said to the steps of a plan.
 
-    rule: Rule
-    error: Ec2Error
-
-
-def carry_out(groups: SecurityGroups, group_id: str, plan: Plan) -> None:
-    """Run every step in order.
-
-    Raises:
-        Ec2Error: from the first step that fails; earlier steps are done.
+    Attributes:
+        refusals: what it refused.
+        gone: ids of rules that were to be revoked and are gone already.
     """
+
+    refusals: tuple[Refusal, ...] = ()
+    gone: frozenset[str] = frozenset()
+
+
+def run(groups: SecurityGroups, group_id: str, plan: Plan, *, per_rule: bool) -> Outcome:
+    """Run the steps in order.
+
+    Args:
+        groups: the account's groups.
+        group_id: which group.
+        plan: the steps.
+        per_rule: a step that EC2 refuses is tried again rule by rule, and the other steps are run too: no rule stays
+            open because another one failed. A rule to revoke that is gone and a rule to authorize that is there are
+            fine then. Otherwise the first refusal ends it: nothing more is opened.
+    """
+    refusals: list[Refusal] = []
     for step in plan:
-        run(groups, group_id, step)
+        refusals += _run_step(groups, group_id, step, per_rule=per_rule)
+        if refusals and not per_rule:
+            return Outcome(refusals=tuple(refusals))
+    gone = {one.rule.rule_id for one in refusals if one.rule is not None and _is_gone(one)}
+    return Outcome(
+        refusals=tuple(one for one in refusals if not _is_gone(one)),
+        gone=frozenset(rule_id for rule_id in gone if rule_id),
+    )
 
 
-def take_back(groups: SecurityGroups, group_id: str, plan: Plan) -> tuple[Failure, ...]:
-    """Run every step, per rule where a whole call fails, and report what EC2 refused.
+def _run_step(groups: SecurityGroups, group_id: str, step: Step, *, per_rule: bool) -> Iterator[Refusal]:
+    try:
+        _call(groups, group_id, step)
+    except Ec2Error as error:
+        singles = tuple(_singly(step))
+        # A throttled call says nothing about its rules, and sixty calls in its place would make matters worse.
+        if per_rule and len(singles) > 1 and not error.is_temporary:
+            for single in singles:
+                yield from _run_step(groups, group_id, single, per_rule=True)
+        elif per_rule and isinstance(step, Revoke) and error.refusal.code in RULE_GONE:
+            yield from (_GONE.about(rule) for rule in step.rules)
+        elif not (per_rule and isinstance(step, Authorize) and error.refusal.code in RULE_THERE):
+            yield from (error.refusal.about(rule) for rule in _rules(step))
 
-    A rule to revoke that is gone and a rule to authorize that is there are no failures.
-    """
-    return tuple(failure for step in plan for failure in _take_back_step(groups, group_id, step))
+
+def _is_gone(refusal: Refusal) -> bool:
+    return refusal.code == _GONE.code
 
 
-def run(groups: SecurityGroups, group_id: str, step: Step) -> None:
-    """Run one step as one EC2 call.
-
-    Raises:
-        Ec2Error: when EC2 refuses it.
-    """
+def _call(groups: SecurityGroups, group_id: str, step: Step) -> None:
     match step:
         case Revoke():
             groups.revoke(group_id, step)
@@ -58,19 +83,6 @@ def run(groups: SecurityGroups, group_id: str, step: Step) -> None:
             groups.describe(group_id, step)
         case Authorize():
             groups.authorize(group_id, step)
-
-
-def _take_back_step(groups: SecurityGroups, group_id: str, step: Step) -> Iterator[Failure]:
-    try:
-        run(groups, group_id, step)
-    except Ec2Error as error:
-        singles = tuple(_singly(step))
-        # A throttled call says nothing about its rules, and sixty calls in its place would make matters worse.
-        if len(singles) > 1 and not error.is_transient:
-            for single in singles:
-                yield from _take_back_step(groups, group_id, single)
-        elif not _is_already_so(step, error):
-            yield from (Failure(rule=rule, error=error) for rule in _rules(step))
 
 
 def _singly(step: Step) -> Iterator[Step]:
@@ -93,18 +105,3 @@ def _rules(step: Step) -> Iterable[Rule]:
             return [edit.before for edit in step.edits]
         case Modify():
             return [step.edit.before]
-
-
-def _is_already_so(step: Step, error: Ec2Error) -> bool:
-    if isinstance(step, Revoke):
-        return error.code in RULE_GONE
-    return isinstance(step, Authorize) and error.code in RULE_THERE
-
-
-def replacing(edits: Iterable[Modification]) -> Plan:
-    """Return the steps that put rules right by taking them away and adding them anew, for edits that had no effect."""
-    pairs = tuple(edits)
-    return (
-        *(Revoke(direction=edit.before.direction, rules=(edit.before,)) for edit in pairs),
-        *(Authorize(direction=edit.after.direction, rules=(edit.after,)) for edit in pairs),
-    )

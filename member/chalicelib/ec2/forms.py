@@ -143,8 +143,12 @@ def rule_request(rule: Rule) -> Json:
 
 
 def tag_specification(rules: tuple[Rule, ...]) -> list[Json]:
-    """Return the ``TagSpecifications`` of an authorize call whose rules all carry the same tags."""
-    tags = rules[0].tags
+    """Return the ``TagSpecifications`` of an authorize call whose rules all carry the same tags.
+
+    Tags whose keys begin with ``aws:`` are AWS's own; EC2 refuses calls that set them.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+    """
+    tags = [(key, value) for key, value in rules[0].tags if not key.lower().startswith("aws:")]
     if not tags:
         return []
     return [{"ResourceType": "security-group-rule", "Tags": [{"Key": key, "Value": value} for key, value in tags]}]

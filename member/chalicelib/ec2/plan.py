@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
 
-from shared.domain.change import Change, Modification, undo
+from shared.domain.change import Change, Modification
 from shared.domain.rule import Direction, Rule
 
 _T = TypeVar("_T")
@@ -86,9 +86,13 @@ def make_plan(change: Change) -> Plan:
     )
 
 
-def revert_plan(change: Change) -> Plan:
-    """Return the steps that take a change back."""
-    return make_plan(undo(change))
+def replacing_plan(edits: Iterable[Modification]) -> Plan:
+    """Return the steps that put rules right by removing and adding them, for edits that have no effect in place."""
+    pairs = tuple(edits)
+    return (
+        *(Revoke(direction=edit.before.direction, rules=(edit.before,)) for edit in pairs),
+        *(Authorize(direction=edit.after.direction, rules=(edit.after,)) for edit in pairs),
+    )
 
 
 def _fits_in_place(edit: Modification) -> bool:

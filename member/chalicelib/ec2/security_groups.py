@@ -1,7 +1,7 @@
 """Every EC2 call the product makes, and what EC2's errors mean.
 
 Callers see rules in and rules out, and :class:`Ec2Error` with EC2's code and whether trying again can help. EC2's forms
-of rules (``ec2.forms``) are imported by the methods that need them: closing a rule by its id does not.
+of rules (``ec2.forms``) are imported by the methods that need them: revoking a rule by its id does not.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.clients import client
+from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
+
+from .refusal import GROUP_GONE, Ec2Error, Refusal
 
 if TYPE_CHECKING:
     from shared.aws.clients import Pace
     from shared.domain.rule import Direction, Rule
 
+    from ..rule_set import RuleSet
     from .plan import Authorize, Describe, Modify, Revoke
 
-GROUP_GONE: Final = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"})
-RULE_GONE: Final = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
-RULE_THERE: Final = frozenset({"InvalidPermission.Duplicate"})
-
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: throttling and server errors pass.
-_TRANSIENT: Final = frozenset(
+_TEMPORARY: Final = frozenset(
     {
         "RequestLimitExceeded",
         "Throttling",
@@ -46,21 +46,9 @@ _TRANSIENT: Final = frozenset(
 )
 _SERVER_ERROR: Final = 500
 
-
-class Ec2Error(RuntimeError):
-    """EC2 refused a call, or did not answer.
-
-    Attributes:
-        code: EC2's error code, or the class of the connection error.
-        reason: EC2's message.
-        is_transient: trying again can help.
-    """
-
-    def __init__(self, code: str, reason: str, *, is_transient: bool) -> None:
-        super().__init__(f"{code}: {reason}")
-        self.code = code
-        self.reason = reason
-        self.is_transient = is_transient
+GROUPS_PER_PAGE: Final = 1000
+RULES_PER_PAGE: Final = 300
+"""EC2 allows 1000. A rule may carry 50 tags of 128 + 256 characters: a thousand of those are a page of 60 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +74,32 @@ class SecurityGroups:
         self.account = account
         self._client: Any = client("ec2", region, pace=pace)
 
-    def rules(self, group_id: str) -> tuple[Rule, ...]:
-        """Return all rules of a group, both directions; of a group that is gone, none."""
-        from .forms import rule_from_api
+    def rules(self, group_id: str) -> RuleSet:
+        """Return all rules of a group, both directions; of a group that is gone, none.
+
+        A rule that cannot be read is left out, logged and counted: it must not keep others in force.
+        """
+        from ..rule_set import RuleSet
 
         wanted = [{"Name": "group-id", "Values": [group_id]}]
-        found = self._pages("describe_security_group_rules", "SecurityGroupRules", Filters=wanted)
-        return tuple(rule_from_api(item, self.account) for item in found)
+        found = [rule for _, rule in self._rules(Filters=wanted)]
+        unreadable = [rule for rule in found if isinstance(rule, FieldError)]
+        if unreadable:
+            count("UnreadableRules")
+            logger.error("live rules unreadable", extra={"group": group_id, "problem": str(unreadable[0])})
+        return RuleSet(rule for rule in found if not isinstance(rule, FieldError))
 
     def all_rules(self) -> Iterator[tuple[str, Rule | FieldError]]:
         """Yield (group id, rule) for every rule of the region, page by page.
 
         In the place of a rule that cannot be read stands its error: one odd rule must not hide all other groups.
         """
+        return self._rules()
+
+    def _rules(self, **selection: Any) -> Iterator[tuple[str, Rule | FieldError]]:
         from .forms import rule_from_api
 
-        for item in self._pages("describe_security_group_rules", "SecurityGroupRules"):
+        for item in self._pages("describe_security_group_rules", "SecurityGroupRules", RULES_PER_PAGE, **selection):
             try:
                 rule: Rule | FieldError = rule_from_api(item, self.account)
             except FieldError as error:
@@ -110,7 +108,7 @@ class SecurityGroups:
 
     def all_groups(self) -> Iterator[GroupFacts]:
         """Yield every group of the region, page by page."""
-        for item in self._pages("describe_security_groups", "SecurityGroups"):
+        for item in self._pages("describe_security_groups", "SecurityGroups", GROUPS_PER_PAGE):
             yield GroupFacts(group_id=item["GroupId"], name=item["GroupName"], owner=item["OwnerId"])
 
     def group(self, group_id: str) -> GroupFacts | None:
@@ -176,15 +174,14 @@ class SecurityGroups:
         try:
             found = self._run(self._client.describe_security_groups, **selection)["SecurityGroups"]
         except Ec2Error as error:
-            if error.code in GROUP_GONE:
+            if error.refusal.code in GROUP_GONE:
                 return None
             raise
         facts = (GroupFacts(group_id=one["GroupId"], name=one["GroupName"], owner=one["OwnerId"]) for one in found)
         return next(facts, None)
 
-    def _pages(self, operation: str, key: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        # 1000 is the most EC2 returns per page; without MaxResults it may answer with fewer.
-        pages = self._client.get_paginator(operation).paginate(PaginationConfig={"PageSize": 1000}, **arguments)
+    def _pages(self, operation: str, key: str, size: int, **arguments: Any) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **arguments)
         try:
             for page in pages:
                 yield from page[key]
@@ -202,8 +199,9 @@ def _translated(error: ClientError | BotoCoreError) -> Ec2Error:
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "Unknown")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        transient = code in _TRANSIENT or status >= _SERVER_ERROR
-        return Ec2Error(code, error.response["Error"].get("Message", ""), is_transient=transient)
+        is_temporary = code in _TEMPORARY or status >= _SERVER_ERROR
+        reason = error.response["Error"].get("Message", "")
+        return Ec2Error(Refusal(code=code, reason=reason, is_temporary=is_temporary))
     # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
     code = type(error).__name__
-    return Ec2Error(code, str(error), is_transient=code != "ParamValidationError")
+    return Ec2Error(Refusal(code=code, reason=str(error), is_temporary=code != "ParamValidationError"))

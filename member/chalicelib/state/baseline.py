@@ -1,151 +1,387 @@
-"""The baseline: the rules of one security group that are approved, and how it keeps up with the live group.
+"""The baseline: the approved rules of one security group, how calls and approvals change it, and what differs from it.
 
-Rules are keyed by EC2's identity; the current rule id stands beside it, because a restored rule has a new one. Events
-arrive unordered and late, so the baseline also remembers when it was learned, when a rule was last allowed or approved,
-and what was done to its rules lately (``member.chalicelib.state.history``).
+Only what policy allows moves a baseline: approved changes, allowed calls, and the adoption of a region. Nothing is
+accepted because a snapshot or an event showed it. Pure.
+
+What does not belong here: how order and repetition of events are met (``state.approvals``), storage (``state.table``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.change import Change, Modification, by_identity, make_change
-from shared.domain.rule import Direction, Rule
+from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags, cidr, group, make_rule
 
-from ..assessment.rule_index import index_of
 from ..cloudtrail.call import Call
-from .history import Entry, History, Seen, course_of, id_of, rules_of, settled, with_entry
-
-_STAMPS_KEPT: Final = 400
-"""Stamps remembered per group: events are late by minutes, not hundreds of changes."""
-
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+from ..rule_set import RuleSet
+from .approvals import (
+    ADOPTED,
+    APPLIED,
+    CREATED,
+    EDITED,
+    LONG_AGO,
+    REMOVED,
+    Approvals,
+    Editor,
+    moment,
+    placed_rules,
+)
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
 
+DEFAULT_GROUP: Final = "default"
+"""The name that every VPC's default group has, and that no other group can have.
+https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html"""
+
+
+REVERTED_BY_COMPARISON: Final = "reverted: "
+"""Begins the key of a difference that is no more: a rule, by its id, that was reverted for a call of which CloudTrail
+left out even the group. If an allowed call turns out to have made that rule, it is restored."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
-    """A difference between baseline and live group that no event has explained so far.
+class Difference:
+    """One difference between baseline and live group that no event has explained so far.
 
     Attributes:
-        digest: identifies the difference and what policy wants done about it.
+        key: identifies it, see :func:`differences`.
         since: when a snapshot first saw it, UTC.
-        filed: a request has been filed for it.
+        request_id: the request that stands for it; empty while none has been published.
     """
 
-    digest: str
+    key: str
     since: datetime
-    filed: bool = False
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The approved rules of one group.
+    """The approved rules of one group. Build it with :func:`adopt` or :func:`start`.
 
     Attributes:
         region: e.g. ``eu-west-1``.
         group_id: ``sg-…``.
         group_name: the group's name; names cannot be changed in EC2.
-        rules: approved rules, sorted by identity, with their current rule ids.
-        directions: directions that have been learned; rules of others are not known.
-        learned: when each direction was learned. What was called before that may have been learned though nobody had
-            approved it.
-        stamps: when an allowed call or an approval last touched a rule, by rule id and by identity.
-        history: what led to these rules.
-        drift: a difference the last snapshot saw.
+        approvals: what was allowed and approved.
+        adopted: when each direction was adopted; :data:`LONG_AGO` for a group that came later.
+        tags: pairs of a rule's identity and its tags, as the last snapshot saw them; a restored rule gets them again.
+        differences: what the last snapshot saw, by key.
         version: counts writes; the store refuses a write that is based on an older one.
+        rules: the approved rules, sorted by identity; worked out from the rest.
     """
 
     region: str
     group_id: str
     group_name: str = ""
-    rules: tuple[Rule, ...] = ()
-    directions: tuple[Direction, ...] = ()
-    learned: tuple[tuple[Direction, datetime], ...] = ()
-    stamps: tuple[tuple[str, datetime], ...] = ()
-    history: History = field(default_factory=History)
-    drift: Drift | None = None
+    approvals: Approvals = field(default_factory=Approvals)
+    adopted: tuple[tuple[Direction, datetime], ...] = ()
+    tags: tuple[tuple[str, Tags], ...] = ()
+    differences: tuple[Difference, ...] = ()
     version: int = 0
+    rules: RuleSet = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        tags, known = dict(self.tags), dict(self.adopted)
+        rules = {
+            rule.identity: replace(rule, tags=tags.get(rule.identity, ()))
+            for rule in placed_rules(self.approvals.entries).values()
+            if rule.direction in known
+        }
+        object.__setattr__(self, "rules", RuleSet(rules[identity] for identity in sorted(rules)))
 
     def knows(self, direction: Direction) -> bool:
-        """True when the rules of this direction have been learned."""
-        return direction in self.directions
+        """True when it is known which rules of this direction are approved."""
+        return direction in dict(self.adopted)
 
-    def by_id(self, rule_id: str | None, at: datetime | None = None) -> Rule | None:
-        """Return the approved rule that an id stands for, or ``None``.
+    def by_id(self, rule_id: str | None) -> Rule | None:
+        """Return the approved rule that has or had this id, as it is approved now."""
+        for one in self.approvals.entries if rule_id else ():
+            if rule_id in one.ids:
+                found = next(iter(placed_rules([one]).values()), None)
+                return None if found is None else self.rules.with_identity(found.identity)
+        return None
 
-        Args:
-            rule_id: ``sgr-…``.
-            at: the time of the call that names it: by now the id may be another rule's. ``None``: now.
-        """
-        if not rule_id:
-            return None
-        found = course_of(self.history).by_id(rule_id, at)
-        return index_of(self.rules).with_identity(found.identity) if found is not None else None
+    def by_ids(self, rule_ids: Iterable[str | None]) -> list[Rule]:
+        """Return the approved rules that have or had these ids."""
+        wanted = {rule_id for rule_id in rule_ids if rule_id}
+        entries = [one for one in self.approvals.entries if wanted.intersection(one.ids)]
+        found = (self.rules.with_identity(rule.identity) for rule in placed_rules(entries).values())
+        return [rule for rule in found if rule is not None]
 
     def like(self, rule: Rule) -> Rule | None:
-        """Return the approved rule with the identity of ``rule``; see :func:`find_like`."""
-        return find_like(self.rules, rule)
+        """Return the approved rule in the place of ``rule``; see :meth:`RuleSet.like`."""
+        return self.rules.like(rule)
 
-    def guarded(self, directions: Iterable[Direction]) -> tuple[Rule, ...]:
-        """Return the approved rules of these directions."""
-        wanted = frozenset(directions)
-        return tuple(rule for rule in self.rules if rule.direction in wanted)
-
-    def first_id(self, rule: Rule) -> str | None:
-        """Return the first id that is known of an approved rule."""
-        return course_of(self.history).first_id(rule)
-
-    def is_older_than_learned(self, direction: Direction, moment: datetime, *, surely: bool = False) -> bool:
-        """True when a call whose event says ``moment`` may have been made before this direction was learned.
+    def is_adopted_after(self, direction: Direction, event_time: datetime, *, surely: bool = False) -> bool:
+        """True when a call may have been made before the direction was adopted.
 
         Args:
             direction: of the rules.
-            moment: the event's time, in whole seconds.
+            event_time: of the call, in whole seconds.
             surely: the call must have been made before, not only in the same second.
         """
-        learned = dict(self.learned).get(direction)
-        return learned is not None and (moment + EVENT_TIME_STEP <= learned if surely else moment < learned)
-
-    def last_change(self, rule: Rule) -> datetime | None:
-        """Return when an allowed call or an approval last touched a rule, by its id or its identity."""
-        stamps = dict(self.stamps)
-        found = [stamps[key] for key in (rule.rule_id, rule.identity) if key in stamps]
-        return max(found, default=None)
-
-    @property
-    def forgotten_until(self) -> datetime:
-        """The time up to which stamps have been forgotten: what has none may have been touched until then."""
-        oldest = min((moment for _, moment in self.stamps), default=_LONG_AGO)
-        return oldest if len(self.stamps) >= _STAMPS_KEPT else _LONG_AGO
-
-    def is_same_as(self, other: Baseline) -> bool:
-        """True when nothing differs, rule ids and tags included, which ``==`` of rules leaves out."""
-        return self == other and [(one.rule_id, one.tags) for one in self.rules] == [
-            (one.rule_id, one.tags) for one in other.rules
-        ]
+        latest = event_time + EVENT_TIME_STEP if surely else event_time + timedelta(microseconds=1)
+        return latest <= dict(self.adopted).get(direction, LONG_AGO)
 
 
-def find_like(rules: Iterable[Rule], wanted: Rule) -> Rule | None:
-    """Return the rule with the identity of ``wanted``.
+# -- how a baseline begins ---------------------------------------------------------------------------------------------
 
-    The owner of a referenced group may be missing in ``wanted``, or be wrong: an event often leaves it out, and the
-    group of a peered VPC belongs to somebody else. Ids of groups are unique among all accounts.
+
+def adopt(baseline: Baseline, direction: Direction, rules: Iterable[Rule], at: datetime) -> Baseline:
+    """Return the baseline with the rules of one direction accepted as they are.
+
+    Args:
+        baseline: the group's; an empty one at first.
+        direction: one that it does not know yet.
+        rules: the live rules.
+        at: when they were read.
     """
-    return index_of(rules).like(wanted)
+    editor = Editor(baseline.approvals, RuleSet(rules))
+    for rule in rules:
+        if rule.direction == direction:
+            editor.add(rule, moment(at, ADOPTED), is_adopted=True)
+    adopted = {**dict(baseline.adopted), direction: at}
+    return replace(baseline, approvals=editor.result(), adopted=tuple(sorted(adopted.items())))
 
 
-def shortfall(approved: Iterable[Rule], live: Iterable[Rule]) -> Change:
+def start(
+    *, region: str, group_id: str, group_name: str, owner: str, directions: Iterable[Direction], live: RuleSet
+) -> Baseline:
+    """Return the baseline of a group that came after its region was adopted: the rules that AWS itself gives it.
+
+    Args:
+        region: e.g. ``eu-west-1``.
+        group_id: ``sg-…``.
+        group_name: its name; a VPC's default group has a rule for its own members.
+        owner: 12-digit account of the group.
+        directions: the adopted directions.
+        live: its rules now; they say whether its VPC has IPv6, and with it a rule for all outbound IPv6 traffic.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
+    """
+    known = [direction for direction in DIRECTIONS if direction in set(directions)]
+    editor = Editor(Approvals(), live)
+    for rule in _given_by_aws(group_id, group_name, owner, live):
+        if rule.direction in known:
+            now = live.like(rule)
+            editor.add(rule if now is None else replace(now, description=rule.description), (LONG_AGO, CREATED))
+    return Baseline(
+        region=region,
+        group_id=group_id,
+        group_name=group_name,
+        approvals=editor.result(),
+        adopted=tuple((direction, LONG_AGO) for direction in sorted(known)),
+    )
+
+
+def _given_by_aws(group_id: str, group_name: str, owner: str, live: RuleSet) -> Iterator[Rule]:
+    if group_name == DEFAULT_GROUP:
+        yield make_rule(direction="ingress", protocol="-1", source=group(group_id, account=owner))
+    yield make_rule(direction="egress", protocol="-1", source=cidr("0.0.0.0/0"))
+    ipv6 = make_rule(direction="egress", protocol="-1", source=cidr("::/0"))
+    if live.like(ipv6) is not None:
+        yield ipv6
+
+
+def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
+    """Return the baseline without directions that are no longer guarded: what happens there now, nobody follows."""
+    wanted = frozenset(directions)
+    if all(direction in wanted for direction, _ in baseline.adopted):
+        return baseline
+    entries = tuple(one for one in baseline.approvals.entries if one.direction is None or one.direction in wanted)
+    adopted = tuple((direction, at) for direction, at in baseline.adopted if direction in wanted)
+    return replace(baseline, approvals=replace(baseline.approvals, entries=entries), adopted=adopted)
+
+
+# -- what changes it ---------------------------------------------------------------------------------------------------
+
+
+def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
+    """Return the baseline after an allowed call, whenever that was made and however often it is heard.
+
+    Only what the event says the call did becomes part of the baseline, never what the live group shows: somebody
+    else's unapproved change may be there too. What CloudTrail left out of the event is asked about as a difference.
+
+    Args:
+        baseline: the group's baseline.
+        call: the allowed call with its rules.
+        live: the rules of the group now; ids and owners of referenced groups are taken from it.
+    """
+    editor = Editor(baseline.approvals, live)
+    created, edited, removed = (moment(call.event_time, rank) for rank in (CREATED, EDITED, REMOVED))
+    if call.kind == "add":
+        made = call.resulting if call.resulting is not None else call.requested
+        for rule in made:
+            known = with_owner(rule, call.account, live, baseline.rules)
+            if not is_by_name(known) and not _had_gone(baseline, known, call):
+                now = live.like(known)
+                rule_id = known.rule_id or (now.rule_id if now is not None else None)
+                editor.add(replace(known, rule_id=rule_id), created)
+    elif call.kind == "remove":
+        for rule in call.resulting if call.resulting is not None else call.requested:
+            known = with_owner(rule, call.account, live, baseline.rules)
+            editor.remove(known.rule_id, known, removed)
+        for rule_id in call.rule_ids if call.resulting is None else ():
+            editor.remove(rule_id, None, removed)
+    else:
+        _accept_edits(editor, baseline, call, live, edited)
+    made = call.resulting or () if call.kind == "add" else ()
+    tags = {**dict(baseline.tags), **{rule.identity: own_tags(rule.tags) for rule in made if rule.tags}}
+    return replace(baseline, approvals=editor.result(), tags=tuple(sorted(tags.items())))
+
+
+def _had_gone(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    """True for a rule made before its region was adopted and not there then: it had been removed before."""
+    if not baseline.is_adopted_after(rule.direction, call.event_time, surely=True):
+        return False
+    return not any(rule.rule_id in one.ids for one in baseline.approvals.entries if rule.rule_id)
+
+
+def _accept_edits(editor: Editor, baseline: Baseline, call: Call, live: RuleSet, at: tuple[datetime, int]) -> None:
+    for edit in call.edits:
+        if edit.after is None:
+            editor.describe(edit.rule_id, None, edit.description, at)
+            continue
+        now = live.with_id(edit.rule_id)
+        reference = now or baseline.by_id(edit.rule_id)
+        after = edit.after if reference is None else completed(edit.after, reference, now)
+        editor.edit(edit.rule_id, after, None if reference is None else reference.direction, at)
+    for wanted in call.requested:
+        editor.describe(None, with_owner(wanted, call.account, live, baseline.rules), wanted.description, at)
+
+
+def accept_change(baseline: Baseline, change: Change, live: RuleSet, at: datetime) -> Baseline:
+    """Return the baseline after a change was approved and applied, or accepted as a whole.
+
+    Args:
+        baseline: the group's baseline.
+        change: what was applied.
+        live: the rules now; ids are taken from it.
+        at: now, UTC.
+    """
+    editor = Editor(baseline.approvals, live)
+    applied = moment(at, APPLIED)
+    for rule in change.removed:
+        editor.remove(None, rule, applied)
+    for edit in change.modified:
+        editor.replace(edit.before, _as_kept(edit.after, live), applied)
+    for rule in change.added:
+        editor.add(_as_kept(rule, live), applied)
+    return replace(baseline, approvals=editor.result())
+
+
+def _as_kept(rule: Rule, live: RuleSet) -> Rule:
+    """Return the rule with its id; a description that the group did not keep is empty."""
+    now = live.like(rule)
+    kept = rule.description if now is None or now.description else ""
+    return replace(rule, rule_id=now.rule_id if now is not None else None, description=kept)
+
+
+def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
+    """Return the baseline without what a call that is not allowed had brought into it when its region was adopted.
+
+    What it added or edited leaves the baseline, whenever it was made; what it removed counts as approved, so that its
+    removal is reverted and asked about.
+    """
+    editor = Editor(baseline.approvals, live)
+    if call.kind == "add":
+        made = call.resulting if call.resulting is not None else call.requested
+        old = [one for one in made if one.rule_id is None and baseline.is_adopted_after(one.direction, call.event_time)]
+        editor.drop_adopted([one.rule_id for one in made], old)
+    elif call.kind == "modify":
+        adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
+        editor.drop_adopted([edit.rule_id for edit in adopted], ())
+    elif call.kind == "remove":
+        for rule in call.resulting or ():
+            gone = with_owner(rule, call.account, live, baseline.rules)
+            if _was_missed(baseline, gone, call):
+                editor.add(gone, moment(dict(baseline.adopted)[gone.direction], ADOPTED), is_adopted=True)
+    changed = replace(baseline, approvals=editor.result())
+    return baseline if changed == baseline else changed
+
+
+def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: Call) -> bool:
+    approved = baseline.by_id(rule_id)
+    if approved is None or after is None or not baseline.is_adopted_after(approved.direction, call.event_time):
+        return False
+    return completed(after, approved, None).identity == approved.identity
+
+
+def _was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    is_known = any(rule.rule_id in one.ids for one in baseline.approvals.entries if rule.rule_id)
+    is_older = baseline.knows(rule.direction) and baseline.is_adopted_after(rule.direction, call.event_time)
+    return is_older and not is_known and baseline.like(rule) is None
+
+
+def with_ids_seen(baseline: Baseline, live: RuleSet) -> Baseline:
+    """Return the baseline with the rule ids that its rules have in the live group now."""
+    editor = Editor(baseline.approvals, live)
+    editor.see(live)
+    seen = editor.result()
+    return baseline if seen == baseline.approvals else replace(baseline, approvals=seen)
+
+
+def with_tags_seen(baseline: Baseline, live: RuleSet) -> Baseline:
+    """Return the baseline with the tags that its rules have in the live group: they may change without asking.
+
+    AWS's own tags are left out: nobody but AWS can set them.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+    """
+    before = dict(baseline.tags)
+    tags = {}
+    for rule in baseline.rules:
+        now = live.like(rule)
+        tags[rule.identity] = before.get(rule.identity, ()) if now is None else own_tags(now.tags)
+    return replace(baseline, tags=tuple((identity, some) for identity, some in sorted(tags.items()) if some))
+
+
+def own_tags(tags: Tags) -> Tags:
+    """Return the tags that people can set."""
+    return tuple((key, value) for key, value in tags if not key.lower().startswith("aws:"))
+
+
+# -- rules that events name --------------------------------------------------------------------------------------------
+
+
+def is_by_name(rule: Rule) -> bool:
+    """True for a rule whose referenced group is known by its name alone."""
+    return rule.source.kind == "group" and not rule.source.value.startswith("sg-")
+
+
+def with_owner(rule: Rule, account: str, live: RuleSet, approved: RuleSet | None = None) -> Rule:
+    """Return the rule with the owner of its referenced group: as EC2 says it, or the baseline, else ``account``."""
+    if rule.source.kind != "group":
+        return rule
+    found = live.like(rule) or (approved.like(rule) if approved is not None else None)
+    if found is not None:
+        return replace(rule, source=found.source)
+    return rule if rule.source.account else replace(rule, source=replace(rule.source, account=account))
+
+
+def completed(after: Rule, reference: Rule, now: Rule | None) -> Rule:
+    """Return the new values with what an edit does not carry: direction, tags, owner of a referenced group, id."""
+    same_group = (
+        one.source
+        for one in (now, reference)
+        if one is not None and one.source.kind == "group" and one.source.value == after.source.value
+    )
+    source = next(same_group, after.source)
+    return replace(after, direction=reference.direction, tags=reference.tags, rule_id=reference.rule_id, source=source)
+
+
+# -- what differs from it ----------------------------------------------------------------------------------------------
+
+
+def shortfall(approved: Iterable[Rule], live: RuleSet) -> Change:
     """Return what is missing of these approved rules in the live group, and what is described otherwise there."""
-    present = tuple(live)
     missing, described = [], []
     for rule in by_identity(approved).values():
-        now = find_like(present, rule)
+        now = live.like(rule)
         if now is None:
             missing.append(rule)
         elif now.description != rule.description:
@@ -153,158 +389,24 @@ def shortfall(approved: Iterable[Rule], live: Iterable[Rule]) -> Change:
     return make_change(added=missing, modified=described)
 
 
-def learn(
-    *,
-    region: str,
-    group_id: str,
-    group_name: str,
-    rules: Iterable[Rule],
-    directions: Iterable[Direction],
-    at: datetime,
-) -> Baseline:
-    """Return the baseline of a group seen for the first time: its live rules of the given directions.
+def differences(change: Change) -> dict[str, Change]:
+    """Return each part of a difference by a key that identifies it, whatever else differs."""
+    parts = {f"+ {_text(rule)}": make_change(added=[rule]) for rule in change.added}
+    parts |= {f"- {rule.identity}": make_change(removed=[rule]) for rule in change.removed}
+    for edit in change.modified:
+        parts[f"{edit.before.identity} > {_text(edit.after)}"] = make_change(modified=[edit])
+    return parts
 
-    Args:
-        region: e.g. ``eu-west-1``.
-        group_id: ``sg-…``.
-        group_name: the group's name, empty when unknown.
-        rules: the live rules.
-        directions: the guarded directions.
-        at: a time after the rules were read; of a new group, when it was made.
-    """
-    known = tuple(sorted(set(directions)))
-    kept = [rule for rule in rules if rule.direction in known]
-    return Baseline(
-        region=region,
-        group_id=group_id,
-        group_name=group_name,
-        rules=_sorted(kept),
-        history=History(origin=_sorted(kept)),
-        directions=known,
-        learned=tuple((direction, at) for direction in known),
+
+def _text(rule: Rule) -> str:
+    return f"{rule.identity} {rule.description}"
+
+
+def joined(parts: Iterable[Change]) -> Change:
+    """Return one change of several parts."""
+    some = tuple(parts)
+    return make_change(
+        added=(rule for one in some for rule in one.added),
+        removed=(rule for one in some for rule in one.removed),
+        modified=(edit for one in some for edit in one.modified),
     )
-
-
-def learn_direction(baseline: Baseline, direction: Direction, rules: Iterable[Rule], at: datetime) -> Baseline:
-    """Return the baseline with one more direction learned; a direction already known is left as it is."""
-    if baseline.knows(direction):
-        return baseline
-    fresh = [rule for rule in rules if rule.direction == direction]
-    wider = replace(
-        baseline,
-        directions=tuple(sorted({*baseline.directions, direction})),
-        learned=tuple(sorted({**dict(baseline.learned), direction: at}.items())),
-    )
-    history = settled(baseline.history)  # an edit of several rules may have touched one of a direction nobody guarded
-    kept = [rule for rule in history.origin if rule.direction != direction]
-    return _played(wider, replace(history, origin=_sorted([*kept, *fresh])))
-
-
-def narrowed(baseline: Baseline, directions: Iterable[Direction]) -> Baseline:
-    """Return the baseline without directions that are no longer guarded: what happens there now, nobody follows."""
-    wanted = frozenset(directions)
-    kept = tuple(direction for direction in baseline.directions if direction in wanted)
-    if kept == baseline.directions:
-        return baseline
-    learned = tuple((direction, at) for direction, at in baseline.learned if direction in wanted)
-    history = settled(baseline.history)
-    rest = replace(history, origin=tuple(rule for rule in history.origin if rule.direction in wanted))
-    return _played(replace(baseline, directions=kept, learned=learned), rest)
-
-
-def without_in_flight(baseline: Baseline, call: Call) -> Baseline:
-    """Return the baseline without what an Authorize call had slipped into it before its event arrived.
-
-    A rule that was made before the baseline was learned, and that no allowed call or approval has touched since, stands
-    in it only because it happened to be live. Of a call in the same second the rule's id tells: one that the baseline
-    knew under another id before was not made by this call.
-    """
-    if call.kind != "add" or call.direction is None:
-        return baseline
-    if not baseline.is_older_than_learned(call.direction, call.event_time):
-        return baseline
-    made = call.resulting if call.resulting is not None else call.requested
-    is_sure = baseline.is_older_than_learned(call.direction, call.event_time, surely=True)
-    pairs = [(rule, baseline.by_id(rule.rule_id, call.event_time) or baseline.like(rule)) for rule in made]
-    slipped_in = {
-        held.identity
-        for rule, held in pairs
-        if held is not None
-        and baseline.last_change(held) is None
-        and (is_sure or rule.rule_id in (None, baseline.first_id(held)))
-    }
-    if not slipped_in:
-        return baseline
-    origin = tuple(rule for rule in baseline.history.origin if rule.identity not in slipped_in)
-    return _played(baseline, replace(baseline.history, origin=origin))
-
-
-def with_done(baseline: Baseline, entry: Entry, live: tuple[Rule, ...] = ()) -> Baseline:
-    """Return the baseline after an allowed call or an approval, whenever that was; see ``history.with_entry``."""
-    keys = [
-        key
-        for deed in entry.deeds
-        for key in (id_of(deed), *(key for rule in rules_of(deed) for key in (rule.rule_id, rule.identity)))
-    ]
-    return _played(stamped(baseline, keys, entry.moment), with_entry(baseline.history, entry, live))
-
-
-def stamped(baseline: Baseline, keys: Iterable[str | None], moment: datetime) -> Baseline:
-    """Return the baseline with the time of an allowed change or approval noted.
-
-    Args:
-        baseline: the baseline.
-        keys: rule ids and identities.
-        moment: when the change was made.
-    """
-    stamps = dict(baseline.stamps)
-    stamps.update({key: max(moment, stamps.get(key, moment)) for key in keys if key})
-    newest = sorted(stamps.items(), key=lambda item: (item[1], item[0]))[-_STAMPS_KEPT:]
-    return replace(baseline, stamps=tuple(newest))
-
-
-def with_current_ids(baseline: Baseline, live: Iterable[Rule], at: datetime) -> Baseline:
-    """Return the baseline with the rule ids that its rules have in the live group now.
-
-    An id that belongs to another approved rule, which is missing just now, stays with that one: somebody edited it into
-    this rule, and when it is edited back the id has to be known.
-
-    Args:
-        baseline: the baseline.
-        live: the rules of the group.
-        at: a moment after they were read, UTC.
-    """
-    now: Mapping[str, Rule] = by_identity(live)
-    spoken_for = {rule.rule_id for rule in baseline.rules if rule.rule_id and rule.identity not in now}
-    seen = tuple(
-        Seen(rule=rule, rule_id=found.rule_id)
-        for rule in baseline.rules
-        if (found := now.get(rule.identity)) is not None
-        and found.rule_id is not None
-        and found.rule_id != rule.rule_id
-        and found.rule_id not in spoken_for
-    )
-    return _played(baseline, with_entry(baseline.history, Entry(moment=at, deeds=seen))) if seen else baseline
-
-
-def with_current_tags(baseline: Baseline, live: Iterable[Rule]) -> Baseline:
-    """Return the baseline with the tags that its rules have in the live group: they may change without asking."""
-    tags = {rule.rule_id: rule.tags for rule in live}
-    return replace(
-        baseline, rules=tuple(replace(rule, tags=tags.get(rule.rule_id, rule.tags)) for rule in baseline.rules)
-    )
-
-
-def _played(baseline: Baseline, history: History) -> Baseline:
-    """Return the baseline with this history and the rules it leads to."""
-    tags = {(rule.identity, rule.rule_id): rule.tags for rule in baseline.rules}
-    rules = tuple(
-        replace(rule, tags=tags.get((rule.identity, rule.rule_id), rule.tags))
-        for rule in course_of(history).rules
-        if rule.direction in baseline.directions
-    )
-    return replace(baseline, rules=rules, history=history)
-
-
-def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(sorted(rules, key=lambda rule: rule.identity))

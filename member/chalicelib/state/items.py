@@ -1,29 +1,27 @@
-"""The items of the member account's table ``securityGroupState``: baselines and the ledger of reverted requests.
+"""The items of the member account's table ``securityGroupState``: baselines, the ledger, and the adoption of regions.
 
 docs/contracts.md describes each attribute. Rules stand in one binary attribute ``body`` (JSON, compressed when large);
-what an operator looks for in the console (outcome, digest, version, times) are attributes of their own.
+what an operator looks for in the console (outcome, digest, version, times) are attributes of their own. What is written
+is bounded, and what is read has the same bound. Pure.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html (400 KB)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 from shared.domain.request import Request
-from shared.domain.rule import DIRECTIONS, Direction
+from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags
 from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
-from shared.wire.rule_json import (
-    request_from_json,
-    request_to_json,
-    rule_from_json,
-    rule_to_json,
-    time_to_text,
-)
+from shared.wire.rule_json import request_from_json, request_to_json, rule_from_json, rule_to_json, time_to_text
 
-from .baseline import Baseline, Drift
-from .history_json import history_from_json, history_to_json
+from .approvals import Approval, Approvals, Register, Version
+from .baseline import Baseline, Difference
 
 Item = dict[str, Any]
 Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error"]
@@ -35,6 +33,16 @@ OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "observed": "observed",
 }
 
+LARGEST_BODY: Final = 350_000
+"""Bytes of a body; the rest of an item's 400 KB is for its other attributes."""
+
+TAGS_BUDGET: Final = 60_000
+"""Characters of tags that one item or one request carries; 50 tags of a rule may have 19,200 characters."""
+
+
+class TooLargeError(ValueError):
+    """A value that does not fit an item, whatever can be left out of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
@@ -45,11 +53,35 @@ class LedgerEntry:
         outcome: ``reverted`` may be applied; ``applying`` is the intent, written before the first call that opens
             anything.
         attempts: how often applying was begun.
+        parts: of a request that was too large for one message, into how many requests it was split; else 0.
     """
 
     request: Request
     outcome: Outcome
     attempts: int = 0
+    parts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """When the groups of a region were accepted as they were.
+
+    Attributes:
+        region: e.g. ``eu-west-1``.
+        adopted: when, by direction; none while it is under way.
+        not_stored: groups whose rules could not be stored; of these only what events say is reverted.
+        is_unreported: the central account has not been told yet.
+    """
+
+    region: str
+    adopted: tuple[tuple[Direction, datetime], ...] = ()
+    not_stored: tuple[str, ...] = ()
+    is_unreported: bool = False
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The adopted directions."""
+        return tuple(direction for direction, _ in self.adopted)
 
 
 def group_key(region: str, group_id: str) -> str:
@@ -62,30 +94,88 @@ def request_key(request_id: str) -> str:
     return f"request#{request_id}"
 
 
-def baseline_to_item(baseline: Baseline) -> Item:
-    """Return the item of a baseline, in plain Python values."""
-    body = {
-        "rules": [rule_to_json(rule) for rule in baseline.rules],
-        "learned": {direction: time_to_text(moment) for direction, moment in baseline.learned},
-        "stamps": {key: time_to_text(moment) for key, moment in baseline.stamps},
-        "history": history_to_json(baseline.history, baseline.rules),
+def region_key(region: str) -> str:
+    """Return the table key of a region's adoption, ``region#<region>``."""
+    return f"region#{region}"
+
+
+# -- adoption ----------------------------------------------------------------------------------------------------------
+
+
+def adoption_to_item(adoption: Adoption) -> Item:
+    """Return the item of a region's adoption."""
+    return {
+        "id": region_key(adoption.region),
+        "region": adoption.region,
+        "adoptedAt": {direction: time_to_text(at) for direction, at in adoption.adopted},
+        "notStored": list(adoption.not_stored),
+        "isUnreported": adoption.is_unreported,
     }
-    item: Item = {
+
+
+def adoption_from_item(item: Mapping[str, Any]) -> Adoption:
+    """Read a region's adoption.
+
+    Raises:
+        FieldError: names the attribute that is missing or wrong.
+    """
+    field = Field(item, str(item.get("id", "item")))
+    return Adoption(
+        region=field["region"].text(),
+        adopted=_times(field["adoptedAt"]),
+        not_stored=tuple(one.text() for one in field["notStored"].elements()),
+        is_unreported=field["isUnreported"].flag(),
+    )
+
+
+# -- baselines ---------------------------------------------------------------------------------------------------------
+
+
+def baseline_to_item(baseline: Baseline) -> Item:
+    """Return the item of a baseline, in plain Python values; tags beyond :data:`TAGS_BUDGET` are left out.
+
+    Raises:
+        TooLargeError: when the rules do not fit even without tags.
+    """
+    body = _baseline_body(baseline, within_budget(baseline.tags))
+    if len(body) > LARGEST_BODY:
+        body = _baseline_body(baseline, ())
+    if len(body) > LARGEST_BODY:
+        raise TooLargeError(f"the baseline of {baseline.group_id} takes {len(body)} bytes, more than {LARGEST_BODY}")
+    return {
         "id": group_key(baseline.region, baseline.group_id),
         "region": baseline.region,
         "groupId": baseline.group_id,
         "groupName": baseline.group_name,
-        "directions": list(baseline.directions),
+        "adoptedAt": {direction: time_to_text(at) for direction, at in baseline.adopted},
         "version": baseline.version,
-        "body": to_bytes(body),
+        "body": body,
     }
-    if baseline.drift is not None:
-        item["drift"] = {
-            "digest": baseline.drift.digest,
-            "since": time_to_text(baseline.drift.since),
-            "filed": baseline.drift.filed,
+
+
+def within_budget(tags: tuple[tuple[str, Tags], ...]) -> tuple[tuple[str, Tags], ...]:
+    """Return the tags of as many rules as :data:`TAGS_BUDGET` has room for, in their order."""
+    left, kept = TAGS_BUDGET, []
+    for identity, some in tags:
+        left -= sum(len(key.encode()) + len(value.encode()) for key, value in some)
+        if left < 0:
+            break
+        kept.append((identity, some))
+    return tuple(kept)
+
+
+def _baseline_body(baseline: Baseline, tags: tuple[tuple[str, Tags], ...]) -> bytes:
+    return to_bytes(
+        {
+            "approvals": [_approval_to_json(one) for one in baseline.approvals.entries],
+            "forgottenUntil": time_to_text(baseline.approvals.forgotten_until),
+            "tags": {identity: dict(some) for identity, some in tags},
+            "differences": [
+                {"key": one.key, "since": time_to_text(one.since), "requestId": one.request_id}
+                for one in baseline.differences
+            ],
         }
-    return item
+    )
 
 
 def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
@@ -96,31 +186,116 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
     """
     field = Field(item, str(item.get("id", "item")))
     body = from_bytes(_binary(field["body"]), f"{field.path}.body")
-    drift = field["drift"]
-    rules = tuple(rule_from_json(one) for one in body["rules"].elements())
     return Baseline(
         region=field["region"].text(),
         group_id=field["groupId"].text(),
         group_name=field["groupName"].optional_text(),
-        rules=rules,
-        directions=tuple(_direction(one) for one in field["directions"].elements()),
-        learned=tuple(
-            (direction, body["learned"][direction].time())
-            for direction in DIRECTIONS
-            if not body["learned"][direction].is_missing
+        approvals=Approvals(
+            entries=tuple(_approval_from_json(one) for one in body["approvals"].elements()),
+            forgotten_until=body["forgottenUntil"].time(),
         ),
-        stamps=tuple((key, moment.time()) for key, moment in body["stamps"].members()),
-        history=history_from_json(body["history"], rules),
-        drift=None
-        if drift.is_missing
-        else Drift(digest=drift["digest"].text(), since=drift["since"].time(), filed=drift["filed"].flag()),
+        adopted=_times(field["adoptedAt"]),
+        tags=tuple(
+            (identity, tuple(sorted((key, value.optional_text()) for key, value in some.members())))
+            for identity, some in body["tags"].members()
+        ),
+        differences=tuple(
+            Difference(key=one["key"].text(), since=one["since"].time(), request_id=one["requestId"].optional_text())
+            for one in body["differences"].elements()
+        ),
         version=field["version"].integer(),
     )
 
 
+def _approval_to_json(approval: Approval) -> Item:
+    document: Item = {
+        "ids": list(approval.ids),
+        "ruleId": approval.rule_id,
+        "direction": approval.direction,
+        "values": [{**_version_to_json(one), "rule": rule_to_json(one.value)} for one in approval.values.versions],
+        "texts": [{**_version_to_json(one), "text": one.value} for one in approval.texts.versions],
+        "removed": None if approval.removed is None else _moment_to_json(approval.removed),
+        "isAdopted": approval.is_adopted,
+    }
+    return {key: value for key, value in document.items() if value not in (None, False, [])}
+
+
+def _approval_from_json(field: Field) -> Approval:
+    return Approval(
+        ids=tuple(one.text() for one in field["ids"].elements()),
+        rule_id=field["ruleId"].optional_text() or None,
+        direction=None if field["direction"].is_missing else _direction(field["direction"]),
+        values=Register(tuple(_version(one, rule_from_json(one["rule"])) for one in field["values"].elements())),
+        texts=Register(tuple(_version(one, one["text"].optional_text()) for one in field["texts"].elements())),
+        removed=None if field["removed"].is_missing else _moment(field["removed"]),
+        is_adopted=field["isAdopted"].flag(),
+    )
+
+
+def _version_to_json(version: Version[Any]) -> Item:
+    return {"at": _moment_to_json(version.at)} | ({"isChosen": True} if version.is_chosen else {})
+
+
+def _version(field: Field, value: Any) -> Version[Any]:
+    return Version(at=_moment(field["at"]), value=value, is_chosen=field["isChosen"].flag())
+
+
+def _moment_to_json(at: tuple[datetime, int]) -> list[Any]:
+    return [time_to_text(at[0]), at[1]]
+
+
+def _moment(field: Field) -> tuple[datetime, int]:
+    parts = list(field.elements())
+    if len(parts) != 2:
+        raise field.error("expected a time and a rank")
+    return parts[0].time(), parts[1].integer()
+
+
+# -- ledger ------------------------------------------------------------------------------------------------------------
+
+
+def bounded(request: Request) -> Request:
+    """Return the request with as many tags as :data:`TAGS_BUDGET` has room for; its reason says what was left out.
+
+    What is shown is what is applied: rules whose tags were left out are added without them.
+    """
+    left, without = TAGS_BUDGET, 0
+
+    def kept(rule: Rule) -> Rule:
+        nonlocal left, without
+        left -= sum(len(key.encode()) + len(value.encode()) for key, value in rule.tags)
+        if left >= 0 or not rule.tags:
+            return rule
+        without += 1
+        return replace(rule, tags=())
+
+    change = replace(
+        request.change,
+        added=tuple(kept(rule) for rule in request.change.added),
+        removed=tuple(kept(rule) for rule in request.change.removed),
+        modified=tuple(
+            replace(edit, before=kept(edit.before), after=kept(edit.after)) for edit in request.change.modified
+        ),
+    )
+    remaining = tuple(kept(rule) for rule in request.remaining)
+    if not without:
+        return request
+    note = f"The tags of {without} rules are left out: together they are too large to be shown or stored."
+    return replace(
+        request, change=change, remaining=remaining, reason=" ".join(part for part in (request.reason, note) if part)
+    )
+
+
 def entry_to_item(entry: LedgerEntry) -> Item:
-    """Return the item of a ledger entry, in plain Python values."""
+    """Return the item of a ledger entry, in plain Python values.
+
+    Raises:
+        TooLargeError: when the request does not fit; see ``publish``, which splits it before.
+    """
     request = entry.request
+    body = to_bytes(request_to_json(request))
+    if len(body) > LARGEST_BODY:
+        raise TooLargeError(f"request {request.request_id} takes {len(body)} bytes, more than {LARGEST_BODY}")
     return {
         "id": request_key(request.request_id),
         "requestId": request.request_id,
@@ -130,8 +305,8 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "groupId": request.group_id,
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
-        "body": to_bytes(request_to_json(request)),
-    }
+        "body": body,
+    } | ({"parts": entry.parts} if entry.parts else {})
 
 
 def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
@@ -148,7 +323,19 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         request=request_from_json(from_bytes(_binary(field["body"]), f"{field.path}.body")),
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
         attempts=field["attempts"].optional_integer() or 0,
+        parts=field["parts"].optional_integer() or 0,
     )
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def _times(field: Field) -> tuple[tuple[Direction, datetime], ...]:
+    members = {key: moment.time() for key, moment in field.members()}
+    unknown = sorted(members.keys() - set(DIRECTIONS))
+    if unknown:
+        raise field.error(f"{unknown[0]!r} is not a direction")
+    return tuple(sorted((direction, members[direction]) for direction in DIRECTIONS if direction in members))
 
 
 def _direction(field: Field) -> Direction:

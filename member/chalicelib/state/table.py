@@ -1,43 +1,56 @@
-"""The member account's table ``securityGroupState``: baselines and ledger, every write conditional.
+"""The member account's table ``securityGroupState``: baselines, ledger and adoptions, every write conditional.
+
+No failure of this table may prevent a revert: what an event needs is read in one call by :meth:`StateTable.read`, which
+says what could not be read instead of raising.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
 """
 
 from __future__ import annotations
 
-import time
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, TypedDict, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
+from shared.aws.backoff import full_jitter
 from shared.aws.clients import client
-from shared.aws.update_expression import one_at_a_time
 from shared.wire.fields import FieldError
 
 from .baseline import Baseline
 from .items import (
+    Adoption,
+    Item,
     LedgerEntry,
     Outcome,
+    adoption_from_item,
+    adoption_to_item,
     baseline_from_item,
     baseline_to_item,
     entry_from_item,
     entry_to_item,
     group_key,
+    region_key,
     request_key,
 )
 
 TABLE: Final = "securityGroupState"
 _BATCH: Final = 100  # keys per BatchGetItem
-_LEARNED_AT_ONCE: Final = 100  # items a transaction may have; where they exceed its 4 MB they are written one by one
-_LONGEST_PAUSE_SECONDS: Final = 2.0
-_TRIES: Final = 8
-"""Lost races before an update of a baseline gives up and lets its trigger be delivered again."""
+_WRITTEN_AT_ONCE: Final = 100  # items a transaction may have; where they exceed its 4 MB they are written one by one
+UPDATE_SECONDS: Final = 100.0
+"""How long all pauses between tries of one update may be: five hundred calls at once take turns at one item."""
+_READ_SECONDS: Final = 20.0
 
 _T = TypeVar("_T")
+_Pause = Callable[[float], None]
+
+
+class RaceLostError(RuntimeError):
+    """Others kept writing the same item; the trigger is delivered again and finds a quieter moment."""
 
 
 class _Put(TypedDict):
@@ -45,16 +58,62 @@ class _Put(TypedDict):
     Item: dict[str, Any]
 
 
-class RaceLostError(RuntimeError):
-    """Others kept writing the same baseline; the trigger is delivered again and finds a quieter moment."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is stored about a request, its group and its region.
+
+    Attributes:
+        entry: the request's ledger entry.
+        baseline: the group's baseline; ``None`` where there is none, or where it could not be read.
+        adoption: the region's; ``None`` where there is none, or where it could not be read.
+        damaged: which items cannot be understood, and why.
+        unread: why the table could not be asked; nothing else is known then.
+    """
+
+    entry: LedgerEntry | None = None
+    baseline: Baseline | None = None
+    adoption: Adoption | None = None
+    damaged: tuple[str, ...] = ()
+    unread: Exception | None = None
 
 
 class StateTable:
     """The table of one region of a member account."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, *, pause: _Pause) -> None:
+        """Take the region.
+
+        Args:
+            region: e.g. ``eu-west-1``.
+            pause: waits so many seconds.
+        """
         self.region = region
         self._client = client("dynamodb", region)
+        self._pause = pause
+
+    def read(self, request_id: str, group_id: str) -> Known:
+        """Return what is stored about a request and its group, read consistently in one call; never raises."""
+        keys = [request_key(request_id), region_key(self.region)]
+        keys += [group_key(self.region, group_id)] if group_id else []
+        try:
+            items = {item["id"]: item for item in self._get_many(keys)}
+        except (ClientError, BotoCoreError) as error:
+            return Known(unread=error)
+        damaged: list[str] = []
+
+        def read(key: str, reader: Callable[[Item], _T]) -> _T | None:
+            try:
+                return reader(items[key]) if key in items else None
+            except FieldError as error:
+                damaged.append(str(error))
+                return None
+
+        return Known(
+            entry=read(keys[0], entry_from_item),
+            adoption=read(keys[1], adoption_from_item),
+            baseline=read(keys[2], baseline_from_item) if group_id else None,
+            damaged=tuple(damaged),
+        )
 
     # -- ledger --------------------------------------------------------------------------------------------------------
 
@@ -90,26 +149,40 @@ class StateTable:
         """
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
-            with one_at_a_time():
-                self._client.update_item(
-                    TableName=TABLE,
-                    Key=to_attributes({"id": request_key(entry.request.request_id)}),
-                    UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
-                    ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
-                    ExpressionAttributeValues={
-                        ":to": to_attribute(outcome),
-                        ":from": to_attribute(entry.outcome),
-                        ":attempts": to_attribute(attempts),
-                        ":seen": to_attribute(entry.attempts),
-                        ":note": to_attribute(note),
-                        ":digest": to_attribute(entry.request.digest),
-                    },
-                )
+            self._client.update_item(
+                TableName=TABLE,
+                Key=to_attributes({"id": request_key(entry.request.request_id)}),
+                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
+                ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
+                ExpressionAttributeValues={
+                    ":to": to_attribute(outcome),
+                    ":from": to_attribute(entry.outcome),
+                    ":attempts": to_attribute(attempts),
+                    ":seen": to_attribute(entry.attempts),
+                    ":note": to_attribute(note),
+                    ":digest": to_attribute(entry.request.digest),
+                },
+            )
         except ClientError as error:
             if _is_condition(error):
                 return None
             raise
         return replace(entry, outcome=outcome, attempts=attempts)
+
+    # -- adoption ------------------------------------------------------------------------------------------------------
+
+    def adoption(self) -> Adoption | None:
+        """Return when this region was adopted, read consistently; ``None`` where it never was.
+
+        Raises:
+            FieldError: when the item cannot be understood.
+        """
+        item = self._get(region_key(self.region))
+        return None if item is None else adoption_from_item(item)
+
+    def save_adoption(self, adoption: Adoption) -> None:
+        """Write the adoption of this region."""
+        self._client.put_item(TableName=TABLE, Item=to_attributes(adoption_to_item(adoption)))
 
     # -- baselines -----------------------------------------------------------------------------------------------------
 
@@ -126,40 +199,36 @@ class StateTable:
         keys = {group_key(self.region, group_id): group_id for group_id in group_ids}
         return {keys[item["id"]]: _readable(item) for item in self._get_many(list(keys))}
 
-    def learn(self, baselines: Iterable[Baseline]) -> None:
-        """Write the first baselines of groups, many in one call; a group that has one by now keeps that one."""
-        for fresh in _batches(baselines, _LEARNED_AT_ONCE):
-            condition = {"ConditionExpression": "attribute_not_exists(id)"}
-            first: Any = [{"Put": {**self._put(one), **condition}} for one in fresh]
+    def save_new(self, baselines: Iterable[Baseline]) -> dict[str, Exception]:
+        """Write the first baselines of groups, many in one call; a group that has one by now keeps that one.
+
+        Returns:
+            Why some could not be stored, by group id.
+        """
+        failed: dict[str, Exception] = {}
+        for fresh in _batches(baselines, _WRITTEN_AT_ONCE):
             try:
-                self._client.transact_write_items(TransactItems=first)
-            except ClientError as error:
-                # One of them is there already, or all together are too large.
-                if error.response["Error"]["Code"] not in ("TransactionCanceledException", "ValidationException"):
-                    raise
+                condition = {"ConditionExpression": "attribute_not_exists(id)"}
+                writes: Any = [{"Put": {**self._put(one), **condition}} for one in fresh]
+                self._client.transact_write_items(TransactItems=writes)
+            except (ClientError, ValueError):  # one of them is there already, or too large, or all together are
                 for one in fresh:
-                    self.save(one)
+                    try:
+                        self.save(one)
+                    except (ClientError, BotoCoreError, ValueError) as error:
+                        failed[one.group_id] = error
+        return failed
 
     def save(self, baseline: Baseline) -> Baseline | None:
         """Write a baseline that was read at ``baseline.version`` (0: there was none).
 
         Returns:
             The baseline with its new version, or ``None`` when somebody else wrote it in between.
+
+        Raises:
+            TooLargeError: when it does not fit an item.
         """
-        saved = replace(baseline, version=baseline.version + 1)
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
-        if baseline.version:
-            condition = {
-                "ConditionExpression": "version = :seen",
-                "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
-            }
-        try:
-            with one_at_a_time():
-                self._client.put_item(**self._put(baseline), **condition)
-        except ClientError as error:
-            if _is_condition(error):
-                return None
-            raise
+        saved, _ = self._try_to_save(baseline)
         return saved
 
     def update(
@@ -178,25 +247,45 @@ class StateTable:
             known: the baseline as it was read a moment ago, to save reading it again.
 
         Raises:
-            RaceLostError: when others won eight times in a row.
+            RaceLostError: when others won for :data:`UPDATE_SECONDS`.
+            TooLargeError: when the new one does not fit an item.
         """
-        for attempt in range(_TRIES):
-            before = known if known is not None and attempt == 0 else self.baseline(group_id)
+        before = known if known is not None else self.baseline(group_id)
+        for pause in (*([0.0]), *full_jitter(UPDATE_SECONDS, random.random)):
+            if pause:
+                self._pause(pause)
             after = change(before)
-            if after is None or (before is not None and after.is_same_as(before)):
+            if after is None or after == before:
                 return before
-            saved = self.save(after)
+            saved, before = self._try_to_save(after)
             if saved is not None:
                 return saved
-        raise RaceLostError(f"The baseline of {group_id} was changed by others {_TRIES} times in a row.")
+        raise RaceLostError(f"The baseline of {group_id} was changed by others for {UPDATE_SECONDS:.0f} seconds.")
 
     def forget(self, group_id: str) -> None:
         """Delete the baseline of a group that is gone."""
         self._client.delete_item(TableName=TABLE, Key=to_attributes({"id": group_key(self.region, group_id)}))
 
-    # -- reading -------------------------------------------------------------------------------------------------------
+    # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _get(self, key: str) -> dict[str, Any] | None:
+    def _try_to_save(self, baseline: Baseline) -> tuple[Baseline | None, Baseline | None]:
+        """Return the saved baseline, or else the one that somebody else has written."""
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
+        if baseline.version:
+            condition = {
+                "ConditionExpression": "version = :seen",
+                "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
+            }
+        try:
+            self._client.put_item(**self._put(baseline), **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+            item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
+            return None, baseline_from_item(from_attributes(item)) if item else None
+        return replace(baseline, version=baseline.version + 1), None
+
+    def _get(self, key: str) -> Item | None:
         answer = self._client.get_item(TableName=TABLE, Key=to_attributes({"id": key}), ConsistentRead=True)
         item = answer.get("Item")
         return None if item is None else from_attributes(item)
@@ -205,21 +294,27 @@ class StateTable:
         item = baseline_to_item(replace(baseline, version=baseline.version + 1))
         return {"TableName": TABLE, "Item": to_attributes(item)}
 
-    def _get_many(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def _get_many(self, keys: Sequence[str]) -> Iterator[Item]:
         for some in _batches(keys, _BATCH):
             wanted: Any = {TABLE: {"Keys": [to_attributes({"id": key}) for key in some], "ConsistentRead": True}}
-            pause = 0.05
+            pauses = full_jitter(_READ_SECONDS, random.random)
             while wanted:
                 answer = self._client.batch_get_item(RequestItems=wanted)
                 found = answer["Responses"].get(TABLE, [])
                 yield from (from_attributes(item) for item in found)
                 wanted = answer.get("UnprocessedKeys")
                 if wanted and not found:  # not 16 MB, but throttled: asking again at once would make it worse
-                    time.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                    self._pause(_next_or_raise(pauses))
 
 
-def _readable(item: dict[str, Any]) -> Baseline | FieldError:
+def _next_or_raise(pauses: Iterator[float]) -> float:
+    pause = next(pauses, None)
+    if pause is None:
+        raise RaceLostError(f"{TABLE} answered nothing for {_READ_SECONDS:.0f} seconds.")
+    return pause
+
+
+def _readable(item: Item) -> Baseline | FieldError:
     try:
         return baseline_from_item(item)
     except FieldError as error:

@@ -1,0 +1,118 @@
+"""Allowed changes become part of the baseline; those that policy wants reported are published as ``observed`` too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain.change import Change, make_change
+from shared.domain.policy import Policy
+from shared.domain.request import Request
+from shared.telemetry import logger
+
+from . import context, publishing
+from .assessment.assess import assess
+from .cloudtrail.call import Call
+from .context import Context
+from .converge import State, converge
+from .decision import Decision
+from .ec2.refusal import Ec2Error
+from .ec2.security_groups import SecurityGroups
+from .group_state import baseline_of
+from .rule_set import RuleSet
+from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall
+
+
+def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> None:
+    """Accept an allowed call into the baseline, and publish it when the decision says so.
+
+    Args:
+        here: this invocation.
+        call: the recorded call with its rules.
+        decision: ``allow`` or ``report``, with the reason to show.
+        policy: the policy of the call's account.
+        groups: the account's groups.
+
+    Raises:
+        botocore.exceptions.ClientError: when the state could not be read or written; the event is delivered again.
+    """
+    reports = decision.verb == "report"
+    known = here.table.read(call.request_id, call.group_id)
+    if known.unread is not None:
+        raise known.unread
+    if reports and known.entry is not None:
+        # A redelivered event, perhaps of a change undone by approval since, has been accepted already.
+        publishing.publish_again(here, known.entry)
+        return
+    live = groups.rules(call.group_id) if reports or _needs_live(call) else RuleSet()
+    state = baseline_of(here, known, groups, call.group_id, live)
+    if not state.is_ours:
+        return
+    assessed = assess(call, state.baseline, live, policy.directions)
+    if assessed.is_unguarded:
+        return
+    if state.baseline is not None:
+        fresh = state.baseline
+        saved = here.table.update(
+            call.group_id, lambda stored: accept_call(stored or fresh, call, live), known=known.baseline
+        )
+        _restore(here, call, saved, groups)
+    if not reports:
+        return
+    request = _request(
+        call,
+        group_name=publishing.group_name(groups, call.group_id, known.baseline),
+        change=assessed.change if not call.omitted else make_change(),
+        reason="; ".join(part for part in (decision.reason, assessed.reason) if part),
+    )
+    publishing.publish_request(here, request)
+
+
+def _request(call: Call, *, group_name: str, change: Change, reason: str) -> Request:
+    """Return the request that shows an allowed call."""
+    return Request(
+        request_id=call.request_id,
+        account=call.account,
+        account_name=context.account_name(call.account),
+        region=call.region,
+        group_id=call.group_id,
+        group_name=group_name,
+        requester=call.caller,
+        event_name=call.name,
+        event_time=call.event_time,
+        change=change,
+        status="observed",
+        reason=reason,
+    )
+
+
+def _needs_live(call: Call) -> bool:
+    """True where the event alone does not say which rules it is about: ids, directions or owners are missing."""
+    if call.kind not in ("add", "remove") or call.resulting is None or call.omitted:
+        return True
+    return any(rule.source.kind == "group" for rule in call.resulting)
+
+
+def _restore(here: Context, call: Call, baseline: Baseline | None, groups: SecurityGroups) -> None:
+    """Restore the rules of an allowed call that were reverted before its event arrived.
+
+    That happens only to a call in whose way another one came of which CloudTrail had left out even the group.
+    """
+    made = {rule.rule_id for rule in call.resulting or () if call.kind == "add"}
+    noted = [] if baseline is None else [one for one in baseline.differences if one.key in _keys(made)]
+    if not noted or baseline is None:
+        return
+    wanted = baseline.by_ids(one.key.removeprefix(REVERTED_BY_COMPARISON) for one in noted)
+    try:
+        converge(groups, call.group_id, State(lambda live: shortfall(wanted, live)))
+    except Ec2Error as error:
+        logger.warning("allowed rules not restored", extra={"request_id": call.request_id, "problem": str(error)})
+        raise
+    here.table.update(call.group_id, lambda stored: stored and _without(stored, {one.key for one in noted}))
+
+
+def _keys(rule_ids: set[str | None]) -> set[str]:
+    return {f"{REVERTED_BY_COMPARISON}{rule_id}" for rule_id in rule_ids if rule_id}
+
+
+def _without(baseline: Baseline, keys: set[str]) -> Baseline:
+    return replace(baseline, differences=tuple(one for one in baseline.differences if one.key not in keys))

@@ -1,0 +1,142 @@
+"""Publishes requests to the central account, after they have been written to the ledger.
+
+Publishing may happen more than once; the central account knows a request by its id. What cannot be written to the
+ledger is published nevertheless: people have to hear of it, and the error is raised afterwards, so that the trigger is
+delivered again and writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.domain.change import make_change
+from shared.domain.request import Request
+from shared.telemetry import count, logger
+from shared.wire.fields import FieldError
+from shared.wire.messages import SECURITY_GROUP_CHANGE, RequestMessage
+
+from . import context
+from .context import Context
+from .ec2.refusal import Ec2Error
+from .ec2.security_groups import SecurityGroups
+from .splitting import fitting_parts, part_id
+from .state.baseline import Baseline
+from .state.items import OUTCOME_OF_STATUS, LedgerEntry, bounded
+
+_OPEN_OUTCOMES: Final = frozenset(OUTCOME_OF_STATUS.values())
+"""Outcomes of requests nobody has begun to apply: publishing them again can do no harm."""
+
+STATE_ERRORS: Final = (ClientError, BotoCoreError, FieldError, ValueError, RuntimeError)
+"""What keeps the state table from being read or written: refused, unreachable, damaged, too large, taken by others."""
+
+
+def add_entries(here: Context, request: Request) -> tuple[list[LedgerEntry], Exception | None]:
+    """Write a request to the ledger, in parts where it is too large for one message.
+
+    Returns:
+        The entries as they are in the ledger now, or as they should be; and what kept some from being written.
+    """
+    parts = fitting_parts(bounded(request))
+    entries: list[LedgerEntry] = []
+    problem: Exception | None = None
+    for part in parts:
+        entry = LedgerEntry(
+            request=part, outcome=OUTCOME_OF_STATUS[part.status], parts=len(parts) if len(parts) > 1 else 0
+        )
+        try:
+            entries.append(here.table.add_entry(entry))
+        except STATE_ERRORS as error:
+            count("StateNotWritten")
+            logger.exception("ledger entry not written", extra={"request_id": part.request_id})
+            entries.append(entry)
+            problem = error
+    return entries, problem
+
+
+def publish_request(here: Context, request: Request) -> None:
+    """Write a request to the ledger and publish it.
+
+    Raises:
+        Exception: what kept it from being written to the ledger, after it has been published.
+        SettingError: when the central account is not set; the request stays in the ledger.
+        botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again.
+    """
+    entries, problem = add_entries(here, request)
+    for entry in entries:
+        publish_entry(entry)
+    if problem is not None:
+        raise problem
+
+
+def publish_entry(entry: LedgerEntry) -> None:
+    """Publish a request, unless its approval is already being carried out.
+
+    Raises:
+        SettingError: when the central account is not set; the request stays in the ledger.
+        botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again.
+    """
+    if entry.outcome not in _OPEN_OUTCOMES:
+        return
+    request = entry.request
+    message = RequestMessage(request=request)
+    context.publish(SECURITY_GROUP_CHANGE, message, f"Security group change: {request.status}")
+    logger.info("published", extra={"request_id": request.request_id, "status": request.status})
+
+
+def publish_again(here: Context, entry: LedgerEntry) -> None:
+    """Publish what an earlier run wrote to the ledger, with all its parts."""
+    publish_entry(entry)
+    for number in range(2, entry.parts + 1):
+        part = here.table.entry(part_id(entry.request.request_id, number))
+        if part is not None:
+            publish_entry(part)
+
+
+def notice(
+    here: Context, kind: str, text: str, *, at: datetime, key: str = "", group_id: str = "", group_name: str = ""
+) -> None:
+    """Tell people about something that nobody has to decide.
+
+    Args:
+        here: this invocation.
+        kind: what it is, e.g. ``StateDamaged``.
+        text: the sentences that are shown.
+        at: when it happened; with ``key`` the same for the same occurrence, so that it is shown once.
+        key: what else identifies the occurrence.
+        group_id: the group it is about, if any.
+        group_name: its name.
+    """
+    seed = f"{here.account}/{here.region}/{group_id}/{kind}/{key}/{at.isoformat()}"
+    request = Request(
+        request_id=f"notice-{hashlib.sha256(seed.encode()).hexdigest()[:32]}",
+        account=here.account,
+        account_name=context.account_name(here.account),
+        region=here.region,
+        group_id=group_id,
+        group_name=group_name,
+        requester=None,
+        event_name=kind,
+        event_time=at,
+        change=make_change(),
+        origin="notice",
+        status="observed",
+        reason=text,
+    )
+    context.publish(SECURITY_GROUP_CHANGE, RequestMessage(request=request), f"Security groups: {kind}")
+    logger.warning("notice", extra={"kind": kind, "group": group_id, "problem": text})
+
+
+def group_name(groups: SecurityGroups, group_id: str, known: Baseline | None) -> str:
+    """Return the group's name, "" when it cannot be found out: a request without a name beats no request."""
+    if known is not None and known.group_name:
+        return known.group_name
+    try:
+        facts = groups.group(group_id)
+    except Ec2Error as error:
+        logger.warning("group name unknown", extra={"group": group_id, "error": str(error)})
+        return ""
+    return facts.name if facts is not None else ""
