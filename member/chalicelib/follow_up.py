@@ -84,7 +84,7 @@ def go_on(
     """
     table = StateTable(head.region)
     if not head.group_id:
-        _without_group(head, is_allowed=decision.verb == "allow")
+        _without_group(head, is_allowed=decision.verb != "revert")
     elif head.kind == "create_group":
         _learn_new_group(table, head, policy)
     elif head.kind == "delete_group":

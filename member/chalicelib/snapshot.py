@@ -43,8 +43,12 @@ def take_snapshot(region: str, now: datetime, *, grace: timedelta | None = None,
         note: why this snapshot was taken, added to the reason of what it finds.
 
     Raises:
-        SnapshotError: when some of the groups could not be looked at.
+        SnapshotError: when some of the groups could not be looked at; when the policy file cannot be used and no
+            ``grace`` is given, before any group is looked at.
     """
+    problem = load_policies().problem
+    if problem and grace is None:
+        raise SnapshotError(f"no group was looked at, because the policy cannot be used: {problem}")
     table = StateTable(region)
     reader = SecurityGroups(region, "", pace="steady")
     facts = {one.group_id: one for one in reader.all_groups()}
@@ -54,6 +58,8 @@ def take_snapshot(region: str, now: datetime, *, grace: timedelta | None = None,
     for look in _looks(facts.values(), reader, now, grace, note, failed):
         known = baselines.get(look.facts.group_id)
         try:
+            if known is None and problem:
+                continue  # what is approved is never learned without the policy
             if known is None:
                 new.append(_learned(look, region))
             elif isinstance(known, FieldError):
