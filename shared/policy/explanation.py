@@ -1,7 +1,7 @@
 """Says what the policy would do with a recorded call, and why, before anybody deploys it.
 
-The judgements are those of ``shared.domain.policy``; here they are only put into sentences. What is known in the
-account alone (baselines, live groups, the direction of an edited rule) is named as such, not guessed.
+The judgements are those of ``shared.domain.policy``; here they are only put into sentences. What only the
+account knows (baselines, live groups, the direction of an edited rule) is named as such, not guessed.
 """
 
 from __future__ import annotations

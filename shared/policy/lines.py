@@ -22,7 +22,7 @@ def line_of(text: str, path: str) -> int | None:
     Returns:
         ``None`` when the document has no such value.
     """
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").split("\n")  # line ends as TOML knows them; splitlines() knows more
     number = bisect_left(range(len(lines)), True, key=lambda last: _has(_document(lines, last + 1), path))
     return number + 1 if number < len(lines) else None
 

@@ -31,7 +31,10 @@ from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.rule import RuleError, canonical_protocol, cidr, make_rule
+from shared.policy.checks import find_mistakes
+from shared.policy.lines import line_of
 from shared.policy.loading import VENDORED_POLICY_FILE
+from shared.policy.summary import summary
 from shared.wire.compression import from_bytes, from_text
 from shared.wire.fields import FieldError
 from shared.wire.messages import (
@@ -214,9 +217,12 @@ def test_policy_documents(record_property: Record) -> None:
 
     def attack(text: str) -> str:
         try:
-            parse_policies(text)
-        except PolicyError:
+            policies = parse_policies(text)
+        except PolicyError as error:
+            line_of(text, error.path)
             return "PolicyError"
+        find_mistakes(policies)
+        summary(policies)
         return "accepted"
 
     fuzz(record_property, "policy documents", st.one_of(policy_texts(), policy_texts(), st.text()), attack)

@@ -19,10 +19,8 @@ WEB = rule(443, "10.0.0.0/8", "web")
 Use = Callable[[str], None]
 
 
-def test_key_mode_observe_touches_nothing_and_tells_what_would_have_been(
-    member: Member, ada: Person, policy: Use
-) -> None:
-    """`mode = "observe"`: each change stays, is told as observed, and is part of the baseline when enforcing begins."""
+def test_key_mode_observe_changes_nothing_and_reports(member: Member, ada: Person, policy: Use) -> None:
+    """`mode = "observe"`: each change stays, is reported as observed, and is approved when enforcing begins."""
     policy('mode = "observe"')
     member.holds(WEB)
     member.snapshot()
@@ -144,7 +142,7 @@ def test_key_accounts_replaces_the_general_value(member: Member, ada: Person, po
 
 
 def test_key_drift_report_shows_a_difference_and_leaves_it(member: Member, policy: Use) -> None:
-    """`drift = "report"`: a difference without event is told once, as observed."""
+    """`drift = "report"`: a difference without an event is reported once, as observed."""
     policy('drift = "report"')
     member.snapshot()
     member.holds(OPEN)
@@ -224,8 +222,8 @@ def test_without_a_usable_policy_snapshots_change_nothing(member: Member, policy
     assert member.state() == exact([WEB])
 
 
-def test_key_exempt_service_linked_roles_are_told_and_others_reverted(member: Member, policy: Use) -> None:
-    """`exempt.service_linked_roles`: a listed service's change stays, is told and approved; others are reverted."""
+def test_key_exempt_service_linked_roles_are_reported_and_others_reverted(member: Member, policy: Use) -> None:
+    """`exempt.service_linked_roles`: a listed service's change stays and is reported; others are reverted."""
     balancer = Person(member, identity=events.service_linked(account=ACCOUNT))
     member.snapshot()
     policy('[exempt]\nservice_linked_roles = ["elasticloadbalancing"]')

@@ -138,7 +138,7 @@ def test_the_requester_cannot_approve_where_self_approval_is_off() -> None:
 
 
 def test_an_unknown_requester_means_refused_where_self_approval_is_off() -> None:
-    """The own click of somebody who is not under [people] cannot be told apart, so nobody's counts."""
+    """Whether a click is the requester's own is not known, so nobody's counts."""
     verdict = may_decide(Policy(allow_self_approval=False), user_id=BOB, approving=True, requester=call().caller)
     assert not verdict.allowed
     assert "[people]" in verdict.reason
@@ -256,7 +256,7 @@ def test_own_calls_are_ignored_even_in_observe_mode() -> None:
 
 @pytest.mark.parametrize("listed", [("*",), ("ec2", "elasticloadbalancing"), ("elastic*",)])
 def test_exempt_service_linked_roles_are_reported(listed: tuple[str, ...]) -> None:
-    """A listed AWS service changes rules unasked, and it is told; the reason names service and key."""
+    """A listed AWS service changes rules without asking, and it is reported; the reason names service and key."""
     policy = Policy(exempt_service_linked_roles=listed)
     decision = decide(policy, call(userIdentity=events.service_linked()), is_own=False)
     assert decision.verb == "report"

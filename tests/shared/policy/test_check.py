@@ -47,7 +47,7 @@ def example(name: str) -> str:
     return str(events.DATA / f"{name}.json")
 
 
-def told(out: str) -> list[str]:
+def event_lines(out: str) -> list[str]:
     """The lines about the events, without the summary of the policy."""
     return out.split("\n\n", 1)[1].splitlines()[1:]
 
@@ -167,7 +167,7 @@ guard = []
 
 
 def test_a_warning_names_line_key_meaning_and_remedy(policy: Callable[[str], str], check: Check) -> None:
-    """The file is valid all the same; in a pipeline ``--strict`` makes it fail."""
+    """The file is still valid; in a pipeline ``--strict`` makes it fail."""
     path = policy(MATCHES_NOBODY)
     status, out, err = check(path)
     assert status == 0
@@ -248,7 +248,7 @@ def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check:
     """Who did what where, every rule, the decision with its reason, and who could approve."""
     status, out, err = check(policy(""), "--event", example("authorize_several_kinds"))
     assert (status, err) == (0, "")
-    lines = told(out)
+    lines = event_lines(out)
     assert lines[0] == (
         "AuthorizeSecurityGroupIngress by ada@example.com (AWSReservedSSO_NetworkAdmin_0123456789abcdef) on group "
         "sg-0a1b2c3d4e5f60718 (account 222222222222, eu-west-1) at 2026-03-02T09:15:27.000Z."
@@ -288,7 +288,7 @@ def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check:
 def test_each_form_of_event_is_explained(name: str, line: str, policy: Callable[[str], str], check: Check) -> None:
     """What the event does not say is not guessed."""
     _, out, _ = check(policy(""), "--event", example(name))
-    assert any(one.startswith(line) for one in told(out))
+    assert any(one.startswith(line) for one in event_lines(out))
 
 
 def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], c
     event["detail"]["responseElements"] = {"_return": True}
     (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
     _, out, _ = check(policy(""), "--event", str(tmp_path / "event.json"))
-    assert "- rule sgr-0aaaaaaaaaaaaaaa1, whose values are known in the account only" in told(out)
+    assert "- rule sgr-0aaaaaaaaaaaaaaa1, whose values are known in the account only" in event_lines(out)
 
 
 @pytest.mark.parametrize(
@@ -327,13 +327,13 @@ def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], c
 def test_the_reason_names_the_policy_key(text: str, last: str, policy: Callable[[str], str], check: Check) -> None:
     """An operator sees which key to change."""
     _, out, _ = check(policy(text), "--event", example("authorize_flat"))
-    assert told(out)[-1].endswith(last)
+    assert event_lines(out)[-1].endswith(last)
 
 
 def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: Check) -> None:
     """The event's account has its own mode."""
     _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"'), "--event", example("authorize_flat"))
-    assert "observe mode" in told(out)[-1]
+    assert "observe mode" in event_lines(out)[-1]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: 
 def test_the_own_role_is_ignored(arn: str, is_own: bool, policy: Callable[[str], str], check: Check) -> None:
     """With the member app's role named, its own calls are known, and no others."""
     _, out, _ = check(policy(""), "--event", example("authorize_omitted_request"), "--own-role", arn)
-    assert ("It would be ignored: the product made this call itself." in told(out)) == is_own
+    assert ("It would be ignored: the product made this call itself." in event_lines(out)) == is_own
 
 
 def test_a_bare_record_and_a_log_file_are_read(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:

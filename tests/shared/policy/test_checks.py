@@ -215,7 +215,7 @@ def test_a_session_name_that_its_caller_chooses_is_refused(pattern: str, meaning
         assert meaning in found.meaning
 
 
-def test_an_account_is_told_only_of_its_own_mistakes() -> None:
+def test_an_account_repeats_no_general_mistake() -> None:
     """What it has from the general part is said once."""
     text = 'drift_grace_minutes = 4321\n[accounts."222222222222"]\nmode = "observe"\n[accounts."333333333333"]\n'
     general, special = mistakes(text)

@@ -57,6 +57,11 @@ def test_a_value_of_many_lines_is_found() -> None:
     assert line_of('a = """\n]\n"""\nb = 1\n', "b") == 4
 
 
+def test_a_line_end_that_is_none_in_toml_does_not_count() -> None:
+    """Unicode's line separator may be part of a text; Windows' line ends are those of the file."""
+    assert line_of('a = "\u2028"\r\nb = 1\r\n', "b") == 2
+
+
 def test_a_long_file_is_searched_in_no_time() -> None:
     """A list of thousands of principals is no reason to wait."""
     text = "\n".join(["[exempt]", "principals = [", *(f'"p{number}",' for number in range(3000)), "]"])

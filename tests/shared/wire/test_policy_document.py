@@ -155,7 +155,7 @@ def test_a_mistake_is_named_by_its_key(text: str, path: str) -> None:
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
-    """A slip of the keyboard is found without the documentation."""
+    """A typing error is found without the documentation."""
     with pytest.raises(PolicyError, match=r"known here: .*expire_after_hours.*remind_after_hours"):
         parse_policies("expire_hours = 5")
 
