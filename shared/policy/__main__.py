@@ -176,8 +176,8 @@ def _place(file: Path, line: int | None) -> str:
 
 
 def _line(text: str, key: str) -> int | None:
-    """Return the line of a key, or of the section that leaves it to the general part of the file."""
-    return line_of(text, key) or line_of(text, key.rpartition(".")[0] or key)
+    """Return the line of a key; of one that an account has from the general part, the line of the account's section."""
+    return line_of(text, key) or line_of(text, ".".join(key.split(".")[:2]))
 
 
 def _explain_files(report: Report, policies: Policies, files: Sequence[Path], own_session: str) -> None:
