@@ -152,8 +152,8 @@ def test_a_preparation_that_fails_is_no_more_than_told(monkeypatch: pytest.Monke
     for name, value in LAMBDA.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("_HANDLER", "app.revertSecurityGroup")
-    monkeypatch.setenv("policyFile", "/nowhere")
+    monkeypatch.setattr("shared.policy.loading.load_policies", lambda: 1 / 0)
     monkeypatch.setattr(logger, "warning", lambda message, extra: told.append(f"{message}: {extra['problem']}"))
     member.prepare()
     assert len(told) == 1
-    assert told[0].startswith("not ready: PolicyFileError")
+    assert told[0].startswith("not ready: ZeroDivisionError")

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.record import Record
 from shared.domain.request import Status
-from shared.policy.loading import PolicyFileError, written_policies
+from shared.policy.loading import written_policies
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
@@ -46,7 +46,7 @@ def stored_as_repeat(run: Run, record: Record) -> Claim | None:
         joins_for = min(JOINED_FOR, written_policies().for_account(record.request.account).expires_after)
         first = repeats.first_of(record, since=run.now - joins_for)
         claim = repeats.store(record, first, joins_for=joins_for) if first else None
-    except (ClientError, BotoCoreError, PolicyFileError) as error:
+    except (ClientError, BotoCoreError) as error:
         problem = f"{type(error).__name__}: {error}"
         logger.warning("repeats not looked up", extra={**facts(record), "problem": problem})
         return None

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.domain.policy import Policies, Policy
 from shared.domain.record import Entry, Record
 from shared.domain.request import Status
-from shared.policy.loading import PolicyFileError, written_policies
+from shared.policy.loading import written_policies
 from shared.telemetry import count, logger
 
 from . import dispatch, duplicates
@@ -64,12 +64,10 @@ def sweep(run: Run) -> None:
     """
     followers = duplicates.Followers(run)
     problems: list[str] = []
-    try:
-        policies = written_policies()
-    except PolicyFileError as error:  # nothing expires and nobody is reminded; debts are paid all the same
-        logger.error("policy unusable", extra={"problem": str(error)})
-        problems.append(str(error))
-        policies = None
+    written = written_policies()
+    policies = None if written.problem else written  # without it, nothing expires and nobody is reminded
+    if written.problem:
+        problems.append(written.problem)
     seen = 0
     for row in _rows(run, policies):
         if run.is_over:

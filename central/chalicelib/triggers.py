@@ -32,15 +32,13 @@ def button_click(request: Request | None, lambda_context: Any) -> Response:
 
     Chalice would answer an error with 500, and neither Lambda's count of errors nor an alarm would show it.
     """
-    from shared.policy.loading import PolicyFileError
-
     from . import click
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
     try:
         run = context.begin(lambda_context, hurried=True)
         answer = click.answer(run, request.headers, _body_of(request))
-    except (SettingError, PolicyFileError, ClientError, BotoCoreError) as error:
+    except (SettingError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")
         logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
         answer = click.Answer(status=503, body=_PROBLEM)

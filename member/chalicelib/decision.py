@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
-from shared.domain.caller import is_service_linked_role
+from shared.domain.caller import linked_service
 
-if TYPE_CHECKING:  # names of types alone: rules are revoked before their values are looked at
+if TYPE_CHECKING:  # only for type checking: added rules are revoked before the modules about rules are loaded
     from shared.domain.change import ChangeKind
     from shared.domain.policy import GuardedKind, Policy
     from shared.domain.rule import Rule
@@ -64,8 +64,11 @@ def decide(policy: Policy, call: Call, *, is_own: bool) -> Decision:
 
 
 def _decide_guarded(policy: Policy, call: Call) -> Decision:
-    if is_service_linked_role(call.caller) and call.caller.account == call.account:
-        return Decision(verb="allow", reason="AWS service-linked roles are always exempt")
+    service = linked_service(call.caller) if call.caller.account == call.account else ""
+    pattern = _matching(policy.exempt_service_linked_roles, service)
+    if pattern:
+        key = f"policy key exempt.service_linked_roles: {pattern}"
+        return Decision(verb="report", reason=f"the AWS service {service} may change rules without asking ({key})")
     principal = call.caller.principal_arn
     pattern = _matching(policy.exempt_principals, principal)
     if pattern:

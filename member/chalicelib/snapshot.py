@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.domain.policy import Policy
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
@@ -33,9 +34,13 @@ def take_snapshot(here: Context, now: datetime) -> None:
         now: the time, UTC.
 
     Raises:
-        SnapshotError: when some of the groups could not be looked at.
+        SnapshotError: when some of the groups could not be looked at; when the policy file cannot be used, before any
+            group is looked at: nothing is adopted, reverted or ended by a policy that nobody wrote.
     """
-    policy = load_policies().for_account(here.account)
+    policies = load_policies()
+    if policies.problem:
+        raise SnapshotError(f"no group was looked at, because the policy cannot be used: {policies.problem}")
+    policy = policies.for_account(here.account)
     region = read_region(here, policy)
     for group_id in region.foreign:
         here.table.forget(group_id)
@@ -49,13 +54,12 @@ def take_snapshot(here: Context, now: datetime) -> None:
     failed = dict(region.unreadable)
     failed |= {group_id: one for group_id, one in region.baselines.items() if isinstance(one, FieldError)}
     if not adopted:  # what was accepted just now differs in nothing
-        _compare(here, region, now, failed)
+        _compare(here, region, policy, now, failed)
     logger.info("snapshot", extra={"groups": len(region.groups), "adopted": list(adopted), "failed": len(failed)})
     _raise_failures(region, failed)
 
 
-def _compare(here: Context, region: Region, now: datetime, failed: dict[str, Exception]) -> None:
-    policy = load_policies().for_account(here.account)
+def _compare(here: Context, region: Region, policy: Policy, now: datetime, failed: dict[str, Exception]) -> None:
     for look, known in region.looks(policy, now):
         try:
             look_for_drift(here, look, known)

@@ -1,7 +1,7 @@
 """Who made a call, as CloudTrail recorded it: the identity that policy judges and the person behind a role session.
 
-Only ARNs that AWS itself writes decide anything. User agents, session names and ``invokedBy`` can be chosen by the
-caller and are shown to people, never trusted.
+Only ARNs that AWS itself writes decide anything. User agents, ``invokedBy`` and most session names can be chosen by the
+caller and are shown to people, never trusted. IAM Identity Center names its sessions itself (:func:`is_person`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-# IAM does not let anybody create a role below this path by hand.
+# Nobody but AWS can create a role below these two paths.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html
-_SERVICE_LINKED_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/aws-service-role/[^/]+/[^/]+\Z")
+# https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html
+_SERVICE_LINKED_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/aws-service-role/([^/]+)/[^/]+\Z")
+_IDENTITY_CENTER_ROLE: Final = re.compile(
+    r"arn:aws[a-z-]*:iam::(\d{12}):role/aws-reserved/sso\.[^/]+/(?:[^/]+/)?(AWSReservedSSO_[^/]+)\Z"
+)
 _ASSUMED_ROLE: Final = re.compile(r"arn:aws[a-z-]*:sts::(\d{12}):assumed-role/([^/]+)/.+\Z")
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:.+/)?([^/]+)\Z")
+_USER: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):user/.+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +44,34 @@ class Caller:
     invoked_by: str = ""
 
 
-def is_service_linked_role(caller: Caller) -> bool:
-    """True when the caller is a session of a service-linked role of its own account."""
+def linked_service(caller: Caller) -> str:
+    """Return the AWS service behind a session of a service-linked role, e.g. ``elasticloadbalancing``.
+
+    It is named by the role's path, ``aws-service-role/elasticloadbalancing.amazonaws.com/``: the part before the domain
+    of the partition.
+
+    Returns:
+        ``""`` for everybody else, and for a service-linked role of another account than the session.
+    """
     match = _SERVICE_LINKED_ROLE.match(caller.principal_arn)
-    return caller.type == "AssumedRole" and match is not None and match[1] == caller.account
+    if match is None or caller.type != "AssumedRole" or match[1] != caller.account:
+        return ""
+    service, separator, _ = match[2].partition(".amazonaws.")
+    return service if separator else match[2].partition(".")[0]
+
+
+def is_person(caller: Caller) -> bool:
+    """True when the caller's ARN says which person it is: an IAM user, or a session of IAM Identity Center.
+
+    Whoever assumes any other role chooses the session's name, and may choose somebody else's. Identity Center sets it
+    itself, to the user name.
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (``RoleSessionName``)
+    """
+    if caller.type == "IAMUser":
+        return _USER.match(caller.arn) is not None
+    session = _ASSUMED_ROLE.match(caller.arn)
+    role = _IDENTITY_CENTER_ROLE.match(caller.principal_arn)
+    return session is not None and role is not None and session.groups() == role.groups()
 
 
 def is_role_arn(text: str) -> bool:

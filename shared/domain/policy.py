@@ -1,4 +1,4 @@
-"""What is taken back, what is let pass, and who may decide: the policy as values, and its judgements with reasons.
+"""What is reverted, what is allowed, and who may decide: the policy as values, and its judgements with reasons.
 
 A judgement is a value, not an exception, and its reason is a sentence an operator can read.
 
@@ -12,8 +12,9 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # names of types alone: a port is closed before rules are looked at
-    from shared.domain.caller import Caller
+from shared.domain.caller import Caller, is_person
+
+if TYPE_CHECKING:  # only for type checking: added rules are revoked before the modules about rules are loaded
     from shared.domain.rule import Direction
 
 Mode = Literal["enforce", "observe"]
@@ -23,7 +24,7 @@ DriftAction = Literal["revert", "report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The policy that holds for one member account; each attribute is a key of ``policy.toml``.
+    """The policy that holds for one member account; each attribute but ``problem`` is a key of ``policy.toml``.
 
     Attributes:
         mode: ``enforce``, or ``observe``: report what would have been reverted and touch nothing.
@@ -31,15 +32,19 @@ class Policy:
         guard: kinds of change that are reverted; others are allowed and reported.
         require_description: deny an added rule without a description at once.
         expire_after_hours: a pending request older than this can no longer be approved.
-        remind_after_hours: a pending request older than this is asked once more.
+        remind_after_hours: a pending request older than this is asked a second time.
         drift: what happens to a difference that no event explains: ``revert`` it, or ``report`` it.
         drift_grace_minutes: how long a difference may stand before it counts as drift, so that a late event comes
             first.
         approvers: Slack user ids that may decide; empty: everybody who can click in the approval channel.
-        allow_self_approval: whether the requester may approve the own request.
+        allow_self_approval: whether requesters may approve their own requests.
         people: pairs of (glob over the ARN of a user or session, Slack user id).
         exempt_principals: globs over the ARN of an IAM user, or of the role behind a session.
         exempt_groups: globs over security group ids.
+        exempt_service_linked_roles: globs over the names of AWS services, e.g. ``elasticloadbalancing``, whose
+            service-linked roles may change rules; what they change is reported.
+        problem: why the policy file cannot be used; empty when it can. While there is a problem nobody may decide
+            (:func:`may_decide`) and snapshots change nothing.
     """
 
     mode: Mode = "enforce"
@@ -55,6 +60,8 @@ class Policy:
     people: tuple[tuple[str, str], ...] = ()
     exempt_principals: tuple[str, ...] = ()
     exempt_groups: tuple[str, ...] = ()
+    exempt_service_linked_roles: tuple[str, ...] = ("*",)
+    problem: str = ""
 
     @property
     def expires_after(self) -> timedelta:
@@ -79,9 +86,32 @@ class Policies:
     general: Policy = field(default_factory=Policy)
     accounts: tuple[tuple[str, Policy], ...] = ()
 
+    @property
+    def problem(self) -> str:
+        """Why the policy file cannot be used; empty when it can."""
+        return self.general.problem
+
     def for_account(self, account: str) -> Policy:
         """Return the policy that holds for a 12-digit account id."""
         return dict(self.accounts).get(account, self.general)
+
+
+def strictest(problem: str) -> Policies:
+    """Return what holds while the policy file cannot be used: every change is reverted and asked, nobody is exempt.
+
+    Args:
+        problem: why the file cannot be used, as a sentence that names the file.
+    """
+    policy = Policy(
+        mode="enforce",
+        directions=("ingress",),
+        guard=("add", "modify", "remove"),
+        drift="revert",
+        exempt_principals=(),
+        exempt_groups=(),
+        problem=problem,
+    )
+    return Policies(general=policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +128,15 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
     Args:
         policy: the policy of the request's account.
         user_id: Slack's id of who clicked, e.g. ``U061F7AUR``.
-        approving: ``True`` for an approval; denying one's own request is always fine.
+        approving: ``True`` for an approval; requesters may always deny their own requests.
         requester: who made the change; ``None`` when nobody knows (found by the snapshot).
     """
+    if policy.problem:
+        reason = (
+            "Nobody can approve or deny at the moment, because the policy that says who may cannot be used: "
+            f"{policy.problem} Your click changed nothing. Please click again when the file has been corrected."
+        )
+        return Verdict(allowed=False, reason=reason)
     if policy.approvers and user_id not in policy.approvers:
         return Verdict(allowed=False, reason="You are not one of the approvers of this account.")
     if policy.allow_self_approval or not approving:
@@ -110,8 +146,8 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
     person = person_behind(policy, requester)
     if person is None:
         reason = (
-            "Nobody can tell whether you would approve your own change: its requester is not listed under [people] in "
-            "the policy. An administrator can add the requester there."
+            "You might be approving your own change: the policy does not say under [people] which Slack user its "
+            "requester is. An administrator can add the requester there."
         )
         return Verdict(allowed=False, reason=reason)
     if person == user_id:
@@ -120,8 +156,10 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
 
 
 def person_behind(policy: Policy, caller: Caller) -> str | None:
-    """Return the Slack user id of the person behind an AWS identity, or ``None`` when the policy does not say."""
-    for pattern, user_id in policy.people:
-        if caller.arn and fnmatchcase(caller.arn, pattern):
-            return user_id
-    return None
+    """Return the Slack user id of the person behind an AWS identity, or ``None`` when that is not known.
+
+    Only IAM users and sessions of IAM Identity Center are looked up: other session names are the caller's choice.
+    """
+    if not is_person(caller):
+        return None
+    return next((user_id for pattern, user_id in policy.people if fnmatchcase(caller.arn, pattern)), None)

@@ -1,6 +1,7 @@
-"""The command line of the policy: ``python -m shared.policy check [FILE [EVENT ...]] [--event EVENT ...]``.
+"""The command line of the policy: ``python -m shared.policy check [FILE [EVENT ...]]`` and ``… explain EVENT ...``.
 
-It reads files and writes to standard output; what it says comes from ``shared.policy.explanation``.
+It reads files and writes to standard output; what it says comes from ``shared.policy.checks``, ``.summary`` and
+``.explanation``.
 """
 
 from __future__ import annotations
@@ -8,23 +9,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from member.chalicelib.cloudtrail.event import ACTIONS, EventError
-from shared.domain.policy import Policies, Policy
+from shared.domain.policy import Policies
+from shared.policy.checks import Finding, find_mistakes
+from shared.policy.event_files import EventFileError, read_events
 from shared.policy.explanation import explain, session_of_role, to_json
-from shared.policy.loading import POLICY_FILE_SETTING, VENDORED_POLICY_FILE, PolicyFileError, read_policy_file
-from shared.settings import optional
+from shared.policy.lines import line_of
+from shared.policy.loading import PolicyFileError, policy_file, read_policy_text
+from shared.policy.summary import summary
+from shared.wire.fields import FieldError
+from shared.wire.policy_document import PolicyError, parse_policies
 
 _FINE: Final = 0
 _INVALID: Final = 1
-
-
-class EventFileError(RuntimeError):
-    """A file is no CloudTrail event; the message names the file."""
 
 
 @dataclass(slots=True)
@@ -32,16 +33,18 @@ class Report:
     """What was found, for people and for programs.
 
     Attributes:
-        policy: ``file``, and ``error`` when it is invalid.
+        policy: ``file``; ``findings`` and ``summary``, or ``error`` when it is invalid.
         events: one entry for each event, with ``error`` for one that cannot be read.
         lines: the same as text.
-        problems: errors as text.
+        problems: errors and warnings as text.
+        is_invalid: whether there is an error.
     """
 
     policy: dict[str, Any]
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    is_invalid: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,53 +54,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; those of the process when left out.
 
     Returns:
-        0 when everything is fine, 1 for an invalid policy or an event that cannot be read. (Wrong usage exits with 2.)
+        0 when everything is fine, 1 for errors in the policy (with ``--strict`` for warnings, too) and for an event
+        that cannot be read. (Wrong usage exits with 2.)
     """
     options = _options(arguments)
-    file = options.file or Path(optional(POLICY_FILE_SETTING) or VENDORED_POLICY_FILE)
-    report = _check(file, [*options.events, *options.event], options.own_role or "")
+    report: Report = options.run(options)
     if options.json:
         print(json.dumps({"policy": report.policy, "events": report.events}, indent=2, ensure_ascii=False))
     else:
         print("\n".join(report.lines), end="\n" if report.lines else "")
         print("\n".join(report.problems), end="\n" if report.problems else "", file=sys.stderr)
-    return _INVALID if report.problems else _FINE
+    return _INVALID if report.is_invalid else _FINE
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m shared.policy", description="Check the policy file.")
-    verbs = parser.add_subparsers(required=True, metavar="check")
-    check = verbs.add_parser(
+    parser = argparse.ArgumentParser(
+        prog="python -m shared.policy", description="Check a policy file, and explain what it would do."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="check|explain")
+    check = _verb(
+        verbs,
         "check",
-        help="validate a policy file, and say what it would do with CloudTrail events",
-        description="Validate a policy file, and say what it would do with CloudTrail events, and why.",
+        _check,
+        "Validate a policy file, warn of mistakes, and say who may decide what. With events: explain them, too.",
     )
-    check.add_argument("file", nargs="?", type=Path, help="policy file (default: the one the apps would read)")
-    check.add_argument(
-        "events",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="EVENT",
-        help="events, after the policy file: as with --event",
-    )
-    check.add_argument(
-        "--event",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=Path,
-        metavar="EVENT",
-        help='JSON files: an event as EventBridge delivers it, a CloudTrail record, or a log file {"Records": […]}',
-    )
-    check.add_argument(
+    check.add_argument("policy", nargs="?", type=Path, metavar="FILE", help=_POLICY_HELP)
+    check.add_argument("events", nargs="*", type=Path, metavar="EVENT", help=_EVENT_HELP)
+    check.add_argument("--event", nargs="+", action="extend", default=[], type=Path, metavar="EVENT", help=_EVENT_HELP)
+    check.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
+    explanation = _verb(verbs, "explain", _explain, "Say what a policy would do with CloudTrail events, and why.")
+    explanation.add_argument("events", nargs="+", type=Path, metavar="EVENT", help=_EVENT_HELP)
+    explanation.add_argument("--policy", type=Path, metavar="FILE", help=_POLICY_HELP)
+    return parser.parse_args(arguments)
+
+
+_POLICY_HELP: Final = "policy file (default: the one the apps would read)"
+_EVENT_HELP: Final = (
+    'JSON file: an event as EventBridge delivers it, a CloudTrail record, or a log file {"Records": […]}'
+)
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], Report],
+    description: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=description, description=description)
+    verb.add_argument(
         "--own-role",
         type=_own_role,
         metavar="ARN",
-        help="role of the member app: its own calls are ignored",
+        help="role of the member app, whose own calls are ignored",
     )
-    check.add_argument("--json", action="store_true", help="write JSON instead of sentences")
-    return parser.parse_args(arguments)
+    verb.add_argument("--json", action="store_true", help="write JSON instead of sentences")
+    verb.set_defaults(run=run)
+    return verb
 
 
 def _own_role(text: str) -> str:
@@ -107,78 +119,95 @@ def _own_role(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _check(file: Path, event_files: Sequence[Path], own_session: str) -> Report:
-    report = Report(policy={"file": str(file)})
-    try:
-        policies = read_policy_file(file)
-    except PolicyFileError as error:
-        report.policy["error"] = str(error)
-        report.problems.append(str(error))
+def _check(options: argparse.Namespace) -> Report:
+    report, file = _report(options)
+    policies, text = _read(report, file)
+    if policies is None:
         return report
-    report.lines += _summary(file, policies)
-    for event_file in event_files:
-        _explain_file(report, policies, event_file, own_session)
+    findings = find_mistakes(policies)
+    places = [(finding, _line(text, finding.key)) for finding in findings]
+    is_refused = any(finding.severity == "error" for finding in findings)
+    sentences = summary(policies)
+    report.is_invalid = is_refused or (options.strict and bool(findings))
+    report.policy["findings"] = [{**asdict(finding), "line": line} for finding, line in places]
+    report.policy["summary"] = list(sentences)
+    report.problems += [_finding(file, finding, line) for finding, line in places]
+    report.lines += [f"{file} {'has errors' if is_refused else 'is valid'}.", *sentences]
+    _explain_files(report, policies, [*options.events, *options.event], options.own_role or "")
     return report
 
 
-def _summary(file: Path, policies: Policies) -> Iterator[str]:
-    yield f"{file} is valid. In general: {_in_short(policies.general)}."
-    for account, policy in policies.accounts:
-        yield f"In account {account}: {_in_short(policy)}."
+def _explain(options: argparse.Namespace) -> Report:
+    report, file = _report(options)
+    policies, _ = _read(report, file)
+    if policies is not None:
+        _explain_files(report, policies, options.events, options.own_role or "")
+    return report
 
 
-def _in_short(policy: Policy) -> str:
-    guarded = " and ".join(policy.directions) or "no"
-    kinds = ", ".join(policy.guard) or "nothing"
-    return f"mode {policy.mode}; guards {guarded} rules; takes back: {kinds}"
+def _report(options: argparse.Namespace) -> tuple[Report, Path]:
+    file: Path = options.policy or policy_file()
+    return Report(policy={"file": str(file)}), file
+
+
+def _read(report: Report, file: Path) -> tuple[Policies | None, str]:
+    """Return policies and text of a file; what makes it invalid goes into the report."""
+    text = ""
+    try:
+        text = read_policy_text(file)
+        return parse_policies(text), text
+    except PolicyFileError as error:
+        problem = str(error)
+    except PolicyError as error:
+        line = _line(text, error.path) if error.path else None
+        problem = f"{_place(file, line)}: error: {error}"
+    report.policy["error"] = problem
+    report.problems.append(problem)
+    report.is_invalid = True
+    return None, text
+
+
+def _finding(file: Path, finding: Finding, line: int | None) -> str:
+    return f"{_place(file, line)}: {finding.severity}: {finding.key}: {finding.meaning}. {finding.remedy}"
+
+
+def _place(file: Path, line: int | None) -> str:
+    return f"{file}:{line}" if line else str(file)
+
+
+def _line(text: str, key: str) -> int | None:
+    """Return the line of a key; of one that an account has from the general part, the line of the account's section."""
+    return line_of(text, key) or line_of(text, ".".join(key.split(".")[:2]))
+
+
+def _explain_files(report: Report, policies: Policies, files: Sequence[Path], own_session: str) -> None:
+    for file in files:
+        try:
+            _explain_file(report, policies, file, own_session)
+        except EventFileError as error:
+            _add_problem(report, {"file": str(file)}, str(error))
 
 
 def _explain_file(report: Report, policies: Policies, file: Path, own_session: str) -> None:
-    try:
-        events = list(_events(file))
-    except EventFileError as error:
-        report.events.append({"file": str(file), "error": str(error)})
-        report.problems.append(str(error))
-        return
-    report.lines += ["", f"{file}:"]
+    events = list(read_events(file))
+    report.lines += [*([""] if report.lines else []), f"{file}:"]
     if not events:
         report.lines.append("No security group call in this file.")
     for place, event in events:
-        entry: dict[str, Any] = {"file": str(file), "place": place}
-        report.events.append(entry)
+        entry = {"file": str(file), "place": place}
         try:
             explanation = explain(policies, event, own_session=own_session)
-        except EventError as error:
-            entry["error"] = f"{file}: {place}{error}"
-            report.problems.append(entry["error"])
+        except FieldError as error:
+            _add_problem(report, entry, f"{file}: {place}{error}")
         else:
-            entry |= to_json(explanation)
+            report.events.append({**entry, **to_json(explanation)})
             report.lines += explanation.sentences
 
 
-def _events(file: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield each event of a file with its place; a log file's other calls are left out."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EventFileError(f"Event file {file} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise EventFileError(f"Event file {file} is no JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise EventFileError(f"Event file {file} is no CloudTrail event: expected a JSON object.")
-    records = document.get("Records")
-    if not isinstance(records, list):
-        yield "", _enveloped(document)
-        return
-    for index, record in enumerate(records):
-        event = _enveloped(record) if isinstance(record, dict) else {"detail": record}
-        detail = event["detail"]
-        if not isinstance(detail, dict) or detail.get("eventName") in ACTIONS:
-            yield f"Records[{index}].", event
-
-
-def _enveloped(document: Mapping[str, object]) -> Mapping[str, object]:
-    return document if "detail" in document else {"detail": document}
+def _add_problem(report: Report, entry: dict[str, Any], problem: str) -> None:
+    report.events.append({**entry, "error": problem})
+    report.problems.append(problem)
+    report.is_invalid = True
 
 
 if __name__ == "__main__":

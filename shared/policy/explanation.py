@@ -1,7 +1,7 @@
 """Says what the policy would do with a recorded call, and why, before anybody deploys it.
 
-The judgements are those of ``shared.domain.policy``; here they are only put into sentences. What is known in the
-account alone (baselines, live groups, the direction of an edited rule) is named as such, not guessed.
+The judgements are those of ``shared.domain.policy``; here they are only put into sentences. What only the
+account knows (baselines, live groups, the direction of an edited rule) is named as such, not guessed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _ROLE_ARN: Final = re.compile(
 _WOULD: Final = {
     "ignore": "It would be ignored",
     "allow": "It would stay in force and become part of what is approved",
-    "report": "It would stay in force and be shown in both channels",
-    "revert": "It would be taken back at once",
+    "report": "It would stay in force and be reported in both channels",
+    "revert": "It would be reverted at once",
 }
 
 
@@ -40,7 +40,7 @@ class Explanation:
     Attributes:
         call: the call with its rules.
         decision: what the member account would do, and why.
-        rules: the rules the event speaks of, each a line of text.
+        rules: the rules in the event, each a line of text.
         denied: why policy itself would deny the request; empty when people are asked, or nobody is.
         deciders: who could approve, as a sentence; empty when there is nothing to approve.
         sentences: all of it for people, one line each.
@@ -165,8 +165,8 @@ def _deciders(policy: Policy, call: Call) -> str:
     ]
     if nobody_knows:
         return (
-            "Nobody could approve it: policy key allow_self_approval is false, and the requester is not listed under "
-            "[people]."
+            "Nobody could approve it: self-approval is off (policy key allow_self_approval), and the requester is not "
+            "listed under [people]."
         )
     if policy.approvers and not allowed:
         return (

@@ -3,11 +3,15 @@
 Both apps vendor ``shared/policy.toml``; the setting ``policyFile`` names another file, for the sandbox, for tests, and
 for operators who keep theirs elsewhere. A file is read again only when it has changed.
 
+The apps never fail because of the file: while it cannot be used, the strictest policy holds (``Policies.problem`` says
+why), and operators are alerted. Command lines use :func:`read_policy_file`, which raises.
+
 The setting ``modeOverride`` replaces the key ``mode`` for every account: the emergency switch, which operators turn
 without a redeploy. Lambda starts new containers when a setting changes, so it holds from the next event on and costs
 the revert nothing.
 
-What does not belong here: what a policy file may say (``shared.wire.policy_document``).
+What does not belong here: what a policy file may say (``shared.wire.policy_document``), and what holds when it cannot
+be used (``shared.domain.policy.strictest``).
 """
 
 from __future__ import annotations
@@ -17,9 +21,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, get_args
 
-from shared.domain.policy import Mode, Policies
+from shared.domain.policy import Mode, Policies, strictest
 from shared.settings import SettingError, optional
-from shared.telemetry import logger
+from shared.telemetry import count, logger
 from shared.wire.policy_document import PolicyError, parse_policies
 
 POLICY_FILE_SETTING: Final = "policyFile"
@@ -37,12 +41,12 @@ class PolicyFileError(RuntimeError):
 
 
 def load_policies() -> Policies:
-    """Return the policies of the file named by the setting ``policyFile``, else of ``shared/policy.toml``.
+    """Return the policies that hold: those of the file, with the mode of the setting ``modeOverride``.
 
-    A ``modeOverride`` that is no mode is told and left aside: a slip must not stop the reverts.
+    An invalid ``modeOverride`` is logged and ignored, so that a typing error cannot stop the reverts.
 
-    Raises:
-        PolicyFileError: when the file cannot be read or says something a policy cannot say.
+    Returns:
+        The strictest policy when the file cannot be used; its ``problem`` says why. ``modeOverride`` holds then, too.
     """
     policies = written_policies()
     override = optional(MODE_OVERRIDE_SETTING)
@@ -51,21 +55,30 @@ def load_policies() -> Policies:
     try:
         return with_mode(policies, override)
     except SettingError as error:
-        logger.error("setting left aside", extra={"problem": str(error)})
+        logger.error("setting ignored", extra={"problem": str(error)})
         return policies
 
 
 def written_policies() -> Policies:
     """Return the policies as the file has them, whatever ``modeOverride`` says.
 
-    For the central app: who decides and until when does not depend on the mode, so a slip in the emergency switch must
-    not stop a decision.
+    For the central app: who decides and until when does not depend on the mode, so an error in the emergency switch
+    must not stop a decision.
 
-    Raises:
-        PolicyFileError: when the file cannot be read or says something a policy cannot say.
+    Returns:
+        The strictest policy when the file cannot be used; its ``problem`` says why.
     """
-    named = optional(POLICY_FILE_SETTING)
-    return read_policy_file(Path(named) if named else VENDORED_POLICY_FILE)
+    try:
+        return read_policy_file(policy_file())
+    except PolicyFileError as error:
+        logger.error("policy unreadable", extra={"problem": str(error)})
+        count("PolicyUnreadable")
+        return strictest(str(error))
+
+
+def policy_file() -> Path:
+    """Return the path that the setting ``policyFile`` names, else that of ``shared/policy.toml``."""
+    return Path(optional(POLICY_FILE_SETTING) or VENDORED_POLICY_FILE)
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +90,7 @@ def with_mode(policies: Policies, mode: str) -> Policies:
         mode: ``enforce`` or ``observe``.
 
     Raises:
-        SettingError: for every other mode. Neither is guessed: who turned the switch wanted one of them.
+        SettingError: for every other mode.
     """
     for known in get_args(Mode):
         if mode == known:
@@ -103,17 +116,31 @@ def read_policy_file(path: Path) -> Policies:
     try:
         state = path.stat()
     except OSError as error:
-        raise PolicyFileError(f"Policy file {path} cannot be read: {error.strerror or error}.") from error
-    return _read(path, state.st_mtime_ns, state.st_size)
+        raise _unreadable(path, error) from error
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+def read_policy_text(path: Path) -> str:
+    """Return the text of a policy file.
+
+    Raises:
+        PolicyFileError: when the file cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise PolicyFileError(f"Policy file {path} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, _changed_ns: int, _size: int) -> Policies:
+def _parsed(path: Path, _changed_ns: int, _size: int) -> Policies:
     try:
-        return parse_policies(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyFileError(f"Policy file {path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise PolicyFileError(f"Policy file {path} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
+        return parse_policies(read_policy_text(path))
     except PolicyError as error:
-        raise PolicyFileError(f"Policy file {path}: {error}") from error
+        raise PolicyFileError(f"Policy file {path}: {error}.") from error
+
+
+def _unreadable(path: Path, error: OSError) -> PolicyFileError:
+    return PolicyFileError(f"Policy file {path} cannot be read: {error.strerror or error}.")

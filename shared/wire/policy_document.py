@@ -22,7 +22,16 @@ class PolicyError(FieldError):
 
 _ACCOUNT: Final = re.compile(r"\d{12}\Z")
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]+\Z")
-_LONGEST_HOURS: Final = 24 * 365  # a year: more is a slip of the keyboard
+_LONGEST_HOURS: Final = 24 * 365  # a year: more is a typing error
+_SHOWN: Final = 80
+"""How many characters of a wrong value an error shows; errors are shown to people in Slack, too."""
+
+_EXEMPT: Final = {
+    "principals": "exempt_principals",
+    "groups": "exempt_groups",
+    "service_linked_roles": "exempt_service_linked_roles",
+}
+"""The keys of ``[exempt]`` and their attributes in :class:`Policy`."""
 
 
 def parse_policies(text: str) -> Policies:
@@ -32,14 +41,12 @@ def parse_policies(text: str) -> Policies:
         text: the contents of ``policy.toml``.
 
     Raises:
-        PolicyError: when it is no TOML, has an unknown key, or a value of the wrong type or range.
+        PolicyError: when it is not TOML, has an unknown key, or a value of the wrong type or range.
     """
     try:
         root = Field(tomllib.loads(text))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # numbers of 4300 digits and brackets without end are no TOMLDecodeError
+    except (ValueError, RecursionError) as error:
+        # Numbers of more than 4300 digits and deeply nested brackets do not end in a TOMLDecodeError.
         raise PolicyError("", f"is not valid TOML: {error}") from error
     try:
         return _policies(root)
@@ -52,7 +59,7 @@ def _policies(root: Field) -> Policies:
     accounts = []
     for account, section in root["accounts"].members():
         if not _ACCOUNT.match(account):
-            raise section.error('is no 12-digit account id; write it in quotes: [accounts."222222222222"]')
+            raise section.error('is not a 12-digit account id; write it in quotes: [accounts."222222222222"]')
         accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
     return Policies(general=general, accounts=tuple(accounts))
 
@@ -65,10 +72,10 @@ def _policy(section: Field, base: Policy, *, known: set[str]) -> Policy:
     if not section["people"].is_missing:
         values["people"] = tuple(_people(section["people"]))
     exempt = section["exempt"]
-    _refuse_unknown(exempt, {"principals", "groups"})
-    for key in ("principals", "groups"):
+    _refuse_unknown(exempt, set(_EXEMPT))
+    for key, attribute in _EXEMPT.items():
         if not exempt[key].is_missing:
-            values[f"exempt_{key}"] = _texts(exempt[key])
+            values[attribute] = _texts(exempt[key])
     return replace(base, **values)  # type: ignore[arg-type]  # each reader returns the type of its attribute
 
 
@@ -86,8 +93,13 @@ def _people(section: Field) -> Iterator[tuple[str, str]]:
 def _slack_user(field: Field) -> str:
     user_id = field.text()
     if not _SLACK_USER.match(user_id):
-        raise field.error(f"{user_id!r} is no Slack user id such as U061F7AUR")
+        raise field.error(f"{_shown(user_id)} is not a Slack user id such as U061F7AUR")
     return user_id
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _texts(field: Field) -> tuple[str, ...]:
@@ -100,7 +112,7 @@ def _slack_users(field: Field) -> tuple[str, ...]:
 
 def _boolean(field: Field) -> bool:
     if not isinstance(field.value, bool):
-        raise field.error(f"expected true or false, found {field.value!r}")
+        raise field.error(f"expected true or false, found {_shown(field.value)}")
     return field.value
 
 
@@ -113,7 +125,7 @@ def _up_to(largest: int, *, or_none: bool = False) -> Callable[[Field], float]:
     def read(field: Field) -> float:
         value = field.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
-            raise field.error(f"expected a number {lowest}, at most {largest}, found {value!r}")
+            raise field.error(f"expected a number {lowest}, at most {largest}, found {_shown(value)}")
         return value
 
     return read
@@ -122,7 +134,7 @@ def _up_to(largest: int, *, or_none: bool = False) -> Callable[[Field], float]:
 def _one_of(*allowed: str) -> Callable[[Field], str]:
     def read(field: Field) -> str:
         if field.value not in allowed:
-            raise field.error(f"expected one of {', '.join(repr(one) for one in allowed)}, found {field.value!r}")
+            raise field.error(f"expected one of {', '.join(repr(one) for one in allowed)}, found {_shown(field.value)}")
         return str(field.value)
 
     return read

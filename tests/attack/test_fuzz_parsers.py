@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hypothesis import strategies as st
+from member.chalicelib.state.allowed import absorb
 
 from central.chalicelib.requests.items import record_from_item, record_to_item
 from central.chalicelib.slack.click_payload import ClickError, is_ssl_check, read_click
@@ -18,7 +19,6 @@ from member.chalicelib.assessment.assess import find
 from member.chalicelib.cloudtrail.event import EventError, created_rule_ids, read_head, read_rules
 from member.chalicelib.decision import decide, denied_at_once
 from member.chalicelib.ec2.forms import rule_from_api
-from member.chalicelib.state.allowed import absorb
 from member.chalicelib.state.baseline import Baseline, learn
 from member.chalicelib.state.items import (
     LedgerEntry,
@@ -31,7 +31,10 @@ from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.rule import RuleError, canonical_protocol, cidr, make_rule
+from shared.policy.checks import find_mistakes
+from shared.policy.lines import line_of
 from shared.policy.loading import VENDORED_POLICY_FILE
+from shared.policy.summary import summary
 from shared.wire.compression import from_bytes, from_text
 from shared.wire.fields import FieldError
 from shared.wire.messages import (
@@ -214,9 +217,12 @@ def test_policy_documents(record_property: Record) -> None:
 
     def attack(text: str) -> str:
         try:
-            parse_policies(text)
-        except PolicyError:
+            policies = parse_policies(text)
+        except PolicyError as error:
+            line_of(text, error.path)
             return "PolicyError"
+        find_mistakes(policies)
+        summary(policies)
         return "accepted"
 
     fuzz(record_property, "policy documents", st.one_of(policy_texts(), policy_texts(), st.text()), attack)

@@ -367,6 +367,23 @@ def test_nobody_approves_what_an_unknown_person_changed_where_policy_forbids_sel
     assert "Nobody knows who made this change" in told[1]
 
 
+@pytest.mark.parametrize("action", ["approve", "deny"])
+def test_nobody_decides_while_the_policy_cannot_be_read(
+    central: Central, policy: Callable[[str], None], action: str
+) -> None:
+    """The clicker is told why, in Slack; nothing is changed, and the click works once the file is corrected."""
+    request = central.file()
+    before = central.item()
+    policy("aprovers = []")
+    assert central.click(request, action).status == 200
+    assert central.item() == before
+    (text,) = whispers(central)
+    assert "aprovers: is not a policy key" in text
+    policy("")
+    central.click(request, action)
+    assert central.status() in ("approved", "denied")
+
+
 def test_self_approval_is_allowed_by_default(central: Central) -> None:
     """Without a rule against it, any click in the channel decides."""
     central.click(central.file(), "approve", "U0ADA")

@@ -185,7 +185,7 @@ def test_a_lookup_that_fails_leaves_the_request_a_question_of_its_own(
 def test_a_policy_that_cannot_be_read_keeps_no_request_from_being_asked(
     central: Central, policy: Callable[[str], None]
 ) -> None:
-    """Only what needs it stops; storing and asking do not."""
+    """Storing and asking need no policy."""
     policy("[nonsense")
     (request,) = fight(central, 1)
     assert len(about(central.approval, request)) == 1

@@ -184,16 +184,6 @@ def test_without_a_signing_secret_no_click_is_taken_and_the_log_names_the_variab
     assert_untouched(central)
 
 
-def test_a_broken_policy_lets_nobody_decide(
-    central: Central, request_: Request, policy: Any, logs: io.StringIO
-) -> None:
-    """A policy that cannot be read is no reason to let everybody decide."""
-    policy("aprovers = []")
-    assert central.click(request_).status == 503
-    assert "aprovers" in logs.getvalue()
-    assert_untouched(central)
-
-
 def test_a_slip_in_the_emergency_switch_stops_no_decision(
     central: Central, request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:

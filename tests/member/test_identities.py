@@ -93,12 +93,12 @@ def test_nobody_else_gets_a_pass(member: Member, own_role: str, identity: events
     assert member.told_request().status == "pending"
 
 
-def test_service_linked_roles_are_always_exempt(member: Member, own_role: str) -> None:  # noqa: ARG001
-    """AWS itself at work is not disturbed, and its rules become part of what is approved."""
+def test_service_linked_roles_are_not_reverted_but_reported(member: Member, own_role: str) -> None:  # noqa: ARG001
+    """AWS services can go on working; their rules become part of what is approved, and monitoring is told."""
     member.snapshot()
     member.deliver(by(member, events.service_linked(account=ACCOUNT)).opens(OPEN))
     assert member.state() == member.approved() == exact([OPEN])
-    assert member.told() == []
+    assert member.told_request().status == "observed"
 
 
 def test_sts_is_asked_once_per_container(member: Member, own_role: str, faults: Faults) -> None:

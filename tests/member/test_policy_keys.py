@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from member.chalicelib.snapshot import SnapshotError
 from shared.domain.rule import Rule
-from shared.policy.loading import PolicyFileError
 from tests.support import events
 from tests.support.member_account import ACCOUNT, Member, Person, exact, rule, with_description
 
@@ -19,10 +19,8 @@ WEB = rule(443, "10.0.0.0/8", "web")
 Use = Callable[[str], None]
 
 
-def test_key_mode_observe_touches_nothing_and_tells_what_would_have_been(
-    member: Member, ada: Person, policy: Use
-) -> None:
-    """`mode = "observe"`: each change stays, is told as observed, and is part of the baseline when enforcing begins."""
+def test_key_mode_observe_changes_nothing_and_reports(member: Member, ada: Person, policy: Use) -> None:
+    """`mode = "observe"`: each change stays, is reported as observed, and is approved when enforcing begins."""
     policy('mode = "observe"')
     member.holds(WEB)
     member.snapshot()
@@ -66,7 +64,7 @@ def test_key_mode_an_event_redelivered_after_enforcing_began_undoes_nothing(
 def test_setting_mode_override_switches_to_observing(
     member: Member, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The emergency switch: nothing is taken back while it is set."""
+    """The emergency switch: nothing is reverted while it is set."""
     member.snapshot()
     monkeypatch.setenv("modeOverride", "observe")
     member.deliver(ada.opens(OPEN))
@@ -76,7 +74,7 @@ def test_setting_mode_override_switches_to_observing(
 
 @pytest.mark.parametrize("kind", ["add", "modify", "remove"])
 def test_key_guard_reverts_only_the_listed_kinds(member: Member, ada: Person, policy: Use, kind: str) -> None:
-    """`guard`: the listed kind is taken back, the others are allowed and shown."""
+    """`guard`: the listed kind is reverted, the others are allowed and shown."""
     policy(f'guard = ["{kind}"]')
     some = {"add": OPEN, "modify": WEB, "remove": rule(80, "10.0.0.0/8", "old")}
     member.holds(some["modify"], some["remove"])
@@ -144,7 +142,7 @@ def test_key_accounts_replaces_the_general_value(member: Member, ada: Person, po
 
 
 def test_key_drift_report_shows_a_difference_and_leaves_it(member: Member, policy: Use) -> None:
-    """`drift = "report"`: a difference without event is told once, as observed."""
+    """`drift = "report"`: a difference without an event is reported once, as observed."""
     policy('drift = "report"')
     member.snapshot()
     member.holds(OPEN)
@@ -157,7 +155,7 @@ def test_key_drift_report_shows_a_difference_and_leaves_it(member: Member, polic
 
 
 def test_key_drift_grace_minutes_gives_a_late_event_time(member: Member, policy: Use) -> None:
-    """`drift_grace_minutes`: a difference stands for so long before it is taken back."""
+    """`drift_grace_minutes`: a difference may stay for so long before it is reverted."""
     policy("drift_grace_minutes = 120")
     member.snapshot()
     member.holds(OPEN)
@@ -169,16 +167,75 @@ def test_key_drift_grace_minutes_gives_a_late_event_time(member: Member, policy:
     assert member.told_request().status == "pending"
 
 
-def test_an_unusable_policy_takes_nothing_back_and_says_why(member: Member, ada: Person, policy: Use) -> None:
-    """Nobody's wishes are guessed: the event fails with a sentence that names the key, and is redelivered."""
+BROKEN = 'moood = "observe"'
+
+
+def test_without_a_usable_policy_changes_are_reverted_and_asked(
+    member: Member, ada: Person, policy: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is exempt and every kind of change is reverted; only the emergency switch still holds."""
+    some = f'guard = []\n[exempt]\nprincipals = ["*"]\n[accounts."{ACCOUNT}"]\nmode = "observe"\n'
+    member.holds(WEB)
     member.snapshot()
+    policy(some + BROKEN)
+    edited = rule(444, "10.0.0.0/8", "web")
+    for change in (lambda: ada.opens(OPEN), lambda: ada.edits((WEB, edited)), lambda: ada.closes(WEB)):
+        member.deliver(change())
+        assert member.state() == member.approved() == exact([WEB])
+        assert member.told_request().status == "pending"
+    monkeypatch.setenv("modeOverride", "observe")
+    member.deliver(ada.opens(OPEN))
+    assert member.told_request().status == "observed"
+    assert member.state() == member.approved() == exact([OPEN, WEB])
+
+
+def test_without_a_usable_policy_a_call_without_details_is_reverted(member: Member, ada: Person, policy: Use) -> None:
+    """All groups are compared with their baselines; of a group without one nothing is accepted."""
+    member.snapshot()
+    policy(BROKEN)
+    other = member.new_group()
+    member.holds(WEB, group_id=other)
     event = ada.opens(OPEN)
-    policy('moood = "observe"')
-    with pytest.raises(PolicyFileError, match="moood"):
-        member.deliver(event)
-    policy("")
+    event["detail"]["requestParameters"] = event["detail"]["responseElements"] = {"omitted": True}
     member.deliver(event)
     assert member.state() == []
+    assert member.told_request().change.added == (OPEN,)
+    assert member.baseline(other) is None
+
+
+def test_without_a_usable_policy_snapshots_change_nothing(member: Member, policy: Use) -> None:
+    """They accept and revert nothing, and fail so that operators hear of it; then they go on as before."""
+    member.holds(WEB)
+    member.snapshot()
+    policy(BROKEN)
+    member.holds(OPEN)
+    other = member.new_group()
+    member.holds(OPEN, group_id=other)
+    for hours in (0, 1, 2):
+        with pytest.raises(SnapshotError, match="moood"):
+            member.snapshot(after=timedelta(hours=hours))
+    assert (member.state(), member.approved(), member.told()) == (exact([OPEN, WEB]), exact([WEB]), [])
+    assert member.baseline(other) is None
+    policy("")
+    member.snapshot(after=timedelta(hours=3))
+    member.snapshot(after=timedelta(hours=4))
+    assert member.state() == exact([WEB])
+
+
+def test_key_exempt_service_linked_roles_are_reported_and_others_reverted(member: Member, policy: Use) -> None:
+    """`exempt.service_linked_roles`: a listed service's change stays and is reported; others are reverted."""
+    balancer = Person(member, identity=events.service_linked(account=ACCOUNT))
+    member.snapshot()
+    policy('[exempt]\nservice_linked_roles = ["elasticloadbalancing"]')
+    member.deliver(balancer.opens(OPEN))
+    request = member.told_request()
+    assert (request.status, request.change.added) == ("observed", (OPEN,))
+    assert "elasticloadbalancing" in request.reason
+    assert member.state() == member.approved() == exact([OPEN])
+    policy('[exempt]\nservice_linked_roles = ["ec2"]')
+    member.deliver(balancer.opens(WEB))
+    assert member.told_request().status == "pending"
+    assert member.state() == member.approved() == exact([OPEN])
 
 
 def test_descriptions_count_as_modifications(member: Member, ada: Person, policy: Use) -> None:

@@ -37,7 +37,7 @@ ADA = Caller(
     type="AssumedRole",
     account=ACCOUNT,
     arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_1a2b/ada@example.com",
-    principal_arn=f"arn:aws:iam::{ACCOUNT}:role/AWSReservedSSO_Admin_1a2b",
+    principal_arn=f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_1a2b",
     name="ada@example.com (AWSReservedSSO_Admin_1a2b)",
 )
 

@@ -187,11 +187,12 @@ def callers(draw: st.DrawFn) -> Caller:
         arn = f"arn:aws:iam::{account}:user/{person}"
         return Caller(type="IAMUser", account=account, arn=arn, principal_arn=arn, name=person, invoked_by=invoked_by)
     role = draw(st.sampled_from(("AWSReservedSSO_Admin_0123456789abcdef", "deploy")))
+    path = "aws-reserved/sso.amazonaws.com/" if role.startswith("AWSReservedSSO_") else ""
     return Caller(
         type="AssumedRole",
         account=account,
         arn=f"arn:aws:sts::{account}:assumed-role/{role}/{person}",
-        principal_arn=f"arn:aws:iam::{account}:role/{role}",
+        principal_arn=f"arn:aws:iam::{account}:role/{path}{role}",
         name=f"{person} ({role})",
         invoked_by=invoked_by,
     )

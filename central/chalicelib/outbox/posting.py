@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.domain.record import Debt, Record
-from shared.policy.loading import PolicyFileError, written_policies
+from shared.policy.loading import written_policies
 from shared.settings import SettingError, optional
 from shared.slack.messages import announcement, as_replacement, outcome, outcome_replacement, question
 from shared.telemetry import count, logger
@@ -134,10 +134,7 @@ def _values(now: datetime, record: Record, debt: Debt) -> dict[str, str]:
         return {"responseUrl": ""}  # spent, and a secret
     if debt == "question" and record.status == "pending" and now - dict(record.owed)[debt] >= OVERDUE_AFTER:
         # A question that comes as late as its reminder would be the reminder itself.
-        try:
-            policy = written_policies().for_account(record.request.account)
-        except PolicyFileError:  # the sweep says so; what Slack has shown is paid all the same
-            return {}
-        if now - record.requested_at >= policy.reminds_after:
+        policy = written_policies().for_account(record.request.account)
+        if not policy.problem and now - record.requested_at >= policy.reminds_after:
             return {"remindedAt": time_to_text(now)}
     return {}

@@ -13,7 +13,7 @@ from member.chalicelib.cloudtrail.call import Call, CallKind
 from member.chalicelib.cloudtrail.event import read_head
 from member.chalicelib.decision import decide, decide_drift, denied_at_once
 from shared.domain.caller import Caller
-from shared.domain.policy import GuardedKind, Policies, Policy, may_decide, person_behind
+from shared.domain.policy import GuardedKind, Policies, Policy, may_decide, person_behind, strictest
 from shared.domain.rule import cidr, make_rule
 from tests.support import events, strategies
 
@@ -138,7 +138,7 @@ def test_the_requester_cannot_approve_where_self_approval_is_off() -> None:
 
 
 def test_an_unknown_requester_means_refused_where_self_approval_is_off() -> None:
-    """The own click of somebody who is not under [people] cannot be told apart, so nobody's counts."""
+    """Whether a click is the requester's own is not known, so nobody's counts."""
     verdict = may_decide(Policy(allow_self_approval=False), user_id=BOB, approving=True, requester=call().caller)
     assert not verdict.allowed
     assert "[people]" in verdict.reason
@@ -161,9 +161,12 @@ def test_people_map_users_and_sessions_to_slack() -> None:
     assert person_behind(policy, call("authorize_refused").caller) is None
 
 
-def test_nobody_stands_behind_an_identity_without_arn() -> None:
-    """A glob that fits everything does not fit nothing."""
-    policy = Policy(people=(("*", ADA),))
+def test_people_leave_out_sessions_that_choose_their_names() -> None:
+    """Eve may call her session of any role ada@example.com; such a name says nothing, whatever the pattern."""
+    policy = Policy(allow_self_approval=False, people=(("*", ADA), ("arn:aws:sts::*:assumed-role/*/ada@*", ADA)))
+    eve = call(userIdentity=events.assumed_role("developer", "ada@example.com")).caller
+    assert person_behind(policy, eve) is None
+    assert not may_decide(policy, user_id=BOB, approving=True, requester=eve).allowed
     assert person_behind(policy, Caller(type="AWSService", name="a service")) is None
 
 
@@ -251,11 +254,27 @@ def test_own_calls_are_ignored_even_in_observe_mode() -> None:
         assert decide(policy, call(), is_own=True).verb == "ignore"
 
 
-def test_a_service_linked_role_is_always_allowed() -> None:
-    """AWS services keep their load balancers reachable, whatever the policy says."""
-    decision = decide(Policy(), call(userIdentity=events.service_linked()), is_own=False)
-    assert decision.verb == "allow"
-    assert "service-linked" in decision.reason
+@pytest.mark.parametrize("listed", [("*",), ("ec2", "elasticloadbalancing"), ("elastic*",)])
+def test_exempt_service_linked_roles_are_reported(listed: tuple[str, ...]) -> None:
+    """A listed AWS service changes rules without asking, and it is reported; the reason names service and key."""
+    policy = Policy(exempt_service_linked_roles=listed)
+    decision = decide(policy, call(userIdentity=events.service_linked()), is_own=False)
+    assert decision.verb == "report"
+    key = f"policy key exempt.service_linked_roles: {listed[-1]}"
+    assert decision.reason == f"the AWS service elasticloadbalancing may change rules without asking ({key})"
+
+
+@pytest.mark.parametrize("listed", [(), ("ec2",), ("elastic",), ("elasticloadbalancing.amazonaws.com",)])
+def test_exempt_service_linked_roles_leave_out_other_services(listed: tuple[str, ...]) -> None:
+    """A service that is not listed is reverted like anybody."""
+    policy = Policy(exempt_service_linked_roles=listed)
+    assert decide(policy, call(userIdentity=events.service_linked()), is_own=False).verb == "revert"
+
+
+def test_exempt_service_linked_roles_are_those_of_the_groups_own_account() -> None:
+    """A service at work in another account has no business in this one's groups."""
+    identity = events.service_linked(account="333333333333")
+    assert decide(Policy(), call(userIdentity=identity), is_own=False).verb == "revert"
 
 
 @pytest.mark.parametrize("name", ["create_group", "delete_group"])
@@ -267,7 +286,7 @@ def test_making_and_deleting_groups_is_allowed(name: str) -> None:
 @given(strategies.calls())
 def test_nothing_guarded_slips_through_the_strictest_policy(some: Call) -> None:
     """With every direction and kind guarded and nobody exempt, each successful change of rules is reverted."""
-    strict = Policy(directions=("ingress", "egress"))
+    strict = Policy(directions=("ingress", "egress"), exempt_service_linked_roles=())
     verb = decide(strict, some, is_own=False).verb
     changes_rules = not some.error_code and some.kind in GUARDED_AS
     assert (verb == "revert") == changes_rules
@@ -278,3 +297,28 @@ def test_a_decision_does_not_depend_on_who_acted_for_the_caller(some: Call) -> N
     """``invokedBy`` is shown to people and decides nothing."""
     other = replace(some, caller=replace(some.caller, invoked_by="elasticloadbalancing.amazonaws.com"))
     assert decide(Policy(), some, is_own=False) == decide(Policy(), other, is_own=False)
+
+
+STRICTEST = strictest("Policy file policy.toml cannot be read.").for_account("222222222222")
+
+
+@pytest.mark.parametrize("kind", ONE_OF_EACH)
+def test_without_a_policy_every_kind_of_change_is_reverted(kind: CallKind) -> None:
+    """The file that would exempt somebody cannot be read, so nobody is exempt; differences are reverted, too."""
+    assert decide(STRICTEST, call(ONE_OF_EACH[kind]), is_own=False).verb == "revert"
+    assert decide_drift(STRICTEST, events.GROUP).verb == "revert"
+    assert denied_at_once(STRICTEST, [BARE]) == ""
+
+
+def test_without_a_policy_aws_services_are_reported() -> None:
+    """Load balancers keep working while the file is corrected."""
+    assert decide(STRICTEST, call(userIdentity=events.service_linked()), is_own=False).verb == "report"
+
+
+@pytest.mark.parametrize("approving", [True, False])
+def test_without_a_policy_nobody_decides(approving: bool) -> None:
+    """Who may decide is not known; the clicker reads why, and what to do."""
+    verdict = may_decide(STRICTEST, user_id=BOB, approving=approving, requester=call().caller)
+    assert not verdict.allowed
+    assert "Policy file policy.toml cannot be read." in verdict.reason
+    assert "Your click changed nothing" in verdict.reason

@@ -1,4 +1,4 @@
-"""``python -m shared.policy check``: validates the file, and says what would be done with an event, and why."""
+"""``python -m shared.policy``: ``check`` validates a file and warns of mistakes, ``explain`` says what it would do."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def example(name: str) -> str:
     return str(events.DATA / f"{name}.json")
 
 
-def told(out: str) -> list[str]:
+def event_lines(out: str) -> list[str]:
     """The lines about the events, without the summary of the policy."""
-    return out.split(":\n", 1)[1].splitlines()
+    return out.split("\n\n", 1)[1].splitlines()[1:]
 
 
 def test_events_may_follow_the_policy_file(check: Check, policy: Callable[[str], str]) -> None:
@@ -65,7 +65,16 @@ def test_the_shipped_policy_is_valid() -> None:
     command = [sys.executable, "-m", "shared.policy", "check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "policy.toml is valid. In general: mode enforce; guards ingress rules" in done.stdout
+    assert done.stdout.splitlines()[0].endswith("shared/policy.toml is valid.")
+    assert done.stdout.splitlines()[1:] == [
+        "In general:",
+        "- Reverted until somebody approves: added, modified and removed inbound rules.",
+        "- May approve and deny: everybody who can click in the approval channel, the requester included.",
+        "- Exempt (neither reverted, asked nor reported): nobody.",
+        "- AWS services whose service-linked roles may change rules without asking (reported in monitoring): all.",
+        "- A request that nobody decides is asked again after 4 hours and expires after 72 hours.",
+        "- Differences that no event explains are reverted and asked after 15 minutes.",
+    ]
 
 
 def test_an_invalid_policy_fails_with_the_key_on_standard_error(policy: Callable[[str], str]) -> None:
@@ -74,13 +83,13 @@ def test_an_invalid_policy_fails_with_the_key_on_standard_error(policy: Callable
     command = [sys.executable, "-m", "shared.policy", "check", path, "--event", example("authorize_flat")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Policy file {path}: expire_after_hours: expected a number above 0, at most 8760, found 0\n"
+    assert done.stderr == f"{path}:1: error: expire_after_hours: expected a number above 0, at most 8760, found 0\n"
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["chek"], ["check", "--events", "x"], ["check", "--event"], ["check", "--own-role", "member"]],
-    ids=["no verb", "wrong verb", "wrong option", "no event", "no ARN"],
+    [[], ["chek"], ["check", "--events", "x"], ["check", "--event"], ["check", "--own-role", "member"], ["explain"]],
+    ids=["no verb", "wrong verb", "wrong option", "no event", "not an ARN", "nothing to explain"],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The usage is shown on standard error."""
@@ -97,20 +106,152 @@ def test_the_file_of_the_setting_is_checked(
     monkeypatch.setenv("policyFile", policy('mode = "observe"\ndirections = []\nguard = []'))
     status, out, _ = check()
     assert status == 0
-    assert "mode observe; guards no rules; takes back: nothing" in out
+    assert "- Reverted: nothing." in out
 
 
-def test_accounts_are_summed_up(policy: Callable[[str], str], check: Check) -> None:
-    """What holds in one account stands on a line of its own."""
-    _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"\ndirections = ["ingress", "egress"]'))
-    assert "In account 222222222222: mode observe; guards ingress and egress rules" in out
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            'mode = "observe"',
+            "nothing (mode observe). In mode enforce it would be added, modified and removed inbound",
+        ),
+        ('guard = ["add"]\ndirections = ["ingress", "egress"]', "approves: added inbound and outbound rules."),
+        ("require_description = true", "Added rules without a description are denied at once."),
+        (
+            'approvers = ["U061F7AUR", "U0BOB0BOB"]',
+            "approve and deny: U061F7AUR, U0BOB0BOB, the requester included.",
+        ),
+        (
+            'allow_self_approval = false\npeople = { "*:user/ada" = "U061F7AUR" }',
+            "approval channel; but nobody approves a change of their own. A change by somebody who is not listed under "
+            "[people] (1 listed), or whose maker is not known, can be approved by nobody.",
+        ),
+        (
+            '[exempt]\nprincipals = ["*:role/ci"]\ngroups = ["sg-0a1*"]',
+            "Exempt (neither reverted, asked nor reported): *:role/ci, changes in group sg-0a1*.",
+        ),
+        ("exempt = { service_linked_roles = [] }", "without asking (reported in monitoring): none."),
+        ('exempt = { service_linked_roles = ["ecs", "eks"] }', "(reported in monitoring): ecs, eks."),
+        (
+            'drift = "report"\ndrift_grace_minutes = 5',
+            "that no event explains are reported after 5 minutes.",
+        ),
+    ],
+)
+def test_the_summary_says_what_holds(text: str, sentence: str, policy: Callable[[str], str], check: Check) -> None:
+    """Whoever reviews a policy reads what is reverted, who may decide and who is exempt."""
+    assert sentence in check(policy(text))[1]
+
+
+def test_an_account_is_summed_up_by_what_differs(policy: Callable[[str], str], check: Check) -> None:
+    """What is as in general is not repeated."""
+    text = '[accounts."222222222222"]\napprovers = ["U061F7AUR"]\n[accounts."333333333333"]\nmode = "enforce"'
+    _, out, _ = check(policy(text))
+    assert out.splitlines()[8:] == [
+        "In account 222222222222, instead:",
+        "- May approve and deny: U061F7AUR, the requester included.",
+        "In account 333333333333: the same.",
+    ]
+
+
+MATCHES_NOBODY = """\
+[exempt]
+principals = [
+  "arn:aws:iam::222222222222:role/deploy",
+  "alice",
+]
+[accounts."222222222222"]
+guard = []
+"""
+
+
+def test_a_warning_names_line_key_meaning_and_remedy(policy: Callable[[str], str], check: Check) -> None:
+    """The file is still valid; in a pipeline ``--strict`` makes it fail."""
+    path = policy(MATCHES_NOBODY)
+    status, out, err = check(path)
+    assert status == 0
+    assert "is valid" in out
+    first, second = err.splitlines()
+    assert first.startswith(f'{path}:4: warning: exempt.principals[1]: "alice" can never match, because')
+    assert first.endswith('Write the whole ARN, such as "arn:aws:iam::222222222222:role/deploy".')
+    assert second.startswith(f"{path}:7: warning: accounts.222222222222.guard: in account 222222222222, nothing")
+    assert check("--strict", path)[0] == 1
+    assert check("--strict", policy(""))[0] == 0
+
+
+def test_a_policy_by_which_nobody_can_approve_fails(policy: Callable[[str], str], check: Check) -> None:
+    """It is as bad as an invalid one; events are explained nevertheless."""
+    path = policy('mode = "enforce"\nallow_self_approval = false')
+    status, out, err = check(path, example("authorize_flat"))
+    assert status == 1
+    assert err.startswith(f"{path}:2: error: allow_self_approval: nobody can approve anything")
+    assert "has errors" in out
+    assert "It would be reverted at once" in out
+
+
+def test_a_mistake_of_an_account_in_a_general_key_has_the_sections_line(
+    policy: Callable[[str], str], check: Check
+) -> None:
+    """The account's section made it a mistake."""
+    people = '[people]\n"*:user/ada" = "U061F7AUR"\n'
+    path = policy(f'allow_self_approval = false\n{people}[accounts."222222222222"]\npeople = {{}}')
+    assert check(path)[2].startswith(f"{path}:4: error: accounts.222222222222.allow_self_approval")
+    people = '[people]\n"*:role/a.b" = "U061F7AUR"\n'
+    path = policy(f'{people}[accounts."222222222222"]\nallow_self_approval = false')
+    assert f"{path}:3: error: accounts.222222222222.people.*:role/a.b" in check(path)[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("\n\nmodus = 1", ":3: error: modus: is not a policy key"),
+        ("[exempt]\nprincipals = [\n'x',\n5]", ":4: error: exempt.principals[1]: expected text"),
+        ('[people]\n"arn:aws:iam::*:user/a.b" = 5', ":2: error: people.arn:aws:iam::*:user/a.b: expected text"),
+        ("mode = ", ": error: document: is not valid TOML: "),
+    ],
+)
+def test_an_invalid_policy_is_named_with_its_line(
+    text: str, start: str, policy: Callable[[str], str], check: Check
+) -> None:
+    """Where TOML itself is broken, its reader says the line."""
+    path = policy(text)
+    status, out, err = check(path)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"{path}{start}")
+
+
+def test_a_missing_policy_is_said(check: Check, tmp_path: Path) -> None:
+    """With the words of the operating system."""
+    assert check(str(tmp_path / "none.toml")) == (
+        1,
+        "",
+        f"Policy file {tmp_path / 'none.toml'} cannot be read: No such file or directory.\n",
+    )
+
+
+def test_explain_says_the_same_of_events_alone(
+    policy: Callable[[str], str], check: Check, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``explain EVENT…`` with the file that ``--policy`` or the setting names; without warnings and summary."""
+    path, event = policy('mode = "observe"'), example("authorize_flat")
+    _, out, _ = check(path, event)
+    assert main(["explain", "--policy", path, event]) == 0
+    first = capsys.readouterr()
+    monkeypatch.setenv("policyFile", path)
+    assert main(["explain", event]) == 0
+    assert capsys.readouterr() == first
+    assert out.endswith(f"\n\n{first.out}")
+    assert first.err == ""
+    assert main(["explain", "--json", event]) == 0
+    assert json.loads(capsys.readouterr().out)["events"][0]["decision"] == "report"
 
 
 def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check: Check) -> None:
     """Who did what where, every rule, the decision with its reason, and who could approve."""
     status, out, err = check(policy(""), "--event", example("authorize_several_kinds"))
     assert (status, err) == (0, "")
-    lines = told(out)
+    lines = event_lines(out)
     assert lines[0] == (
         "AuthorizeSecurityGroupIngress by ada@example.com (AWSReservedSSO_NetworkAdmin_0123456789abcdef) on group "
         "sg-0a1b2c3d4e5f60718 (account 222222222222, eu-west-1) at 2026-03-02T09:15:27.000Z."
@@ -119,7 +260,7 @@ def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check:
     assert "- TCP 22 (SSH) from 0.0.0.0/0 (the whole internet), without description" in lines
     assert '- TCP 22 (SSH) from 203.0.113.7/32, described as "office"' in lines
     assert lines[-2:] == [
-        "It would be taken back at once: not approved yet.",
+        "It would be reverted at once: not approved yet.",
         "It could be approved by everybody who can click in the approval channel.",
     ]
 
@@ -150,7 +291,7 @@ def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check:
 def test_each_form_of_event_is_explained(name: str, line: str, policy: Callable[[str], str], check: Check) -> None:
     """What the event does not say is not guessed."""
     _, out, _ = check(policy(""), "--event", example(name))
-    assert any(one.startswith(line) for one in told(out))
+    assert any(one.startswith(line) for one in event_lines(out))
 
 
 def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
@@ -159,7 +300,7 @@ def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], c
     event["detail"]["responseElements"] = {"_return": True}
     (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
     _, out, _ = check(policy(""), "--event", str(tmp_path / "event.json"))
-    assert "- rule sgr-0aaaaaaaaaaaaaaa1, whose values are known in the account only" in told(out)
+    assert "- rule sgr-0aaaaaaaaaaaaaaa1, whose values are known in the account only" in event_lines(out)
 
 
 @pytest.mark.parametrize(
@@ -189,13 +330,13 @@ def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], c
 def test_the_reason_names_the_policy_key(text: str, last: str, policy: Callable[[str], str], check: Check) -> None:
     """An operator sees which key to change."""
     _, out, _ = check(policy(text), "--event", example("authorize_flat"))
-    assert told(out)[-1].endswith(last)
+    assert event_lines(out)[-1].endswith(last)
 
 
 def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: Check) -> None:
     """The event's account has its own mode."""
     _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"'), "--event", example("authorize_flat"))
-    assert "observe mode" in told(out)[-1]
+    assert "observe mode" in event_lines(out)[-1]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +352,7 @@ def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: 
 def test_the_own_role_is_ignored(arn: str, is_own: bool, policy: Callable[[str], str], check: Check) -> None:
     """With the member app's role named, its own calls are known, and no others."""
     _, out, _ = check(policy(""), "--event", example("authorize_omitted_request"), "--own-role", arn)
-    assert ("It would be ignored: the product made this call itself." in told(out)) == is_own
+    assert ("It would be ignored: the product made this call itself." in event_lines(out)) == is_own
 
 
 def test_a_bare_record_and_a_log_file_are_read(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
@@ -223,7 +364,7 @@ def test_a_bare_record_and_a_log_file_are_read(policy: Callable[[str], str], che
     log.write_text(json.dumps({"Records": [other, flat["detail"], modify]}), encoding="utf-8")
     status, out, _ = check(policy(""), "--event", str(record), str(log))
     assert status == 0
-    assert out.count("It would be taken back at once") == 3
+    assert out.count("It would be reverted at once") == 3
     assert out.count("AuthorizeSecurityGroupIngress by ada") == 2
 
 
@@ -237,7 +378,7 @@ def test_a_log_file_of_other_calls_says_so(policy: Callable[[str], str], check: 
 
 
 def damaged() -> dict[str, Any]:
-    """An event with a port that is none."""
+    """An event with a CIDR that is none."""
     event = events.example("authorize_several_kinds")
     event["detail"]["requestParameters"]["ipPermissions"]["items"][1]["ipRanges"]["items"][0]["cidrIp"] = "10.0.0.0/99"
     return event
@@ -250,20 +391,29 @@ CIDR = "requestParameters.ipPermissions.items[1].ipRanges.items[0].cidrIp: '10.0
     ("content", "problem"),
     [
         (None, "cannot be read: No such file"),
-        ("[]", "is no CloudTrail event: expected a JSON object"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("[]", "is not a CloudTrail event: expected a JSON object"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ("{}", "eventName: is missing"),
         ('{"Records": ["x"]}', "Records[0].detail: expected an object, found text"),
         (json.dumps(damaged()), f"event.json: {CIDR}"),
         (json.dumps({"Records": [damaged()["detail"]]}), f"event.json: Records[0].{CIDR}"),
     ],
-    ids=["missing", "list", "no JSON", "too deep", "empty", "no record", "wrong field", "wrong field in a log file"],
+    ids=[
+        "missing",
+        "list",
+        "not JSON",
+        "too deep",
+        "empty",
+        "not a record",
+        "wrong field",
+        "wrong field in a log file",
+    ],
 )
 def test_an_event_that_cannot_be_read_fails_with_the_field(
     content: str | None, problem: str, policy: Callable[[str], str], check: Check, tmp_path: Path
 ) -> None:
-    """Exit status 1, file and field on standard error; the other events are explained all the same."""
+    """Exit status 1, file and field on standard error; the other events are explained nevertheless."""
     path = tmp_path / "event.json"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -271,7 +421,7 @@ def test_an_event_that_cannot_be_read_fails_with_the_field(
     assert status == 1
     assert problem in err
     assert str(path) in err
-    assert "It would be taken back at once" in out
+    assert "It would be reverted at once" in out
 
 
 def test_json_says_the_same_for_programs(policy: Callable[[str], str], check: Check, tmp_path: Path) -> None:
@@ -282,7 +432,8 @@ def test_json_says_the_same_for_programs(policy: Callable[[str], str], check: Ch
     status, out, err = check(path, "--json", "--event", example("authorize_flat"), str(broken), str(tmp_path / "none"))
     assert (status, err) == (1, "")
     report = json.loads(out)
-    assert report["policy"] == {"file": path}
+    assert (report["policy"]["file"], report["policy"]["findings"]) == (path, [])
+    assert "- Added rules without a description are denied at once." in report["policy"]["summary"]
     flat, bad, missing = report["events"]
     assert flat["decision"] == "revert"
     assert flat["deniedAtOnce"].startswith("denied by policy")
@@ -303,3 +454,13 @@ def test_json_of_an_invalid_policy_has_the_error(policy: Callable[[str], str], c
     report = json.loads(out)
     assert report["events"] == []
     assert "modus: is not a policy key" in report["policy"]["error"]
+
+
+def test_json_has_findings_with_their_lines(policy: Callable[[str], str], check: Check) -> None:
+    """For pipelines that comment on a pull request."""
+    _, out, _ = check(policy(MATCHES_NOBODY), "--json")
+    first, second = json.loads(out)["policy"]["findings"]
+    assert (first["severity"], first["key"], first["line"]) == ("warning", "exempt.principals[1]", 4)
+    assert first["meaning"].startswith('"alice" can never match')
+    assert first["remedy"].startswith("Write the whole ARN")
+    assert second["line"] == 7

@@ -58,7 +58,7 @@ def test_the_switch_turned_back_is_no_longer_there(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("setting", ["observ", "Observe", "off", "true"])
-def test_a_mistyped_switch_is_told_and_stops_no_revert(
+def test_a_mistyped_switch_is_logged_and_stops_no_revert(
     setting: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The file holds; the sentence names the variable and what it may be."""

@@ -23,7 +23,7 @@ ADA = Caller(
     type="AssumedRole",
     account="222222222222",
     arn="arn:aws:sts::222222222222:assumed-role/AWSReservedSSO_Admin_1a2b/ada@example.com",
-    principal_arn="arn:aws:iam::222222222222:role/AWSReservedSSO_Admin_1a2b",
+    principal_arn="arn:aws:iam::222222222222:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_1a2b",
     name="ada@example.com (AWSReservedSSO_Admin_1a2b)",
 )
 MARKUP = (

@@ -29,6 +29,7 @@ allow_self_approval = false
 [exempt]
 principals = ["arn:aws:iam::*:role/deploy"]
 groups = ["sg-0a*"]
+service_linked_roles = ["elasticloadbalancing"]
 """
 
 
@@ -52,6 +53,7 @@ def test_every_key_is_read() -> None:
             ),
             exempt_principals=("arn:aws:iam::*:role/deploy",),
             exempt_groups=("sg-0a*",),
+            exempt_service_linked_roles=("elasticloadbalancing",),
         )
     )
 
@@ -85,6 +87,7 @@ def test_the_shipped_file_is_the_default_policy() -> None:
         ('people = { "*" = "U1" }', {"people": (("*", "U1"),)}),
         ('exempt = { principals = ["*"] }', {"exempt_principals": ("*",)}),
         ("exempt = { groups = [] }", {"exempt_groups": ()}),
+        ("exempt = { service_linked_roles = [] }", {"exempt_service_linked_roles": ()}),
     ],
 )
 def test_an_account_replaces_any_key_and_keeps_the_others(lines: str, changed: dict[str, object]) -> None:
@@ -135,6 +138,7 @@ def test_an_account_replaces_any_key_and_keeps_the_others(lines: str, changed: d
         ("[exempt]\nprincipals = [5]", "exempt.principals[0]"),
         ('[exempt]\nprincipals = "*"', "exempt.principals"),
         ('[exempt]\ngroups = [""]', "exempt.groups[0]"),
+        ("[exempt]\nservice_linked_roles = true", "exempt.service_linked_roles"),
         ("accounts = 5", "accounts"),
         ('[accounts."2222"]', "accounts.2222"),
         ('[accounts.shop]\nmode = "observe"', "accounts.shop"),
@@ -151,7 +155,7 @@ def test_a_mistake_is_named_by_its_key(text: str, path: str) -> None:
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones() -> None:
-    """A slip of the keyboard is found without the documentation."""
+    """A typing error is found without the documentation."""
     with pytest.raises(PolicyError, match=r"known here: .*expire_after_hours.*remind_after_hours"):
         parse_policies("expire_hours = 5")
 
@@ -168,3 +172,11 @@ def test_a_number_without_end_and_brackets_without_end_are_no_policy(text: str) 
     """What the TOML reader itself stumbles over is an invalid policy like any other."""
     with pytest.raises(PolicyError, match="not valid TOML"):
         parse_policies(text)
+
+
+def test_a_long_wrong_value_is_shortened_in_the_error() -> None:
+    """Approvers read the error in Slack, which refuses messages that are too long."""
+    for text in (f"mode = '{'x' * 10_000}'", f"approvers = ['{'x' * 10_000}']", f"drift_grace_minutes = {[0] * 5000}"):
+        with pytest.raises(PolicyError) as caught:
+            parse_policies(text)
+        assert len(str(caught.value)) < 200
