@@ -24,7 +24,7 @@ from sandbox.timeline import (
     Timeline,
 )
 from sandbox.wiring import Wiring
-from shared.wire.messages import MessageError, RequestMessage, read_message
+from shared.wire.messages import AdoptedMessage, MessageError, RequestMessage, read_message
 
 #: The sandbox's own role: it looks into tables and groups, which is nobody's business on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
@@ -187,6 +187,8 @@ def _named_by(call: ApiCall) -> str:
     try:
         message = read_message(call.request.parameters.get("Message", ""))
     except MessageError:
+        return ""
+    if isinstance(message, AdoptedMessage):
         return ""
     return message.request.request_id if isinstance(message, RequestMessage) else message.request_id
 

@@ -103,6 +103,7 @@ def test_a_change_is_met_in_the_region_of_its_event(member: Member, monkeypatch:
     group_id = ec2.create_security_group(GroupName="far", Description="x", VpcId=vpc)["GroupId"]
     monkeypatch.setattr(member, "ec2", ec2)
     monkeypatch.setattr(member, "dynamodb", dynamodb)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     event = Person(member, group_id=group_id).opens(rule(22), awsRegion=region)
     member.deliver(event)
     assert member.state(group_id) == []
