@@ -76,6 +76,8 @@ def _decide_guarded(policy: Policy, call: Call) -> Decision:
     pattern = _matching(policy.exempt_groups, call.group_id)
     if pattern:
         return Decision(verb="allow", reason=f"group {call.group_id} is exempt (policy key exempt.groups: {pattern})")
+    if call.kind == "indirect":
+        return Decision(verb="report", reason="it changes what rules mean, and is not reverted")
     guard = _GUARD_OF[call.kind]
     if guard not in policy.guard:
         return Decision(verb="report", reason=f"changes of kind '{guard}' are allowed and reported (policy key guard)")

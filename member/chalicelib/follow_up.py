@@ -20,7 +20,7 @@ from shared.domain.request import Request, Status
 from shared.domain.rule import Rule, group
 from shared.telemetry import count, logger, seconds
 
-from . import context, drift, publishing
+from . import context, drift, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .cloudtrail.call import Call
@@ -86,6 +86,10 @@ def follow_up(
     if head.kind == "delete_group":
         if head.group_id:
             here.table.forget(head.group_id)
+        return
+    if head.kind == "indirect":
+        if decision.verb == "report":
+            indirect.announce(here, event, head, policy)
         return
     if not head.group_id:
         _without_group(here, head, decision, policy, groups)

@@ -83,7 +83,7 @@ def on_change(here: Context, event: Mapping[str, Any]) -> None:
 
 def _needs_group_id(head: Call) -> bool:
     # The name of a deleted group may by now be the name of another one.
-    return not head.group_id and not head.error_code and head.kind not in ("create_group", "delete_group")
+    return not head.group_id and not head.error_code and head.kind not in ("create_group", "delete_group", "indirect")
 
 
 def _with_group_id(head: Call, groups: SecurityGroups) -> Call:

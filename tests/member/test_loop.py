@@ -65,14 +65,14 @@ def test_an_edited_rule_is_edited_back_in_place(member: Member, ada: Person) -> 
     assert member.told() == []
 
 
-def test_an_edit_nobody_knows_the_past_of_is_left_and_reported(member: Member, ada: Person) -> None:
-    """Of a group without baseline nobody can say what an edited rule was: it stays, and people are told."""
+def test_an_edit_with_unknown_past_is_removed_and_asked_as_an_addition(member: Member, ada: Person) -> None:
+    """In a region that was never adopted nobody knows what the rule was: nothing unapproved stays open."""
     member.holds(WEB)
     member.deliver(ada.edits((WEB, SSH)))
     request = member.told_request()
-    assert (request.status, request.remaining) == ("unreverted", (SSH,))
-    assert "nobody knows" in request.reason
-    assert member.state() == exact([SSH])
+    assert (request.status, request.change.added) == ("pending", (SSH,))
+    assert "Nobody knows what the edited rule was before" in request.reason
+    assert member.state() == []
 
 
 def test_the_second_of_two_like_approvals_is_a_duplicate(member: Member, ada: Person) -> None:

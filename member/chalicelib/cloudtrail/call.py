@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # names of types alone: a port is closed before rules are loo
     from shared.domain.caller import Caller
     from shared.domain.rule import Direction, Rule
 
-CallKind = Literal["add", "remove", "modify", "describe", "create_group", "delete_group"]
+CallKind = Literal["add", "remove", "modify", "describe", "create_group", "delete_group", "indirect"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Call:
 
     Attributes:
         name: the API action, e.g. ``AuthorizeSecurityGroupIngress``.
-        kind: what it does; ``describe`` is a change of descriptions alone.
+        kind: what it does; ``describe`` is a change of descriptions alone, ``indirect`` one of what rules mean.
         direction: from the action's name; ``None`` for ``ModifySecurityGroupRules``, which takes both.
         request_id: CloudTrail's ``requestID``: one API call, one request of ours.
         event_time: when the call was made, UTC.

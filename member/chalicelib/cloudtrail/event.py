@@ -52,6 +52,9 @@ ACTIONS: Final[Mapping[str, _Action]] = {
     "UpdateSecurityGroupRuleDescriptionsEgress": _Action("describe", "egress"),
     "CreateSecurityGroup": _Action("create_group", None),
     "DeleteSecurityGroup": _Action("delete_group", None),
+    "ModifyManagedPrefixList": _Action("indirect", None),
+    "RestoreManagedPrefixListVersion": _Action("indirect", None),
+    "AssociateSecurityGroupVpc": _Action("indirect", None),
 }
 """The API actions the member app listens to."""
 
@@ -207,7 +210,7 @@ def _with_rules(detail: Field, head: Call) -> Call:
         requested_rules,
     )
 
-    if head.error_code or head.kind in ("create_group", "delete_group"):
+    if head.error_code or head.kind in ("create_group", "delete_group", "indirect"):
         return head
     parameters, response = _parameters(detail), detail["responseElements"]
     direction = head.direction or "ingress"
