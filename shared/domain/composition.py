@@ -101,8 +101,7 @@ def compose(calls: Iterable[Call], approved: Iterable[Rule]) -> Composition:
     order: list[str] = []
     alone: list[str] = []
     items: list[_Item] = []
-    for related, rules in _parts(known.values(), held.values()):
-        end = _only_end(related, rules)
+    for related, end in _replayed(known.values(), held.values()):
         if end is None:
             alone += [call.request_id for call in related]
         else:
@@ -135,9 +134,8 @@ def one_by_one(calls: Iterable[Call], approved: Iterable[Rule]) -> OneByOne:
     singly: list[str] = []
     superseded: list[str] = []
     together: list[tuple[str, ...]] = []
-    for related, rules in _parts(calls, approved):
+    for related, end in _replayed(calls, approved):
         asked = {call.request_id: set(_steps(call.change)) for call in related if not call.change.is_empty}
-        end = _only_end(related, rules)
         if end is None:
             singly += asked
             continue
@@ -173,25 +171,23 @@ def batch_digest(groups: Mapping[str, Composition], digests: Mapping[str, str]) 
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _parts(calls: Iterable[Call], approved: Iterable[Rule]) -> Iterator[tuple[list[Call], list[Rule]]]:
-    """Yield the calls in parts that do not concern each other, each with the approved rules it touches."""
-    ordered = in_order(calls)
-    held = tuple(approved)
+def _replayed(calls: Iterable[Call], approved: Iterable[Rule]) -> Iterator[tuple[list[Call], Replay | None]]:
+    """Yield the calls in parts that do not concern each other, each with what it led to.
+
+    That is in one of the orders that lead there; ``None`` where orders with different net changes are possible.
+    """
+    ordered, held = in_order(calls), tuple(approved)
+    threads = threads_of(ordered, held)
     by_key = {key: rule for rule in held for key in (rule.rule_id, rule.identity)}
-    for related in related_calls(ordered, threads_of(ordered, held)):
+    for related in related_calls(ordered, threads):
         keys = {key: None for call in related for step in call.steps for key in keys_of(step)}
-        rules = [by_key[key] for key in keys if key in by_key]
-        yield related, list(by_identity(rules).values())
-
-
-def _only_end(calls: list[Call], approved: list[Rule]) -> Replay | None:
-    """Return what calls led to, in one of the orders that lead there; ``None`` when different ends are possible."""
-    try:
-        ends = possible_ends(calls, approved)
-    except TooManyOrdersError:
-        return None
-    nets = {tuple(_texts(_change(_items(end)))) for end in ends}
-    return ends[0] if len(nets) == 1 else None
+        rules = by_identity(by_key[key] for key in keys if key in by_key)
+        try:
+            ends = possible_ends(related, list(rules.values()), threads)
+        except TooManyOrdersError:
+            ends = []
+        is_sure = len(ends) == 1 or len({tuple(_texts(_change(_items(end)))) for end in ends}) == 1
+        yield related, ends[0] if is_sure else None
 
 
 def _items(end: Replay) -> Iterator[_Item]:

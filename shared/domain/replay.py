@@ -19,11 +19,14 @@ from shared.domain.change import Change
 from shared.domain.operations import Added, Described, Edited, Operation, Removed, keys_of, operations_of, rule_id_of
 from shared.domain.rule import Rule
 
-MOST_PER_SECOND: Final = 8
+MOST_PER_SECOND: Final = 6
 """Related calls of one second whose order is searched; more of them cannot be ordered."""
 
-_MOST_STATES: Final = 128
-_MOST_ENDS: Final = 8
+_MOST_STATES: Final = 32
+_MOST_ENDS: Final = 4
+
+Threads = Mapping[str, frozenset[str]]
+"""For each call, by request id, what it has in common with related ones; see :func:`threads_of`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +180,13 @@ def in_order(calls: Iterable[Call]) -> list[Call]:
     return sorted({call.request_id: call for call in calls}.values(), key=lambda call: (call.second, call.request_id))
 
 
-def possible_ends(calls: Iterable[Call], approved: Iterable[Rule]) -> list[Replay]:
+def possible_ends(calls: Sequence[Call], approved: Sequence[Rule], threads: Threads) -> list[Replay]:
     """Return the states that calls may have led to, each with one order that leads there.
 
     Args:
-        calls: in any order.
+        calls: from :func:`in_order`.
         approved: the rules before the first of them.
+        threads: from :func:`threads_of`.
 
     Returns:
         At least one state, unless rule ids contradict each other.
@@ -190,11 +194,9 @@ def possible_ends(calls: Iterable[Call], approved: Iterable[Rule]) -> list[Repla
     Raises:
         TooManyOrdersError: when the orders cannot be searched.
     """
-    known, ordered = tuple(approved), in_order(calls)
-    threads = threads_of(ordered, known)
-    start = Replay(known)
+    start = Replay(approved)
     ends = [start]
-    for _, some in groupby(ordered, key=lambda call: call.second):
+    for _, some in groupby(calls, key=lambda call: call.second):
         for related in related_calls(some, threads):
             found = (end for state in ends for end in _orders(related, state, start))
             ends = list({end.difference(start): end for end in found}.values())
@@ -262,7 +264,7 @@ def _stages(call: Call) -> dict[str, int]:
 # -- what is related ---------------------------------------------------------------------------------------------------
 
 
-def threads_of(calls: Iterable[Call], approved: Iterable[Rule]) -> dict[str, frozenset[str]]:
+def threads_of(calls: Iterable[Call], approved: Iterable[Rule]) -> Threads:
     """Return for each call, by request id, the threads it touches: what happens in one never matters in another.
 
     A thread is all rule ids and identities that a rule goes by, and those of the rules that take its place.
@@ -277,7 +279,7 @@ def threads_of(calls: Iterable[Call], approved: Iterable[Rule]) -> dict[str, fro
     return {request_id: frozenset(links.root(one[0]) for one in named) for request_id, named in keys.items()}
 
 
-def related_calls(calls: Iterable[Call], threads: Mapping[str, frozenset[str]]) -> list[list[Call]]:
+def related_calls(calls: Iterable[Call], threads: Threads) -> list[list[Call]]:
     """Return the calls in parts that share no thread, in their order."""
     links = _Links()
     found: dict[str, list[Call]] = {}
