@@ -66,7 +66,8 @@ class OneByOne:
 
     Attributes:
         singly: requests that may each be asked and applied on its own, those too whose order nobody can say.
-        superseded: requests that must not be: all that they asked for has been overtaken by later ones.
+        superseded: requests that must not be: later ones have overtaken what they asked for, and carry all that is
+            still wanted.
         together: requests of which part has been overtaken, or that only fit together, each with its related ones:
             only their composition says what their requester wants. Calls that ask nothing are among them.
     """
@@ -141,11 +142,9 @@ def one_by_one(calls: Iterable[Call], approved: Iterable[Rule]) -> OneByOne:
             continue
         wanted = {(item.before, item.after) for item in _items(end)}
         fitting = [one for one, steps in asked.items() if steps <= wanted]
-        overtaken = [one for one, steps in asked.items() if not steps & wanted]
-        carried = {step for one in fitting for step in asked[one]}
-        if carried == wanted and len(fitting) + len(overtaken) == len(asked):
+        if {step for one in fitting for step in asked[one]} == wanted:
             singly += fitting
-            superseded += overtaken
+            superseded += [one for one in asked if one not in fitting]
         else:
             together.append(end.order)
     return OneByOne(singly=tuple(singly), superseded=tuple(superseded), together=tuple(together))

@@ -83,6 +83,20 @@ def test_calls_that_do_not_touch_each_other_add_up() -> None:
     assert (composition.superseded, composition.alone) == ((), ())
 
 
+def test_calls_are_listed_by_time() -> None:
+    """Also those of which some are related to each other and some are not, composed or alone."""
+    first, between = Edited(rule_id="sgr-22", after=rule(1)), Edited(rule_id="sgr-443", after=rule(2))
+    last = Edited(rule_id="sgr-22", after=rule(3))
+    composition = composed([SSH, WEB], call("c", 0, first), call("b", 1, between), call("a", 2, last))
+    assert composition.request_ids == ("c", "b", "a")
+    twice = [
+        call(f"{name}{number}", second, replace(one, after=replace(one.after, description=str(number))))
+        for name, second, one in (("c", 0, first), ("b", 1, between), ("a", 2, last))
+        for number in range(2)
+    ]
+    assert composed([SSH, WEB], *twice).alone == ("c0", "c1", "b0", "b1", "a0", "a1")
+
+
 def test_the_approved_rules_at_the_touched_identities_are_given() -> None:
     """For the digest: None where no rule is approved."""
     composition = composed([SSH, WEB], call("a", 0, Edited(rule_id="sgr-22", after=rule(2222))))
@@ -568,6 +582,14 @@ def test_requests_overtaken_in_part_are_asked_together() -> None:
     back = call("b", 1, Added(rule=rule(22, "new")))
     plan = asked_one_by_one([SSH, WEB], removed, back, call("c", 2, Added(rule=rule(80))))
     assert plan == OneByOne(singly=("c",), superseded=(), together=(("a", "b"),))
+
+
+def test_a_request_is_superseded_where_others_carry_what_is_left_of_it() -> None:
+    """Two rules removed, one put back as it was, the other one removed again after its revert."""
+    removed = call("a", 0, Removed(rule=SSH), Removed(rule=WEB))
+    back, again = call("b", 1, Added(rule=rule(22, "office"))), call("c", 9, Removed(rule=WEB))
+    plan = asked_one_by_one([SSH, WEB], removed, back, again)
+    assert plan == OneByOne(singly=("c",), superseded=("a",), together=())
 
 
 def test_requests_that_only_fit_together_are_asked_together() -> None:
