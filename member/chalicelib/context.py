@@ -42,14 +42,16 @@ class Context:
 
     Attributes:
         region: this function's, e.g. ``eu-west-1``; empty where nobody says (on somebody's own machine).
+        triggered_in: the account of what triggered it; taken where AWS does not say which one this is.
     """
 
     region: str
+    triggered_in: str = ""
 
     @cached_property
     def account(self) -> str:
         """The 12-digit account of this function; empty when it cannot be found out."""
-        return own_account(self.region)
+        return own_account(self.region) or self.triggered_in
 
     @cached_property
     def table(self) -> StateTable:
@@ -63,13 +65,15 @@ class Context:
         return SecurityGroups(self.region, self.account, pace=pace)
 
 
-def begin(in_region: str = "") -> Context:
+def begin(in_region: str = "", account: str = "") -> Context:
     """Return the context of an invocation.
 
     Args:
         in_region: the region of what triggered it, where the environment does not say.
+        account: its account, where AWS does not say.
     """
-    return Context(region=optional("AWS_REGION") or in_region or optional("AWS_DEFAULT_REGION"))
+    here = optional("AWS_REGION") or in_region or optional("AWS_DEFAULT_REGION")
+    return Context(region=here, triggered_in=account)
 
 
 def now() -> datetime:

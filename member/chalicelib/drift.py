@@ -193,6 +193,7 @@ def _revert(
     change = joined(parts[one.key] for one in fresh)
     request = _request(baseline, change, fresh, look, f"{decision.reason}.")
     entries, problem = publishing.add_entries(here, request) if fresh else ([], None)
+    baseline = _marked(here, baseline, fresh, request.request_id)
     wanted = undo(joined(parts[one.key] for one in due))
     done = converge(groups, baseline.group_id, State(lambda live: what_is_left(wanted, live)))
     count("Drift", account=look.facts.owner, status=request.status)
@@ -201,6 +202,19 @@ def _revert(
     _note_reverted(here, baseline, due, request.request_id, done, look)
     if problem is not None:
         raise problem
+
+
+def _marked(here: Context, baseline: Baseline, fresh: list[Difference], request_id: str) -> Baseline:
+    """Note which request stands for the differences, so that a later run can publish it if this one crashes."""
+    marked = replace(
+        baseline,
+        differences=tuple(replace(one, request_id=request_id) if one in fresh else one for one in baseline.differences),
+    )
+    try:
+        return here.table.save(marked) or baseline if fresh else baseline
+    except STATE_ERRORS:
+        logger.exception("differences not noted", extra={"group": baseline.group_id})
+        return baseline
 
 
 def _as_ended(here: Context, entry: LedgerEntry, done: Converged) -> LedgerEntry:
@@ -236,10 +250,11 @@ def _note_reverted(
     if lost:
         changed = accept_change(changed, make_change(removed=lost), done.live, done.read_at)
         _report_lost(here, baseline, [rule.identity for rule in lost], look)
+    tried = {one.key for one in due}
     kept = [
-        replace(one, request_id=one.request_id or request_id) if one in due else one
+        replace(one, request_id=one.request_id or request_id) if one.key in tried else one
         for one in baseline.differences
-        if one not in due or one.key in left
+        if one.key not in tried or one.key in left
     ]
     overcome = {one.request_id for one in due if one.request_id and one.key not in left}
     here.table.save(replace(changed, differences=tuple(kept)))

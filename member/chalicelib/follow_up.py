@@ -24,7 +24,7 @@ from . import context, drift, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .cloudtrail.call import Call
-from .cloudtrail.event import EventError, read_rules
+from .cloudtrail.event import read_rules
 from .context import Context
 from .converge import Converged, converge, deleted_references, wrong_rules
 from .decision import Decision, denied_at_once
@@ -102,13 +102,12 @@ def follow_up(
 
 
 def _read(event: Mapping[str, Any], head: Call) -> Call:
-    """Return the call with its rules; one whose rules cannot be read counts as one that CloudTrail left them out of."""
-    try:
-        return read_rules(event, head)
-    except EventError as error:
+    """Return the call with its rules; what cannot be read is logged and counted, and keeps nothing in force."""
+    call = read_rules(event, head)
+    if call.unreadable:
         count("UnreadableEvents")
-        logger.exception("unreadable event", extra={"request_id": head.request_id, "path": error.path})
-        return replace(head, omitted=True)
+        logger.error("unreadable event", extra={"request_id": call.request_id, "problem": call.unreadable})
+    return call
 
 
 def _without_group(here: Context, head: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> None:
@@ -238,6 +237,9 @@ def revert_call(
     goal = _Goal(here=here, call=call, policy=policy, baseline=state.baseline)
     done = converge(groups, call.group_id, goal)
     found = goal.assessed or assess(call, goal.baseline, done.first, policy.directions)
+    if is_compared:
+        note = f"CloudTrail left out the details of {call.name} by {call.caller.name}; this is what differed then."
+        found = replace(found, reason=" ".join(part for part in (note, found.reason) if part))
     if found.is_unguarded:
         logger.info("not guarded", extra={"request_id": call.request_id, "group": call.group_id})
         return
@@ -250,7 +252,7 @@ def revert_call(
         goal,
         found,
         done,
-        is_measured=attempt.revoked_at is not None,
+        attempt,
         is_compared=is_compared,
     )
 
@@ -269,24 +271,18 @@ def _finish(
     goal: _Goal,
     found: Assessment,
     done: Converged,
+    attempt: Attempt,
     *,
-    is_measured: bool,
     is_compared: bool,
 ) -> None:
     """Note what was reverted in the baseline, and publish the request."""
-    lost = deleted_references(done.refusals)
-    if lost and goal.baseline is not None and not _is_gone(call, groups, done):
-        # What cannot be restored is not approved any more; measured against the rest, an edit of it is an addition.
-        goal.baseline = accept_change(goal.baseline, make_change(removed=lost), done.live, context.now())
-        found = assess(call, goal.baseline, done.first, policy.directions)
-        done = replace(done, left=_without_rules(done.left, lost), refusals=_others(done.refusals, lost))
     gone = _is_gone(call, groups, done)
-    status, reason = _status(found, done, lost, gone=gone)
-    if status == "pending" and not is_measured:
+    lost = [] if gone or goal.baseline is None else deleted_references(done.refusals)
+    if lost:
+        found, done = _without_lost(goal, done, lost)
+    status, reason = _status(found, done, lost, policy, gone=gone)
+    if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
-    if status == "pending":
-        denied = denied_at_once(policy, found.change.added)
-        status, reason = ("denied", denied) if denied else (status, reason)
     request = _request(
         call,
         group_name=publishing.group_name(groups, call.group_id, goal.baseline),
@@ -295,6 +291,10 @@ def _finish(
         reason=reason,
         remaining=() if gone else (*found.remaining, *wrong_rules(done.left)),
     )
+    if status == "observed" and call.unreadable and attempt.rule_ids:
+        # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
+        text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
+        request = replace(request, origin="notice", reason=text + ", ".join(attempt.rule_ids[:_REASONS_SHOWN]))
     logger.info(
         "reverted",
         extra={"request_id": call.request_id, "group": call.group_id, "status": status, "reason": request.reason},
@@ -314,6 +314,18 @@ def _finish(
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem
+
+
+def _without_lost(goal: _Goal, done: Converged, lost: list[Rule]) -> tuple[Assessment, Converged]:
+    """Measure a call against what is approved without rules that can never be restored.
+
+    They are not approved any more; measured against the rest, an edit of one is an addition.
+    """
+    assert goal.baseline is not None  # noqa: S101 - only approved rules are restored
+    goal.baseline = accept_change(goal.baseline, make_change(removed=lost), done.live, context.now())
+    found = assess(goal.call, goal.baseline, done.first, goal.policy.directions)
+    others = tuple(one for one in done.refusals if one.rule not in lost)
+    return found, replace(done, left=_without_rules(done.left, lost), refusals=others)
 
 
 def _request(
@@ -345,10 +357,6 @@ def _without_rules(change: Change, rules: list[Rule]) -> Change:
     )
 
 
-def _others(refusals: tuple[Refusal, ...], rules: list[Rule]) -> tuple[Refusal, ...]:
-    return tuple(one for one in refusals if one.rule not in rules)
-
-
 def _is_gone(call: Call, groups: SecurityGroups, done: Converged) -> bool:
     """True when the group has been deleted; the same error code may speak of a group that a rule refers to."""
     looks_gone = any(one.code in GROUP_GONE for one in done.refusals)
@@ -362,7 +370,7 @@ def _is_gone(call: Call, groups: SecurityGroups, done: Converged) -> bool:
         return False
 
 
-def _status(found: Assessment, done: Converged, lost: list[Rule], *, gone: bool) -> tuple[Status, str]:
+def _status(found: Assessment, done: Converged, lost: list[Rule], policy: Policy, *, gone: bool) -> tuple[Status, str]:
     if gone:
         return "observed", _GONE
     notes = [found.reason] if found.reason else []
@@ -370,6 +378,9 @@ def _status(found: Assessment, done: Converged, lost: list[Rule], *, gone: bool)
     if found.is_unknown or not done.left.is_empty or done.refusals:
         notes += dict.fromkeys(f"{one.rule.identity if one.rule else ''}: {one}" for one in done.refusals)
         return "unreverted", "; ".join(notes[:_REASONS_SHOWN]) or _NOT_CHANGED
+    denied = denied_at_once(policy, found.change.added)
+    if denied:
+        return "denied", denied
     return "observed" if found.change.is_empty else "pending", "; ".join(notes[:_REASONS_SHOWN])
 
 

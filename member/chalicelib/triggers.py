@@ -52,7 +52,7 @@ def approval(event: SNSEvent) -> None:
     trouble: Exception | None = None
     for record in event.to_dict()["Records"]:
         try:
-            apply.on_approval(context.begin(_region_of(record["Sns"])), record["Sns"]["Message"])
+            apply.on_approval(context.begin(*_place_of(record["Sns"])), record["Sns"]["Message"])
         except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting; raised below
             trouble = error
     if trouble is not None:
@@ -63,13 +63,13 @@ def snapshot(event: CloudWatchEvent) -> None:
     """Look at all groups of the region."""
     from . import snapshot
 
-    snapshot.take_snapshot(context.begin(event.region), _not_before(event))
+    snapshot.take_snapshot(context.begin(event.region, event.account), _not_before(event))
 
 
-def _region_of(sns: Mapping[str, Any]) -> str:
-    """Return the region of the topic; ``""`` for a message handed over by other means."""
+def _place_of(sns: Mapping[str, Any]) -> tuple[str, str]:
+    """Return region and account of the topic; nothing for a message handed over by other means."""
     parts = str(sns.get("TopicArn", "")).split(":")
-    return parts[3] if len(parts) == 6 else ""
+    return (parts[3], parts[4]) if len(parts) == 6 else ("", "")
 
 
 def _not_before(event: CloudWatchEvent) -> datetime:

@@ -100,14 +100,14 @@ class Member:
         for event in some:
             self.run("revertSecurityGroup", event)
 
-    def approve(self, request: Request, *, digest: str = "") -> None:
+    def approve(self, request: Request, *, digest: str = "", at: datetime | None = None) -> None:
         """Deliver the central account's approval of a request."""
         message = ApplyMessage(
             request_id=request.request_id,
             digest=digest or request.digest,
             approver_id="U061F7AUR",
             approver_name="ada",
-            approved_at=datetime.now(UTC),
+            approved_at=at or datetime.now(UTC),
         )
         self.deliver_message(write(message))
 

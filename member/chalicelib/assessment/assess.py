@@ -71,8 +71,8 @@ def assess(call: Call, baseline: Baseline | None, live: RuleSet, directions: Ite
     elif call.kind == "remove":
         found = _assess_removed(call, known, live)
     else:
-        found = _of_edits(assess_edits(call, known, live, guarded))
-    if call.omitted and known is not None:
+        found = _of_edits(assess_edits(call, known, live, guarded), is_whole=known is not None or not call.omitted)
+    if call.omitted and call.resulting is None and known is not None:
         return _with_whole_group(found, known, live, guarded)
     return found
 
@@ -204,7 +204,9 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
 # -- edits -------------------------------------------------------------------------------------------------------------
 
 
-def _of_edits(edits: Edits) -> Assessment:
+def _of_edits(edits: Edits, *, is_whole: bool) -> Assessment:
+    if not is_whole:
+        return Assessment(change=edits.change, undo=edits.undo, reason=_UNKNOWN_RULES, is_unknown=True)
     reason = " ".join(edits.notes)
     if not reason and edits.change.is_empty:
         reason = _NO_EFFECT

@@ -54,7 +54,8 @@ class Call:
         resulting: rules as EC2 answered, with rule ids; ``None`` when the event has no such answer.
         rule_ids: rule ids as sent (a removal or a description update by id).
         edits: new values by rule id.
-        omitted: CloudTrail left out parameters or answer because of their size.
+        omitted: CloudTrail left out parameters or answer because of their size, or they cannot be read.
+        unreadable: what cannot be read, by its path; else empty.
     """
 
     name: str
@@ -73,3 +74,4 @@ class Call:
     rule_ids: tuple[str, ...] = ()
     edits: tuple[RuleEdit, ...] = ()
     omitted: bool = False
+    unreadable: str = ""

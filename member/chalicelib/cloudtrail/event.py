@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard, TypeVar
 
 from shared.wire.fields import Field, FieldError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shared.domain.rule import Direction, Rule
 
     from .call import CallKind, RuleEdit
+
+_T = TypeVar("_T")
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _REGION: Final = re.compile(r"[a-z]{2,10}(-[a-z]{2,20}){1,3}-[0-9]{1,2}")
@@ -129,17 +131,55 @@ def reason_to_ignore(event: Mapping[str, object], *, account: str, region: str) 
 def read_rules(event: Mapping[str, object], head: Call) -> Call:
     """Return ``head`` with every rule the event speaks of.
 
+    What cannot be read counts as left out, and ``Call.unreadable`` names it by its path.
+
     Args:
         event: the same event that ``head`` was read from.
         head: what :func:`read_head` returned.
-
-    Raises:
-        EventError: when a rule is missing a field or has a value EC2 could not have accepted; names the field's path.
     """
-    try:
-        return _with_rules(Field(event)["detail"], head)
-    except FieldError as error:
-        raise _as_event_error(error) from error
+    if head.error_code or head.kind in ("create_group", "delete_group", "indirect"):
+        return head
+    # Imported here: added rules are revoked before rules are looked at.
+    from .rules import answered_rules, described_rules, modified_rules, requested_rule_ids, requested_rules
+
+    detail = soft_mapping(Field(event)["detail"])
+    parameters, response = _parameters(detail), detail["responseElements"]
+    direction = head.direction or "ingress"
+    problems: list[str] = []
+
+    def read(reader: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return reader()
+        except FieldError as error:
+            problems.append(str(error).removeprefix("detail."))
+            return otherwise
+
+    requested: tuple[Rule, ...] = ()
+    edits: tuple[RuleEdit, ...] = ()
+    rule_ids: tuple[str, ...] = ()
+    if not isinstance(detail["requestParameters"].value, Mapping):
+        problems.append("requestParameters: expected an object")
+    elif not is_omitted(parameters):
+        if head.kind == "modify":
+            edits = read(lambda: tuple(modified_rules(parameters, head.account)), ())
+        else:
+            requested = read(lambda: tuple(requested_rules(parameters, direction, head.account)), ())
+            edits = read(lambda: tuple(described_rules(parameters)), ()) if head.kind == "describe" else ()
+        rule_ids = read(lambda: tuple(requested_rule_ids(parameters)), ())
+    resulting: tuple[Rule, ...] | None = None
+    is_answer_whole = not anything_omitted(response)
+    if is_answer_whole:
+        resulting = read(lambda: answered_rules(response, head.kind, direction, head.account, requested), None)
+    omitted = bool(problems) or not is_answer_whole or anything_omitted(detail["requestParameters"])
+    return replace(
+        head,
+        requested=requested,
+        resulting=resulting,
+        rule_ids=rule_ids,
+        edits=edits,
+        omitted=omitted,
+        unreadable="; ".join(problems),
+    )
 
 
 def created_rule_ids(event: Mapping[str, object]) -> tuple[str, ...]:
@@ -165,10 +205,6 @@ def created_rule_ids(event: Mapping[str, object]) -> tuple[str, ...]:
 
 def _is_rule_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value) and value.isascii()
-
-
-def _as_event_error(error: FieldError) -> EventError:
-    return EventError(error.path.removeprefix("detail."), error.problem)
 
 
 def _time(field: Field) -> datetime | None:
@@ -198,35 +234,6 @@ def _group_of_response(response: Field) -> str:
         return next((found for one in listed if (found := soft_text(soft_mapping(one)["groupId"]))), "")
     except FieldError:
         return ""
-
-
-def _with_rules(detail: Field, head: Call) -> Call:
-    # Imported here: a port is closed before rules are looked at.
-    from .rules import (
-        answered_rules,
-        described_rules,
-        modified_rules,
-        requested_rule_ids,
-        requested_rules,
-    )
-
-    if head.error_code or head.kind in ("create_group", "delete_group", "indirect"):
-        return head
-    parameters, response = _parameters(detail), detail["responseElements"]
-    direction = head.direction or "ingress"
-    requested: tuple[Rule, ...] = ()
-    edits: tuple[RuleEdit, ...] = ()
-    if not is_omitted(parameters):
-        if head.kind == "modify":
-            edits = tuple(modified_rules(parameters, head.account))
-        else:
-            requested = tuple(requested_rules(parameters, direction, head.account))
-            edits = tuple(described_rules(parameters)) if head.kind == "describe" else ()
-    is_answer_whole = not anything_omitted(response)
-    resulting = answered_rules(response, head.kind, direction, head.account, requested) if is_answer_whole else None
-    omitted = not is_answer_whole or anything_omitted(detail["requestParameters"])
-    rule_ids = () if is_omitted(parameters) else tuple(requested_rule_ids(parameters))
-    return replace(head, requested=requested, resulting=resulting, rule_ids=rule_ids, edits=edits, omitted=omitted)
 
 
 def _parameters(detail: Field) -> Field:
