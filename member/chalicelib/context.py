@@ -123,4 +123,4 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _own_session_arn(in_region: str, _access_key: str) -> str:
     """Ask STS who this is, once for the credentials at hand; in a hurry, because a port may be open meanwhile."""
-    return client("sts", in_region, pace="hurried").get_caller_identity()["Arn"]
+    return client("sts", in_region, retries="fail_fast").get_caller_identity()["Arn"]

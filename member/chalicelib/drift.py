@@ -128,7 +128,7 @@ def _save(baseline: Baseline, known: Baseline, table: StateTable) -> Baseline | 
 
 
 def _see_to(baseline: Baseline, found: _Difference, drift: Drift, look: Look, table: StateTable) -> None:
-    groups = SecurityGroups(table.region, look.facts.owner, pace="steady")
+    groups = SecurityGroups(table.region, look.facts.owner, retries="adaptive")
     look = replace(look, live=groups.rules(baseline.group_id), read_at=context.now())
     newest, again = table.baseline(baseline.group_id), _difference(baseline, look)
     if newest is None or newest.version != baseline.version or again is None or again.digest != found.digest:
@@ -223,7 +223,7 @@ def _finish(known: Baseline, drift: Drift, found: _Difference | None, look: Look
             removed=(rule for rule in now.removed if rule in begun.removed),
             modified=(edit for edit in now.modified if edit in begun.modified),
         )
-        groups = SecurityGroups(table.region, look.facts.owner, pace="steady")
+        groups = SecurityGroups(table.region, look.facts.owner, retries="adaptive")
         failures = take_back(groups, look.facts.group_id, make_plan(undo(rest)))
         if failures:
             raise failures[0].error

@@ -46,7 +46,7 @@ def take_snapshot(region: str, now: datetime, *, grace: timedelta | None = None,
         SnapshotError: when some of the groups could not be looked at.
     """
     table = StateTable(region)
-    reader = SecurityGroups(region, "", pace="steady")
+    reader = SecurityGroups(region, "", retries="adaptive")
     facts = {one.group_id: one for one in reader.all_groups()}
     baselines = table.baselines(facts)
     failed: dict[str, Exception] = {}
