@@ -174,7 +174,7 @@ APPROVE_ACTION, DENY_ACTION = APPROVE, DENY
 
 def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str, Any]:
     """Return CloudTrail's event of one opened port."""
-    event = make_event(MEMBER.account, MEMBER.region, request_id, datetime.now(UTC))
+    event = make_event(MEMBER, request_id, datetime.now(UTC))
     detail = event["detail"]
     detail["userIdentity"]["userName"] = "ada"
     detail["userIdentity"]["arn"] = f"arn:aws:iam::{MEMBER.account}:user/ada"
@@ -199,7 +199,7 @@ def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str,
 
 def deleted(group_id: str) -> dict[str, Any]:
     """Return CloudTrail's event of a deleted group."""
-    event = make_event(MEMBER.account, MEMBER.region, str(uuid.uuid4()), datetime.now(UTC))
+    event = make_event(MEMBER, str(uuid.uuid4()), datetime.now(UTC))
     event["detail"] |= {
         "eventName": "DeleteSecurityGroup",
         "requestParameters": {"groupId": group_id},

@@ -232,7 +232,7 @@ HOOK = "approvalHookUrl"
             MEMBER,
             set_topic_policy(MEMBER, "applySecurityGroupChange", without("Central", "NobodyElse")),
             restore_topic_policy(MEMBER, "applySecurityGroupChange"),
-            "The topic applySecurityGroupChange does not take messages from 111111111111.",
+            "The topic applySecurityGroupChange does not accept messages from 111111111111.",
         ),
         (
             CENTRAL,
@@ -244,7 +244,7 @@ HOOK = "approvalHookUrl"
             CENTRAL,
             set_topic_policy(CENTRAL, "securityGroupChange", without("OnlyEncrypted")),
             restore_topic_policy(CENTRAL, "securityGroupChange"),
-            "The topic securityGroupChange takes messages without TLS.",
+            "The topic securityGroupChange accepts messages without TLS.",
         ),
         (
             MEMBER,
@@ -256,13 +256,13 @@ HOOK = "approvalHookUrl"
             MEMBER,
             set_variable("revertSecurityGroup", "modeOverride", "observe"),
             set_variable("revertSecurityGroup", "modeOverride", ""),
-            "The functions disagree about the emergency switch",
+            "The functions have different positions of the emergency switch",
         ),
         (
             MEMBER,
             set_variable("revertSecurityGroup", "centralRegion", "Ireland"),
             set_variable("revertSecurityGroup", "centralRegion", CENTRAL.region),
-            "The setting centralRegion is no region",
+            "The setting centralRegion is not a region",
         ),
         (
             MEMBER,
@@ -277,12 +277,17 @@ HOOK = "approvalHookUrl"
             set_protection(True),
             "securityGroupRequests is not protected against deletion",
         ),
-        (MEMBER, send_letter, purge_letters, "1 event in the queue security-group-approval-member-failures wait"),
+        (
+            MEMBER,
+            send_letter,
+            purge_letters,
+            "1 event is in the queue security-group-approval-member-failures: ",
+        ),
         (
             MEMBER,
             open_queue,
             close_queue,
-            "The queue security-group-approval-member-failures takes messages from anybody",
+            "The queue security-group-approval-member-failures accepts messages from anybody",
         ),
         (
             CENTRAL,
@@ -301,7 +306,7 @@ HOOK = "approvalHookUrl"
             CENTRAL,
             set_secret("slackSigningSecret", SECRET, "String"),
             set_secret("slackSigningSecret", SECRET),
-            "which is no SecureString",
+            "which is not a SecureString",
         ),
     ],
 )
@@ -413,12 +418,12 @@ def test_an_account_without_anything_is_told_so(operator: Operator) -> None:
     ("app", "verb", "sentence"),
     [
         ("member", ["redrive"], "There is no queue security-group-approval-member-failures in account 222222222222"),
-        ("member", ["switch", "--mode", "observe"], "is not there; is the member app deployed here?"),
+        ("member", ["switch", "--mode", "observe"], "does not exist; is the member app deployed here?"),
         ("member", ["undeploy"], "Neither stack nor functions are here; is this the right account, region and stage?"),
         ("central", ["report"], "There is no table securityGroupRequests in account 111111111111, ap-southeast-2"),
         ("central", ["slack-manifest"], "No REST API is deployed here yet"),
-        ("central", ["central"], "Say who may ask for approvals: MEMBERS="),
-        ("member", ["member"], "Say where the central app is: CENTRAL="),
+        ("central", ["central"], "Name who may ask for approvals: MEMBERS="),
+        ("member", ["member"], "Name the central app's place: CENTRAL="),
     ],
 )
 def test_a_verb_in_the_wrong_place_says_so(

@@ -61,7 +61,7 @@ def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: py
 
 
 def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) -> None:
-    """No tests, configuration or tools, no half of powertools, and every file has the same date."""
+    """No tests, configuration or tools, no unused half of powertools, and every file has the same date."""
     with zipfile.ZipFile(built.code) as archive:
         infos = archive.infolist()
     names = [info.filename for info in infos]
@@ -73,6 +73,24 @@ def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) ->
     ]
     assert not [name for name in names if name.split("/")[0] in ("boto3", "botocore", "moto", "pytest", "slack_sdk")]
     assert len({info.date_time for info in infos}) == 1
+
+
+def test_a_zip_has_the_code_of_its_own_app_and_shared_and_no_other(built: Built) -> None:
+    """Not the other app's code, and not the command line that explains the policy to operators."""
+    with zipfile.ZipFile(built.code) as archive:
+        ours = {name for name in archive.namelist() if re.match(r"(app\.py|(chalicelib|shared)/.*\.py)$", name)}
+        sources = {name: archive.read(name).decode() for name in ours}
+    tools = {"shared/policy/__main__.py", "shared/policy/explanation.py"}
+    expected = {"app.py"} | _modules(ROOT / built.app, "chalicelib") | _modules(ROOT, "shared")
+    assert tools <= expected
+    assert ours == expected - tools
+    assert not [
+        name for name, text in sources.items() if re.search(r"^\s*(from|import) (central|member)\b", text, re.M)
+    ]
+
+
+def _modules(root: Path, package: str) -> set[str]:
+    return {str(path.relative_to(root)) for path in (root / package).rglob("*.py")}
 
 
 def test_every_module_of_a_zip_is_compiled_and_the_models_are_trimmed(built: Built) -> None:

@@ -16,7 +16,7 @@ from deploy.errors import DeployError
 from deploy.finishing import insist
 from deploy.names import Place
 from deploy.preflight import RUNTIMES, check, problems
-from deploy.redriving import UnknownLetterError, read_letter, summary
+from deploy.redriving import UnknownDeadLetterError, read_dead_letter, summary
 from deploy.running_chalice import chalice
 from deploy.settings import merged
 
@@ -61,7 +61,7 @@ def test_a_symlink_that_became_a_file_is_refused(checkout: Path) -> None:
     link.unlink()
     link.write_text("../../shared", encoding="utf-8")
     (said,) = found(checkout)
-    assert said.startswith("member/vendor/shared is no symlink to shared")
+    assert said.startswith("member/vendor/shared is not a symlink to shared")
 
 
 def test_a_broken_policy_is_refused(checkout: Path) -> None:
@@ -82,15 +82,15 @@ def test_preflight_says_everything_at_once(checkout: Path) -> None:
 def test_a_stage_that_would_not_fit_is_refused(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     """IAM's names have 64 characters, and the region and the function need most of them."""
     assert main(["central", "--stage", stage]) == 1
-    assert "does not do" in capsys.readouterr().out
+    assert "is not valid" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--profile", "typo", "--region", "eu-west-1"], "There is no such profile in ~/.aws/config"),
-        ([], "Say in which region: REGION=eu-west-1"),
-        (["--region", "eu-west-11"], "AWS cannot be reached in eu-west-11: is there such a region"),
+        ([], "Name the region: REGION=eu-west-1"),
+        (["--region", "eu-west-11"], "AWS cannot be reached in eu-west-11: does the region exist"),
     ],
 )
 def test_who_and_where_is_told_at_once(
@@ -154,7 +154,7 @@ def test_what_does_not_mend_itself_is_told(errors: list[ClientError], tries: int
 
 def test_a_setting_that_nobody_reads_is_refused() -> None:
     """A slip of the keyboard would have no effect and no message."""
-    with pytest.raises(DeployError, match="slackTeamID is no setting of this app"):
+    with pytest.raises(DeployError, match="slackTeamID: not a setting of this app"):
         merged({"slackTeamId": ""}, {}, {"slackTeamID": "T1"})
 
 
@@ -187,7 +187,7 @@ def message(body: Any, **attributes: str) -> dict[str, Any]:
 def test_a_letter_of_lambda_is_the_event_inside() -> None:
     """The on-failure destination wraps it."""
     arn = PLACE.function_arn("revertSecurityGroup")
-    letter = read_letter(
+    letter = read_dead_letter(
         message({"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": {"detail": 1}}), PLACE
     )
     assert (letter.function, letter.event) == ("revertSecurityGroup", {"detail": 1})
@@ -195,14 +195,14 @@ def test_a_letter_of_lambda_is_the_event_inside() -> None:
 
 def test_a_letter_of_eventbridge_is_the_event_itself() -> None:
     """Its target stands in an attribute."""
-    letter = read_letter(message({"detail": 1}, TARGET_ARN=PLACE.function_arn("snapshotSecurityGroups")), PLACE)
+    letter = read_dead_letter(message({"detail": 1}, TARGET_ARN=PLACE.function_arn("snapshotSecurityGroups")), PLACE)
     assert (letter.function, letter.event) == ("snapshotSecurityGroups", {"detail": 1})
 
 
 def test_a_letter_of_sns_becomes_a_record() -> None:
     """Lambda gets notifications as records."""
     body = {"Type": "Notification", "TopicArn": PLACE.arn("sns", "applySecurityGroupChange"), "Message": "text"}
-    letter = read_letter(message(body), PLACE)
+    letter = read_dead_letter(message(body), PLACE)
     assert letter.function == "applySecurityGroupChange"
     assert letter.event["Records"][0]["Sns"]["Message"] == "text"
 
@@ -210,7 +210,7 @@ def test_a_letter_of_sns_becomes_a_record() -> None:
 @pytest.mark.parametrize(
     ("body", "attributes"),
     [
-        ("no JSON", {}),
+        ("not JSON", {}),
         ("[]", {}),
         ({}, {}),
         (
@@ -226,8 +226,8 @@ def test_a_letter_of_sns_becomes_a_record() -> None:
 )
 def test_a_letter_for_nobody_here_is_left(body: Any, attributes: dict[str, str]) -> None:
     """It is no event of ours, and no function of somebody else's is called with it."""
-    with pytest.raises(UnknownLetterError):
-        read_letter(message(body, **attributes), PLACE)
+    with pytest.raises(UnknownDeadLetterError):
+        read_dead_letter(message(body, **attributes), PLACE)
 
 
 @pytest.mark.parametrize(
