@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -51,6 +53,42 @@ def build(app: App, factory: pytest.TempPathFactory) -> Built:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Package each app once."""
     return build(request.param, tmp_path_factory)
+
+
+@pytest.fixture
+def plain(built: Built, tmp_path: Path) -> Path:
+    """A checkout of one app, with its symlinks."""
+    left_out = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+    for name in (built.app, "shared", f".chalice/{built.app}"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=left_out)
+    return tmp_path / built.app
+
+
+def plain_chalice(*arguments: str) -> list[str]:
+    """Return the command line of Chalice itself."""
+    return [str(Path(sys.executable).with_name("chalice")), *arguments]
+
+
+def test_plain_chalice_packages_the_app(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without this project's own verbs; the zip has the same code."""
+    environment = {**os.environ, **offline_pip(tmp_path_factory), "AWS_DEFAULT_REGION": "eu-west-1"}
+    subprocess.run(plain_chalice("package", "out"), cwd=plain, env=environment, check=True, capture_output=True)
+    with zipfile.ZipFile(plain / "out" / "deployment.zip") as archive:
+        names = set(archive.namelist())
+    assert {"app.py", "shared/policy.toml"} | _modules(plain, "chalicelib") | _modules(ROOT, "shared") <= names
+
+
+def test_plain_chalice_serves_the_app(plain: Path) -> None:
+    """`chalice local` starts, in the stage that has no settings of its own where there is one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = plain_chalice("local", "--stage", "local", "--port", port, "--no-autoreload")
+    environment = {**os.environ, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=plain, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == f"Serving on http://127.0.0.1:{port}"
+        process.kill()
 
 
 def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: pytest.TempPathFactory) -> None:
