@@ -21,9 +21,9 @@ from deploy.round_trip import make_event
 from deploy.target import Target, find_target
 from deploy.templates import foundation
 from shared.slack.messages import APPROVE, DENY
+from tests.deploy.builds import offline_pip, reusing_zips
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.slack_server import Slack, running_slack
-from tests.deploy.wheels import offline_pip
 
 CENTRAL = Place(app="central", stage="prod", partition="aws", account="111111111111", region="us-east-1")
 MEMBER = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
@@ -257,6 +257,7 @@ def operating(factory: pytest.TempPathFactory) -> Iterator[Operator]:
                 f"aws_session_token = {found.token}",
             ]
         credentials.write_text("\n".join(lines), encoding="utf-8")
+        patch.setattr("deploy.running_chalice.chalice", reusing_zips(factory))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
         patch.setenv("AWS_CONFIG_FILE", str(folder / "none"))
         patch.setenv("AWS_ENDPOINT_URL", cloud.url)

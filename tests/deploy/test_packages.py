@@ -19,7 +19,7 @@ import pytest
 
 from deploy.names import APPS, FUNCTIONS, ROOT, RULES, TOPICS, App
 from deploy.packaging import package
-from tests.deploy.wheels import offline_pip
+from tests.deploy.builds import offline_pip
 
 pytestmark = pytest.mark.slow
 LARGEST_ZIP = 3_000_000

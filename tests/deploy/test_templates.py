@@ -79,7 +79,7 @@ def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_the_table_is_hard_to_lose(app: App) -> None:
-    """On demand, recoverable to any second, encrypted, and nobody deletes it by a slip."""
+    """On demand, recoverable to any second, encrypted, and protected against deletion."""
     tables = [one for one in foundation(app)["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
     (properties,) = (one["Properties"] for one in tables)
     assert properties["TableName"] == TABLES[app]
@@ -109,7 +109,7 @@ def test_every_topic_and_queue_has_a_policy_that_wants_tls(app: App) -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_every_alarm_tells_where_the_parameter_says(app: App) -> None:
-    """An alarm that nobody hears is no alarm."""
+    """An alarm without a receiver is useless."""
     alarms = [one for one in foundation(app)["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     tell = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     assert len(alarms) >= 8
@@ -138,7 +138,7 @@ def test_the_dashboard_is_json() -> None:
     ],
 )
 def test_parameters_are_checked_by_the_template(parameter: str, good: list[str], bad: list[str]) -> None:
-    """A slip is refused before anything is made."""
+    """A mistyped value is refused before anything is made."""
     pattern = re.compile(foundation("central")["Parameters"][parameter]["AllowedPattern"])
     assert all(pattern.search(one) for one in good)
     assert not any(pattern.search(one) for one in bad)
