@@ -96,6 +96,26 @@ def test_a_client_of_trimmed_models_reads_them_and_has_no_more(models: Path, mon
     assert ec2.can_paginate("describe_security_group_rules")
 
 
+def test_partitions_are_known_from_the_trimmed_models(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ARNs need them in the zip too, where nothing is read a second time for it."""
+    monkeypatch.setattr(clients, "_DATA", models)
+    clients.forget()
+    read: list[str] = []
+    load = clients._Loader.load_data
+
+    def noting(self: Loader, name: str) -> Any:
+        read.append(name)
+        return load(self, name)
+
+    try:
+        clients.client("sns", "eu-west-1")
+        monkeypatch.setattr(clients._Loader, "load_data", noting)
+        assert clients.partition("eusc-de-east-1") == "aws-eusc"
+    finally:
+        clients.forget()
+    assert read == []
+
+
 def test_what_is_not_trimmed_is_still_there(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore's own data is the fallback, and AWS_DATA_PATH counts as ever."""
     monkeypatch.setattr(clients, "_DATA", models)
