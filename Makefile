@@ -62,7 +62,7 @@ fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with
 bench: $(STAMP) ## measure the product as it ships, write docs/performance.md, docs/cost.md, plots; ARGS="--quick" for a look
 	@$(BIN)/python -m bench $(ARGS)
 
-cost: $(STAMP) ## work out anew what it costs, from the last measurement, into docs/cost.md
+cost: $(STAMP) ## calculate again what it costs, from the last measurement, into docs/cost.md
 	@$(BIN)/python -m bench.cost
 
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
@@ -89,13 +89,13 @@ deploy-member: $(STAMP) ## deploy or upgrade the member app: PROFILE= REGION= CE
 	@$(DEPLOY) member $(WHERE) $(if $(CENTRAL),--central $(CENTRAL)) $(if $(CENTRAL_REGION),--central-region $(CENTRAL_REGION)) \
 		$(if $(NAME),--account-name "$(NAME)") $(if $(MODE),--mode $(MODE)) $(ARGS)
 
-doctor: $(STAMP) ## say what is wrong in an account: APP=central or member, PROFILE= REGION=
+doctor: $(STAMP) ## report what is wrong in an account: APP=central or member, PROFILE= REGION=
 	@$(DEPLOY) doctor $(or $(APP),central) $(WHERE) $(ARGS)
 
-undeploy-central: $(STAMP) ## take the central app away; its table stays, unless ARGS=--purge
+undeploy-central: $(STAMP) ## remove the central app; its table stays, unless ARGS=--purge
 	@$(DEPLOY) undeploy central $(WHERE) $(ARGS)
 
-undeploy-member: $(STAMP) ## take the member app away
+undeploy-member: $(STAMP) ## remove the member app
 	@$(DEPLOY) undeploy member $(WHERE) $(ARGS)
 
 package: $(STAMP) ## write one CloudFormation template and zip per app, for a fleet, into build/package

@@ -1,5 +1,5 @@
-"""Brings both apps into AWS accounts, looks after them there, and takes them away: ``python -m deploy``.
+"""Deploys both apps into AWS accounts, looks after them, and removes them: ``python -m deploy``.
 
-Chalice creates functions, rules, subscriptions and the REST API; the templates beside this package create what those
-stand on; the modules add what neither does. Nothing here ships in a zip.
+Chalice creates functions, rules, subscriptions and the REST API. The templates beside this package create what those
+depend on, and these modules add what neither does. Nothing of this package ships in a zip.
 """

@@ -1,8 +1,8 @@
-"""Adds byte code to a zip: a new container then need not compile what it imports, which takes as long as all the rest.
+"""Adds byte code to a zip, so that a new container need not compile what it imports: half of a cold start.
 
-With ``unchecked-hash``, because Python would compare other byte code with the time of the source, and every file of the
-zip has the same (https://docs.python.org/3/reference/import.html#pyc-invalidation). The same sources give the same
-bytes: compiled in a process of its own, with fixed hashes, under the path that they have in Lambda.
+The byte code is of the kind ``unchecked-hash``: the default kind compares the time of the source, and every file of the
+zip has the same time (https://docs.python.org/3/reference/import.html#pyc-invalidation). The same sources give the same
+bytes: they are compiled in a separate process, with fixed hashes, under the path that they have in Lambda.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TASK: Final = "/var/task"
 
 
 def add_byte_code(path: Path) -> None:
-    """Add byte code of every module to a zip; a zip that has it stays as it is.
+    """Add byte code of every module to a zip; a zip that has it already is not changed.
 
     Raises:
         DeployError: when a module cannot be compiled.

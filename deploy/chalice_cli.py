@@ -1,7 +1,7 @@
-"""Chalice's command line, made to give the same bytes everywhere: ``python -m deploy.chalice_cli deploy …``.
+"""Chalice's command line, changed so that its zips have the same bytes everywhere: ``python -m deploy.chalice_cli …``.
 
-Chalice adds files to a zip in the order the file system lists them, and importing the app beforehand leaves byte code
-among them. What ships is compiled afterwards, all of it, and the same everywhere.
+Chalice adds files to a zip in the order in which the file system lists them, and byte code if it is there. Here files
+are sorted, byte code and unused parts of libraries are left out, and everything is compiled afterwards.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chalice.utils import OSUtils
 from deploy.byte_code import add_byte_code
 
 _LEFT_OUT: Final = ("__pycache__", "tests")
-"""Byte code, and the tests that some libraries bring along."""
+"""Byte code, and tests that some libraries contain."""
 
 _POWERTOOLS: Final = "aws_lambda_powertools"
 _USED_UTILITY: Final = "jmespath_utils"
-"""Of powertools' utilities the only one that its logger imports; with its web framework they are two thirds of it."""
+"""The only one of powertools' utilities that its logger imports; the others and its web framework are two thirds."""
 
 
 def _is_unused(folder: Path) -> bool:

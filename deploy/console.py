@@ -1,4 +1,4 @@
-"""What a verb says while it works."""
+"""What a verb prints while it works."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable
 
 
 def step(text: str) -> None:
-    """Say what begins."""
+    """Print what begins."""
     print(f"→ {text}", flush=True)
 
 
 def done(text: str) -> None:
-    """Say what is done."""
+    """Print what is done."""
     print(f"  ✓ {text}", flush=True)
 
 
 def note(text: str) -> None:
-    """Say what the operator should know."""
+    """Print what the operator should know."""
     print(f"  · {text}", flush=True)
 
 
 def problems(texts: Iterable[str]) -> int:
-    """Say what is wrong, one sentence each; return how many."""
+    """Print problems, one sentence each; return how many."""
     count = 0
     for text in texts:
         count += 1

@@ -1,10 +1,11 @@
-"""The verbs ``central`` and ``member``: from preflight to what to do next. Run again to upgrade, or "
-"after an interruption."""
+"""The verbs ``central`` and ``member``: deploy an app, from the preflight to what to do next.
+
+Run one again to upgrade, or after an interruption: every step starts from what it finds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy import finishing, foundation, preflight, running_chalice, settings, slack_app, staging
@@ -12,119 +13,147 @@ from deploy.console import done, note, problems, step
 from deploy.doctor import checks
 from deploy.errors import DeployError
 from deploy.names import TABLES
+from deploy.rest_api import api_stage, request_url
 from deploy.target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the operator says on the command line.
+def central(
+    target: Target, *, members: str | None, organization: str | None, log_days: int, given: Sequence[str], **more: Any
+) -> int:
+    """Deploy or upgrade the central app; return how many problems the verification found.
 
-    Attributes:
-        parameters: of the foundation's template; ones left out keep their value.
-        settings: environment variables of the functions; ones left out keep their value.
-        log_days: how long the functions' logs are kept.
-    """
-
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    log_days: int = 90
-
-
-def deploy(target: Target, wishes: Wishes) -> int:
-    """Deploy an app, or upgrade it; return how many problems the verification found.
+    Args:
+        target: where.
+        members: account ids, separated by commas; ``None`` keeps what was given before.
+        organization: instead of them, the id of an organization.
+        log_days: how long the functions' logs are stored.
+        given: settings of the functions, as ``NAME=VALUE``.
+        **more: other parameters of the template, see :func:`_topic_parameters`.
 
     Raises:
-        DeployError: when a step fails; running the verb again goes on from there.
+        DeployError: when a step fails; running the verb again continues from there.
     """
+    parameters = _topic_parameters(**more) | _given(MemberAccountIds=members, OrganizationId=organization)
+    # One replaces the other, so that an operator can change from one to the other.
+    if members and organization is None:
+        parameters["OrganizationId"] = ""
+    if organization and members is None:
+        parameters["MemberAccountIds"] = ""
+    stack = foundation.find_stack(target)
+    names = ("MemberAccountIds", "OrganizationId")
+    if not any(parameters.get(name, foundation.parameter(stack, name)) for name in names):
+        raise DeployError("Name who may ask for approvals: MEMBERS=<account id>,<account id> or ORGANIZATION=o-….")
+    record = _deploy(target, parameters, _settings(target, given), log_days)
+    finishing.limit_api(target, record["rest_api"]["rest_api_id"], api_stage())
+    done(f"the API accepts {finishing.REQUESTS_PER_SECOND} requests a second")
+    found = _verify(target)
+    url = request_url(target.place.region, record["rest_api"]["rest_api_id"])
+    step("what to do next")
+    note(f"Slack's Interactivity Request URL: {url}")
+    note(f"No Slack app yet? This link creates it, all filled in:\n    {slack_app.link(url)}")
+    note("Then store its signing secret and the two webhooks in SSM (docs/deploy.md, step 3), and run `make doctor`.")
+    return found
+
+
+def member(
+    target: Target,
+    *,
+    central: str | None,
+    central_region: str | None,
+    account_name: str | None,
+    mode: str | None,
+    exposure_limit: str | None,
+    log_days: int,
+    given: Sequence[str],
+    **more: Any,
+) -> int:
+    """Deploy or upgrade the member app; return how many problems the verification found.
+
+    Args:
+        target: where.
+        central: the central account; ``None`` keeps what was given before, as for all others.
+        central_region: the region of the central app.
+        account_name: what people call the account.
+        mode: position of the emergency switch, one of :data:`deploy.settings.MODES`.
+        exposure_limit: seconds; an unapproved rule that was open for longer raises an alarm.
+        log_days: how long the functions' logs are stored.
+        given: settings of the functions, as ``NAME=VALUE``.
+        **more: other parameters of the template, see :func:`_topic_parameters`.
+
+    Raises:
+        DeployError: when a step fails; running the verb again continues from there.
+    """
+    parameters = _topic_parameters(**more) | _given(
+        CentralAccountId=central, CentralRegion=central_region, ExposureLimitSeconds=exposure_limit
+    )
+    own = _given(
+        centralAccountId=central,
+        centralRegion=central_region,
+        accountName=account_name,
+        modeOverride=None if mode is None else settings.MODES[mode],
+    )
+    environment = _settings(target, given, own)
+    if not (environment["centralAccountId"] and environment["centralRegion"]):
+        raise DeployError("Name the central app's place: CENTRAL=<account id> CENTRAL_REGION=<region>.")
+    _deploy(target, parameters, environment, log_days)
+    step("first snapshot")
+    finishing.start_snapshot(target)
+    done(f"started; it adopts what is open now as approved, into {TABLES['member']}")
+    if environment[settings.MODE_OVERRIDE]:
+        note(f"The emergency switch is on: this account is in mode '{environment[settings.MODE_OVERRIDE]}'.")
+    found = _verify(target)
+    step("what to do next")
+    note("Change a rule of a test group; Slack shows it within a minute. `make doctor APP=member` checks more.")
+    return found
+
+
+def _settings(target: Target, given: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
+    shipped = staging.shipped_stage(target.place.app)["environment_variables"]
+    return settings.merged(shipped, settings.current(target), {**(own or {}), **dict(map(_pair, given))})
+
+
+def _deploy(
+    target: Target, parameters: Mapping[str, str], environment: Mapping[str, str], log_days: int
+) -> dict[str, Any]:
+    """Do what both apps need; return Chalice's record."""
     place = target.place
     step(f"{place.app} → account {place.account}, {place.region}, stage {place.chalice_stage}")
     preflight.check()
     done("Python, symlinks and the policy file are fine")
-    environment = settings.merged(
-        staging.shipped_stage(place.app)["environment_variables"], settings.current(target), wishes.settings
-    )
-    if place.app == "member":
-        _check_member(environment)
-    else:
-        _check_central(target, wishes)
     step("foundation")
-    changed = foundation.update(target, wishes.parameters)
+    changed = foundation.update(target, parameters)
     done(f"stack {place.stack} {'is up to date' if changed else 'was up to date'}")
-    finishing.make_log_groups(target, wishes.log_days)
+    finishing.make_log_groups(target, log_days)
     step("chalice deploy")
-    record = _chalice(target, environment)
-    done("functions, rules and subscriptions are there")
+    record = running_chalice.deploy(target, staging.deployment_project(place, environment))
+    done("functions, rules and subscriptions exist")
     step("what Chalice leaves out")
-    _finish(target, record)
-    if place.app == "member":
-        step("first snapshot")
-        finishing.start_snapshot(target)
-        done(f"started; it learns what is open now as approved, into {TABLES['member']}")
-    if environment.get(settings.MODE_OVERRIDE):
-        note(f"The emergency switch is on: every account is in mode '{environment[settings.MODE_OVERRIDE]}'.")
+    finishing.wire_failures(target)
+    done("retries, and a dead-letter queue for what failed three times")
+    finishing.wire_rules(target)
+    finishing.wire_subscriptions(target)
+    done("a dead-letter queue for events that cannot be delivered")
+    return record
+
+
+def _verify(target: Target) -> int:
     step("verification")
     found = problems(checks.after_deploy(target))
     if not found:
         done("everything is in place")
-    _say_what_is_next(target, record)
     return found
 
 
-def _check_member(environment: Mapping[str, str]) -> None:
-    missing = [name for name in ("centralAccountId", "centralRegion") if not environment.get(name)]
-    if missing:
-        raise DeployError("Say where the central app is: CENTRAL=<account id> CENTRAL_REGION=<region>.")
+def _topic_parameters(*, encrypt_topics: str | None, alarm_topic: str | None) -> dict[str, str]:
+    return _given(EncryptTopics=encrypt_topics, AlarmTopicArn=alarm_topic)
 
 
-def _check_central(target: Target, wishes: Wishes) -> None:
-    names = ("MemberAccountIds", "OrganizationId")
-    stack = foundation.find_stack(target)
-    if not any(wishes.parameters.get(name, foundation.parameter(stack, name)) for name in names):
-        raise DeployError("Say who may ask for approvals: MEMBERS=<account id>,<account id> or ORGANIZATION=o-….")
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _chalice(target: Target, environment: Mapping[str, str]) -> dict[str, Any]:
-    place = target.place
-    stage = staging.stage_for(place, environment, member_role=place.role_arn)
-    scope = staging.place_scope(
-        place,
-        central_region=environment.get("centralRegion", ""),
-        central_account=environment.get("centralAccountId", ""),
-    )
-    project = staging.make_project(staging.build_folder(place), place.app, place.chalice_stage, stage, scope)
-    return running_chalice.deploy(target, project)
-
-
-def _finish(target: Target, record: Mapping[str, Any]) -> None:
-    finishing.wire_failures(target)
-    done("retries, and a queue for what is out of them")
-    finishing.wire_rules(target)
-    finishing.wire_subscriptions(target)
-    done("a queue for events that cannot be delivered")
-    if target.place.app == "central":
-        finishing.limit_api(target, record["rest_api"]["rest_api_id"], api_stage())
-        done(f"the API takes {finishing.REQUESTS_PER_SECOND} requests a second")
-
-
-def api_stage() -> str:
-    """Return the stage of the REST API, as shipped."""
-    return str(staging.shipped_stage("central")["api_gateway_stage"])
-
-
-def request_url(target: Target, api_id: str) -> str:
-    """Return the address that Slack sends clicks to."""
-    suffix = "amazonaws.com.cn" if target.place.partition == "aws-cn" else "amazonaws.com"
-    return f"https://{api_id}.execute-api.{target.place.region}.{suffix}/{api_stage()}/slack/actions"
-
-
-def _say_what_is_next(target: Target, record: Mapping[str, Any]) -> None:
-    step("what to do next")
-    if target.place.app == "member":
-        note(
-            "Change a rule of a test group and see it in Slack within a minute; `make doctor APP=member` looks deeper."
-        )
-        return
-    url = request_url(target, record["rest_api"]["rest_api_id"])
-    note(f"Slack's Interactivity Request URL: {url}")
-    note(f"No Slack app yet? This link creates it, all filled in:\n    {slack_app.link(url)}")
-    note("Then put its signing secret and the two webhooks into SSM (docs/deploy.md, step 3), and run `make doctor`.")
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise DeployError(f"--set needs NAME=VALUE, not {text!r}.")
+    return name, value

@@ -1,7 +1,7 @@
-"""What goes wrong when deploying, as one sentence for the operator."""
+"""The error of all verbs: one sentence for the operator."""
 
 from __future__ import annotations
 
 
 class DeployError(RuntimeError):
-    """A verb cannot go on; the message says what is wrong and what to do."""
+    """A verb cannot continue; the message says what is wrong and what to do."""

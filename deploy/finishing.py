@@ -1,7 +1,7 @@
-"""Adds what Chalice leaves out, and what each ``chalice deploy`` drops again.
+"""Adds what Chalice leaves out, and what each ``chalice deploy`` removes again.
 
-Chalice 1.34 sets no retries and no on-failure destination, no dead-letter queue of a subscription, and no limit of
-the API; its ``put_targets`` replaces a rule's target and its dead-letter queue with it.
+Chalice 1.34 sets no retries, no on-failure destination, no dead-letter queue of a subscription and no limit of the API;
+its ``put_targets`` replaces a rule's target and removes its dead-letter queue.
 """
 
 from __future__ import annotations
@@ -16,35 +16,31 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from deploy.errors import DeployError
-from deploy.names import FUNCTIONS, PROJECT, ROUTE, RULES, TOPICS
+from deploy.names import FUNCTIONS, PROJECT, ROUTE, RULES, SNAPSHOT, TOPICS
 from deploy.target import Target, code_of
 
 RETRIES: Final = 2
-"""After the first try: Lambda's most, about one and two minutes later."""
+"""After the first try, about one and two minutes later; Lambda's maximum."""
 EVENT_AGE_SECONDS: Final = 6 * 3600
-"""Lambda's most: through a long throttling the event waits rather than being lost."""
+"""How long an event waits while Lambda is throttled; Lambda's maximum."""
 DELIVERY_SECONDS: Final = 24 * 3600
-"""EventBridge's most: how long it tries to hand an event to a function."""
+"""How long EventBridge tries to deliver an event to a function; its maximum."""
+DELIVERY_TRIES: Final = 185
+"""EventBridge's maximum."""
 REQUESTS_PER_SECOND: Final = 10
 BURST: Final = 20
-"""Of the API: far more than people click, far less than what costs money."""
+"""Limits of the API: far more than people click, and too few to cost money."""
 _PROPAGATION_SECONDS: Final = (2, 4, 8, 16)
-"""How long IAM may take to tell Lambda of a new policy.
+"""Pauses while Lambda does not know of a new policy yet.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 """
 LOG_DAYS: Final = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
-"""Days that CloudWatch Logs takes as a retention."""
-SCHEDULED: Final[dict[str, Any]] = {
-    "version": "0",
-    "source": "aws.events",
-    "detail-type": "Scheduled Event",
-    "detail": {},
-}
+"""Days that CloudWatch Logs accepts as a retention."""
 
 
 def make_log_groups(target: Target, days: int) -> None:
-    """Make the functions' log groups, before the first function could write; their role may not."""
+    """Make the functions' log groups before a function can write; their role may not make them."""
     logs = target.client("logs")
     for name in FUNCTIONS[target.place.app]:
         group = target.place.log_group(name)
@@ -57,7 +53,7 @@ def make_log_groups(target: Target, days: int) -> None:
 
 
 def wire_failures(target: Target) -> None:
-    """Set retries and the queue for what is out of retries, on every function that is called asynchronously."""
+    """Set retries and the dead-letter queue of every function that is invoked asynchronously."""
     for name in FUNCTIONS[target.place.app]:
         if name == ROUTE:
             continue
@@ -71,7 +67,7 @@ def wire_failures(target: Target) -> None:
 
 
 def insist(call: Callable[..., object], **arguments: Any) -> None:
-    """Make a call again while Lambda does not know yet what the function's new role may do, or is busy updating it."""
+    """Repeat a call while Lambda does not know the function's new role yet, or is still updating the function."""
     for wait in (*_PROPAGATION_SECONDS, None):
         try:
             call(**arguments)
@@ -95,10 +91,10 @@ def wire_rules(target: Target) -> None:
             raise DeployError(f"The rule {rule} has no target; run the verb again.")
         for one in targets:
             one["DeadLetterConfig"] = {"Arn": queue}
-            one["RetryPolicy"] = {"MaximumEventAgeInSeconds": DELIVERY_SECONDS, "MaximumRetryAttempts": 185}
+            one["RetryPolicy"] = {"MaximumEventAgeInSeconds": DELIVERY_SECONDS, "MaximumRetryAttempts": DELIVERY_TRIES}
         answer = events.put_targets(Rule=rule, Targets=targets)
         if answer.get("FailedEntryCount"):
-            raise DeployError(f"The rule {rule} did not take its dead-letter queue: {answer['FailedEntries']}")
+            raise DeployError(f"The rule {rule} did not accept its dead-letter queue: {answer['FailedEntries']}")
 
 
 def wire_subscriptions(target: Target) -> None:
@@ -126,23 +122,26 @@ def limit_api(target: Target, api_id: str, stage: str) -> None:
 
 
 def start_snapshot(target: Target) -> None:
-    """Run the snapshot once now, so that the baselines exist before the schedule first fires."""
+    """Run the snapshot once now, so that the baselines exist before the schedule starts."""
     event = {
-        **SCHEDULED,
+        "version": "0",
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "detail": {},
         "id": str(uuid.uuid4()),
         "account": target.place.account,
         "region": target.place.region,
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "resources": [target.place.arn("events", f"rule/{target.place.rule('snapshotSecurityGroups')}")],
+        "resources": [target.place.arn("events", f"rule/{target.place.rule(SNAPSHOT)}")],
     }
-    invoke(target, "snapshotSecurityGroups", event)
+    invoke(target, SNAPSHOT, event)
 
 
 def invoke(target: Target, function: str, event: dict[str, Any]) -> None:
-    """Hand a function an event, asynchronously: it has its retries and its queue for failures.
+    """Invoke a function asynchronously, with its retries and its dead-letter queue.
 
     Raises:
-        DeployError: when Lambda does not take it.
+        DeployError: when Lambda refuses the event.
     """
     try:
         target.client("lambda").invoke(

@@ -1,6 +1,6 @@
-"""Creates, updates and deletes the stack that an app stands on.
+"""Creates, updates and deletes the stack that an app depends on.
 
-Every verb may be run again: whatever state an interrupted run left the stack in, the next one goes on from there.
+Every verb may be run again: it continues from whatever state an interrupted run left the stack in.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError, WaiterError
 
 from deploy.errors import DeployError
 from deploy.names import PROJECT, TABLES
-from deploy.target import Target, code_of
+from deploy.target import Target
 from deploy.templates import as_body, foundation
 
 _WAIT: Final = {"Delay": 5, "MaxAttempts": 240}
-_REASONS_TOLD: Final = 3
+_SHOWN_REASONS: Final = 3
 
 
 def update(target: Target, parameters: Mapping[str, str]) -> bool:
@@ -32,7 +32,7 @@ def update(target: Target, parameters: Mapping[str, str]) -> bool:
     Raises:
         DeployError: when CloudFormation refuses or fails, with its reasons.
     """
-    stack = _settled(target)
+    stack = _stable_stack(target)
     template = foundation(target.place.app)
     values = {"Stage": target.place.stage, **parameters}
     if target.place.app == "central":
@@ -62,7 +62,7 @@ def update(target: Target, parameters: Mapping[str, str]) -> bool:
     except ClientError as error:
         if "No updates are to be performed" in str(error):
             return False
-        raise DeployError(f"CloudFormation does not take the stack {target.place.stack}: {error}") from error
+        raise DeployError(f"CloudFormation refuses the stack {target.place.stack}: {error}") from error
     return True
 
 
@@ -76,26 +76,15 @@ def delete(target: Target) -> bool:
 
 
 def find_stack(target: Target) -> dict[str, Any] | None:
-    """Return what CloudFormation says of the stack, ``None`` when there is none."""
-    try:
-        stacks = target.client("cloudformation").describe_stacks(StackName=target.place.stack)["Stacks"]
-    except ClientError as error:
-        if code_of(error) == "ValidationError":  # what it answers for a stack that does not exist
-            return None
-        raise
-    found: dict[str, Any] | None = stacks[0] if stacks and stacks[0]["StackStatus"] != "DELETE_COMPLETE" else None
-    return found
+    """Return CloudFormation's description of the stack, ``None`` when there is none."""
+    found = target.find("cloudformation", "describe_stacks", StackName=target.place.stack) or {"Stacks": []}
+    return next((one for one in found["Stacks"] if one["StackStatus"] != "DELETE_COMPLETE"), None)
 
 
 def find_table(target: Target) -> dict[str, Any] | None:
-    """Return what DynamoDB says of the app's table, ``None`` when there is none."""
-    try:
-        table: dict[str, Any] = target.client("dynamodb").describe_table(TableName=TABLES[target.place.app])["Table"]
-    except ClientError as error:
-        if code_of(error) == "ResourceNotFoundException":
-            return None
-        raise
-    return table
+    """Return DynamoDB's description of the app's table, ``None`` when there is none."""
+    found = target.find("dynamodb", "describe_table", TableName=TABLES[target.place.app])
+    return None if found is None else dict(found["Table"])
 
 
 def parameter(stack: Mapping[str, Any] | None, name: str) -> str:
@@ -104,8 +93,8 @@ def parameter(stack: Mapping[str, Any] | None, name: str) -> str:
     return str(values.get(name, ""))
 
 
-def _settled(target: Target) -> dict[str, Any] | None:
-    """Wait for what an earlier run began, and clear away a stack that never came to be."""
+def _stable_stack(target: Target) -> dict[str, Any] | None:
+    """Wait for what an earlier run began, and delete a stack that was never completed."""
     stack = find_stack(target)
     if stack is None:
         return None
@@ -113,21 +102,20 @@ def _settled(target: Target) -> dict[str, Any] | None:
     if status.endswith("_IN_PROGRESS"):
         waiter = {"CREATE": "stack_create_complete", "DELETE": "stack_delete_complete"}.get(status.split("_")[0])
         _wait(target, waiter or "stack_update_complete")
-        return _settled(target)
+        return _stable_stack(target)
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
         delete(target)
         return None
     if status == "UPDATE_ROLLBACK_FAILED":
         raise DeployError(
-            f"The stack {target.place.stack} is stuck in UPDATE_ROLLBACK_FAILED: continue its "
-            "rollback in the console of "
-            "CloudFormation, then run this again."
+            f"The stack {target.place.stack} is stuck in UPDATE_ROLLBACK_FAILED: continue its rollback in the console "
+            "of CloudFormation, then run this again."
         )
     return stack
 
 
 def _create_table(target: Target, stack: Mapping[str, Any] | None) -> str:
-    """Return whether the stack has the table of requests: not when an earlier installation left one behind."""
+    """Return whether the stack makes the table of requests: not when an earlier installation left one."""
     if stack is not None and parameter(stack, "CreateTable") == "yes":
         return "yes"
     return "no" if find_table(target) is not None else "yes"
@@ -148,5 +136,5 @@ def _reasons(target: Target) -> list[str]:
     except ClientError:
         return []
     failed = [one for one in events if one["ResourceStatus"].endswith("_FAILED")]
-    oldest = failed[-_REASONS_TOLD:]
+    oldest = failed[-_SHOWN_REASONS:]
     return [f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason given')}" for one in oldest]

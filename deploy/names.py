@@ -1,5 +1,6 @@
-"""The fixed names: what operators, templates, policies and the SCP agree on.
+"""The fixed names, listed once: what operators, templates, policies and the SCP agree on.
 
+Topics and secrets are listed by the code that uses them; everything else in this package is derived from these lists.
 Physical names are fixed because policies, alarms and the SCP name them; one account and region holds each app once.
 """
 
@@ -11,51 +12,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from shared.wire.messages import APPLY, DENY, ERROR_HANDLER, SECURITY_GROUP_CHANGE
+
 App = Literal["central", "member"]
 APPS: Final[tuple[App, ...]] = get_args(App)
 
 ROOT: Final = Path(__file__).parent.parent
 """The repository."""
-
 PROJECT: Final = "security-group-approval"
 """Prefix of everything that is not named after an app, and value of the tag ``project``."""
 
 ROUTE: Final = "api_handler"
-"""Chalice's name for the function behind the route; its physical name ends after the stage."""
+"""Chalice's name for the function behind the route ``buttonClick``; its physical name ends after the stage."""
+REVERT: Final = "revertSecurityGroup"
+SNAPSHOT: Final = "snapshotSecurityGroups"
+SWEEP: Final = "sweepRequests"
 
-FUNCTIONS: Final[Mapping[App, tuple[str, ...]]] = {
-    "central": (
-        ROUTE,
-        "securityGroupChange",
-        "denySecurityGroupChange",
-        "errorHandlerSecurityGroupChange",
-        "sweepRequests",
-    ),
-    "member": ("revertSecurityGroup", "applySecurityGroupChange", "snapshotSecurityGroups"),
-}
 TOPICS: Final[Mapping[App, tuple[str, ...]]] = {
-    "central": ("securityGroupChange", "denySecurityGroupChange", "errorHandlerSecurityGroupChange"),
-    "member": ("applySecurityGroupChange",),
+    "central": (SECURITY_GROUP_CHANGE, DENY, ERROR_HANDLER),
+    "member": (APPLY,),
 }
 """Topics by the app that receives; each one feeds the function of its name."""
-RULES: Final[Mapping[App, tuple[str, ...]]] = {
-    "central": ("sweepRequests",),
-    "member": ("revertSecurityGroup", "snapshotSecurityGroups"),
-}
+FROM_MEMBERS: Final = (SECURITY_GROUP_CHANGE, ERROR_HANDLER)
+"""Topics of the central app that member apps publish on."""
+RULES: Final[Mapping[App, tuple[str, ...]]] = {"central": (SWEEP,), "member": (REVERT, SNAPSHOT)}
 """Functions that an EventBridge rule feeds."""
+FUNCTIONS: Final[Mapping[App, tuple[str, ...]]] = {
+    "central": (ROUTE, *TOPICS["central"], *RULES["central"]),
+    "member": (*RULES["member"], *TOPICS["member"]),
+}
 TABLES: Final[Mapping[App, str]] = {"central": "securityGroupRequests", "member": "securityGroupState"}
 
+LONGEST_ROLE_NAME: Final = 64
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _STAGE: Final = re.compile(r"[a-z][a-z0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One app in one account and region.
+    """One app in one account and region; in a template, CloudFormation's placeholders stand for the values.
 
     Attributes:
         app: ``central`` or ``member``.
-        stage: e.g. ``prod``; up to nine characters, so that role names keep to IAM's 64.
-        partition: ``aws``, ``aws-cn`` or ``aws-us-gov``.
+        stage: e.g. ``prod``.
+        partition: e.g. ``aws`` or ``aws-cn``.
         account: 12 digits.
         region: e.g. ``eu-west-1``.
     """
@@ -68,7 +68,7 @@ class Place:
 
     @property
     def chalice_stage(self) -> str:
-        """Chalice's stage; with the region, because IAM roles are named after it and IAM is global."""
+        """Chalice's stage. It contains the region, because IAM roles are named after it and IAM is global."""
         return f"{self.stage}-{self.region}"
 
     @property
@@ -88,17 +88,22 @@ class Place:
 
     @property
     def failures(self) -> str:
-        """The queue of events that a function failed on three times."""
+        """The dead-letter queue of events that a function failed on three times."""
         return f"{PROJECT}-{self.app}-failures"
 
     @property
     def undelivered(self) -> str:
-        """The queue of events that never reached a function."""
+        """The dead-letter queue of events that never reached a function."""
         return f"{PROJECT}-{self.app}-undelivered"
 
     @property
+    def queues(self) -> tuple[str, str]:
+        """Both dead-letter queues."""
+        return self.failures, self.undelivered
+
+    @property
     def state_parameter(self) -> str:
-        """The SSM parameter that keeps what Chalice recorded, so that any machine can deploy the next time."""
+        """The SSM parameter that stores what Chalice recorded, so that any machine can deploy the next time."""
         return f"/{PROJECT}-deployments/{self.app}/{self.chalice_stage}"
 
     def function(self, name: str) -> str:
@@ -126,7 +131,22 @@ class Place:
         """Return an ARN of this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
+    def fits(self) -> bool:
+        """True when every role name has at most IAM's 64 characters."""
+        return max(len(self.function_role(name)) for name in FUNCTIONS["central"]) <= LONGEST_ROLE_NAME
+
+
+def template_place(app: App) -> Place:
+    """Return an app's place in a CloudFormation template, where every account and region is still possible."""
+    return Place(
+        app=app,
+        stage="${Stage}",
+        partition="${AWS::Partition}",
+        account="${AWS::AccountId}",
+        region="${AWS::Region}",
+    )
+
 
 def is_stage(text: str) -> bool:
-    """True for a stage name that leaves room for region and function within IAM's 64 characters."""
+    """True for a stage name: up to nine lower-case letters and digits, a letter first."""
     return _STAGE.fullmatch(text) is not None

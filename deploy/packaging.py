@@ -2,7 +2,7 @@
 
 ``chalice package`` writes SAM, which StackSets with service-managed permissions do not take: they run no macros
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html, ``Capabilities``). So
-what it writes, merged with the foundation and with what Chalice leaves out, is translated here, by AWS's own
+what it writes is merged with the foundation and with what Chalice leaves out, and translated here by AWS's own
 translator.
 """
 
@@ -11,19 +11,46 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from deploy import running_chalice, staging
-from deploy.finishing import BURST, DELIVERY_SECONDS, EVENT_AGE_SECONDS, LOG_DAYS, REQUESTS_PER_SECOND, RETRIES
-from deploy.names import FUNCTIONS, ROUTE, RULES, TOPICS, App
-from deploy.policies import TEMPLATE_SCOPE, as_template, function_policy
+from central.chalicelib.secrets import SECRETS
+from deploy import preflight, running_chalice, staging
+from deploy.console import done
+from deploy.finishing import (
+    BURST,
+    DELIVERY_SECONDS,
+    DELIVERY_TRIES,
+    EVENT_AGE_SECONDS,
+    LOG_DAYS,
+    REQUESTS_PER_SECOND,
+    RETRIES,
+)
+from deploy.names import APPS, FUNCTIONS, REVERT, ROUTE, RULES, TOPICS, App, template_place
+from deploy.policies import as_template, function_policy, template_scope
 from deploy.templates import as_body, foundation
 
 _STAGE: Final = "package"
 _BUCKET: Final = "${CodeBucketPrefix}-${AWS::Region}"
-_LOGICAL: Final = {ROUTE: "APIHandler"}
+_LOGICAL_NAMES: Final = {ROUTE: "APIHandler"}
+
+
+def write_packages(_: None, *, app: App | None, out: Path) -> int:
+    """The verb ``package``: write the templates and zips.
+
+    Args:
+        app: only this one.
+        out: the folder to write them to.
+    """
+    preflight.check()
+    out.mkdir(parents=True, exist_ok=True)
+    for one in APPS if app is None else (app,):
+        template, code = package(one, out, dict(os.environ))
+        done(f"{template}: {template.stat().st_size:,} bytes")
+        done(f"{code}: {code.stat().st_size:,} bytes; upload it to the bucket of every region")
+    return 0
 
 
 def package(app: App, folder: Path, environment: dict[str, str]) -> tuple[Path, Path]:
@@ -35,16 +62,17 @@ def package(app: App, folder: Path, environment: dict[str, str]) -> tuple[Path, 
         environment: for Chalice's process.
 
     Returns:
-        The template, and the zip, whose name is its SHA-256; that is where the template looks for it.
+        The template, and the zip. The zip's name contains its SHA-256; the template refers to it by that name.
     """
-    project = staging.make_project(folder / f"{app}-project", app, _STAGE, _stage(app), TEMPLATE_SCOPE[app])
+    scope = template_scope(app)
+    project = staging.make_project(folder / f"{app}-project", _STAGE, staging.shipped_stage(app), scope)
     merge = project / "merge.json"
     merge.write_text(json.dumps(_additions(app)), encoding="utf-8")
     built = folder / f"{app}-built"
     running_chalice.chalice(
         project,
         ["package", "--stage", _STAGE, "--template-format", "json", "--merge-template", str(merge), str(built)],
-        # Nobody's credentials are needed, but boto3 wants some region.
+        # boto3 needs some region; no credentials are needed.
         {"AWS_DEFAULT_REGION": "us-east-1", **environment},
     )
     digest = hashlib.sha256((built / "deployment.zip").read_bytes()).hexdigest()
@@ -53,17 +81,9 @@ def package(app: App, folder: Path, environment: dict[str, str]) -> tuple[Path, 
     sam = json.loads((built / "sam.json").read_text(encoding="utf-8"))
     shutil.rmtree(built)
     template = folder / f"{app}.template.json"
-    # Compact, so that CloudFormation takes it without a bucket.
+    # Compact, so that CloudFormation accepts it without a bucket.
     template.write_text(as_body(_plain(app, sam, code.name)), encoding="utf-8")
     return template, code
-
-
-def _stage(app: App) -> dict[str, Any]:
-    stage = staging.shipped_stage(app)
-    if app == "member":
-        # Chalice wants a text; the merged template puts the role of the foundation in its place.
-        stage["iam_role_arn"] = "arn:aws:iam::000000000000:role/merged"
-    return stage
 
 
 def _additions(app: App) -> dict[str, Any]:
@@ -106,16 +126,15 @@ def _parameters(app: App) -> dict[str, Any]:
         "LogRetentionDays": {"Type": "Number", "Default": 90, "AllowedValues": list(LOG_DAYS)},
     }
     if app == "central":
-        secrets = ("approvalHookUrl", "monitoringHookUrl", "slackSigningSecret")
         shipped = staging.shipped_stage("central")["environment_variables"]
         return common | {
-            name[0].upper() + name[1:]: {
+            _capitalized(name): {
                 "Type": "String",
                 "Default": shipped[name],
                 "AllowedPattern": "^(ssm:/|secretsmanager:).+$",
                 "ConstraintDescription": "a reference: ssm:/name or secretsmanager:name",
             }
-            for name in secrets
+            for name in SECRETS
         }
     return common | {
         "ModeOverride": {
@@ -134,10 +153,9 @@ def _parameters(app: App) -> dict[str, Any]:
 
 def _of_function(app: App, function: str) -> dict[str, Any]:
     """Return what is merged into one function, and its log group."""
-    logical = _logical(function)
-    name = {"Fn::Sub": _name(app, function)}
+    logical, place = _logical_name(function), template_place(app)
     properties: dict[str, Any] = {
-        "FunctionName": name,
+        "FunctionName": {"Fn::Sub": place.function(function)},
         "Tags": {"stage": {"Ref": "Stage"}},
         "Environment": {"Variables": _environment(app)},
     }
@@ -157,17 +175,17 @@ def _of_function(app: App, function: str) -> dict[str, Any]:
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
             "Properties": {
-                "LogGroupName": {"Fn::Sub": f"/aws/lambda/{_name(app, function)}"},
+                "LogGroupName": {"Fn::Sub": place.log_group(function)},
                 "RetentionInDays": {"Ref": "LogRetentionDays"},
             },
         },
     }
     if app == "central":
         role = "ApiHandlerRole" if function == ROUTE else f"{logical}Role"
-        document = as_template(function_policy(app, function, TEMPLATE_SCOPE[app]))
+        document = as_template(function_policy(function, template_scope(app)))
         found[role] = {
             "Properties": {
-                "RoleName": {"Fn::Sub": f"{app}-${{Stage}}-${{AWS::Region}}-{function}"},
+                "RoleName": {"Fn::Sub": place.function_role(function)},
                 "Policies": [{"PolicyName": function, "PolicyDocument": document}],
             }
         }
@@ -175,39 +193,29 @@ def _of_function(app: App, function: str) -> dict[str, Any]:
 
 
 def _events(app: App, function: str) -> dict[str, Any]:
-    logical, queue = _logical(function), {"Fn::GetAtt": ["Undelivered", "Arn"]}
+    logical, queue = _logical_name(function), {"Fn::GetAtt": ["Undelivered", "Arn"]}
     if function in TOPICS[app]:
-        topics = {
-            "securityGroupChange": "ChangeTopic",
-            "errorHandlerSecurityGroupChange": "ErrorTopic",
-            "denySecurityGroupChange": "DenyTopic",
-            "applySecurityGroupChange": "ApplyTopic",
-        }
         properties: dict[str, Any] = {
-            # Not a Ref: the merge would join it with the Fn::Sub that is there.
-            "Topic": {"Fn::Sub": f"${{{topics[function]}}}"},
+            # Not a Ref: the merge would combine it with the Fn::Sub of Chalice's template.
+            "Topic": {"Fn::Sub": f"${{{_topic_resource(app, function)}}}"},
             "RedrivePolicy": {"deadLetterTargetArn": queue},
         }
         return {f"{logical}SnsSubscription": {"Properties": properties}}
-    assert function in RULES[app]  # noqa: S101 - every function that is no route has a topic or a rule
-    rule = {"Fn::Sub": f"{_name(app, function)}-event"}
+    assert function in RULES[app]  # noqa: S101 - every function without a route has a topic or a rule
     properties = {
-        "RuleName" if function == "revertSecurityGroup" else "Name": rule,
+        "RuleName" if function == REVERT else "Name": {"Fn::Sub": template_place(app).rule(function)},
         "DeadLetterConfig": {"Arn": queue},
-        "RetryPolicy": {"MaximumEventAgeInSeconds": DELIVERY_SECONDS, "MaximumRetryAttempts": 185},
+        "RetryPolicy": {"MaximumEventAgeInSeconds": DELIVERY_SECONDS, "MaximumRetryAttempts": DELIVERY_TRIES},
     }
     event: dict[str, Any] = {"Properties": properties}
-    if function == "revertSecurityGroup":
-        event["Type"] = "EventBridgeRule"  # the newer name of CloudWatchEvent, the only one that has a RuleName
+    if function == REVERT:
+        event["Type"] = "EventBridgeRule"  # the newer name of CloudWatchEvent; only it has a RuleName
     return {f"{logical}Event": event}
 
 
 def _environment(app: App) -> dict[str, Any]:
     if app == "central":
-        return {
-            name: {"Ref": name[0].upper() + name[1:]}
-            for name in ("approvalHookUrl", "monitoringHookUrl", "slackSigningSecret")
-        }
+        return {name: {"Ref": _capitalized(name)} for name in SECRETS}
     return {
         "centralAccountId": {"Ref": "CentralAccountId"},
         "centralRegion": {"Ref": "CentralRegion"},
@@ -217,25 +225,30 @@ def _environment(app: App) -> dict[str, Any]:
     }
 
 
-def _name(app: App, function: str) -> str:
-    base = f"{app}-${{Stage}}-${{AWS::Region}}"
-    return base if function == ROUTE else f"{base}-{function}"
+def _topic_resource(app: App, topic: str) -> str:
+    """Return the logical name of a topic in the foundation."""
+    resources = foundation(app)["Resources"].items()
+    return next(str(name) for name, one in resources if one.get("Properties", {}).get("TopicName") == topic)
 
 
-def _logical(function: str) -> str:
-    return _LOGICAL.get(function, function[0].upper() + function[1:])
+def _logical_name(function: str) -> str:
+    return _LOGICAL_NAMES.get(function, _capitalized(function))
+
+
+def _capitalized(name: str) -> str:
+    return name[0].upper() + name[1:]
 
 
 def _plain(app: App, sam: dict[str, Any], key: str) -> dict[str, Any]:
     """Return the SAM template in plain CloudFormation."""
-    # Imported here: it takes a second, and no other verb needs it.
+    # Imported here: it takes a second, and only this verb needs it.
     import boto3
     from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # it ships no types
     from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # see above
 
     for resource in sam["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # The translator takes only text; what CloudFormation fills in is put there afterwards.
+            # The translator accepts only text; the bucket that CloudFormation fills in is set afterwards.
             resource["Properties"]["CodeUri"] = {"Bucket": "bucket", "Key": key}
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # of its metrics, which go nowhere
     session = boto3.Session(region_name="us-east-1")

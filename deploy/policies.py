@@ -1,12 +1,11 @@
 """Makes the policies of ``.chalice/*/policies`` as narrow as the place allows.
 
-The files hold for every account, with ``*`` for partition, region and account. Here the place is known, so its own goes
-where theirs stands: in words for ``chalice deploy``, as CloudFormation's pseudo parameters for the templates. ``*``
-stays only where resources of other accounts are meant.
+The files are written for every account, with ``*`` for partition, region and account. Here the place is known and its
+own values replace the ``*``: real ones for ``chalice deploy``, CloudFormation's pseudo parameters for the templates.
+``*`` stays only where resources of other accounts are meant.
 
-A statement for what a function's own code does holds for that function alone: so the member app's functions, which
-share a role, have the rights of one another no more than if they did not; and whoever gets hold of a role for a
-function of their own gets nothing by it.
+A statement for what a function's own code does applies to that function alone. So the member app's functions share a
+role without sharing rights, and somebody who attaches the role to another function gains nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.names import ROOT, ROUTE, App
+from deploy.names import FROM_MEMBERS, ROOT, ROUTE, App, Place, template_place
+from shared.wire.messages import APPLY
 
 SOURCE_FUNCTION: Final = "lambda:SourceFunctionArn"
 """IAM's key for the function whose code makes a call."""
-_FROM_MEMBERS: Final = ("securityGroupChange", "errorHandlerSecurityGroupChange")
-"""Topics of the central account that member apps publish on."""
-_BY_LAMBDA_ITSELF: Final = ("Failures", "Log", "OwnKey", "Trace")
-"""Statements for calls that the function's code does not make itself: their context does not always say which function.
+_MADE_BY_LAMBDA: Final = ("Failures", "Log", "OwnKey", "Trace")
+"""Statements for calls that the function's code does not make itself: their context does not always name the function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 """
@@ -31,64 +29,61 @@ https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.htm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What stands for partition, region and account in a policy: words, or CloudFormation's placeholders."""
+    """Where a policy applies: the app's own place, and where the member app's central account is."""
 
-    app: App
-    partition: str
-    region: str
-    account: str
-    chalice_stage: str
+    place: Place
     central_region: str = "*"
     central_account: str = "*"
 
 
-TEMPLATE_SCOPE: Final[Mapping[App, Scope]] = {
-    "central": Scope(
-        app="central",
-        partition="${AWS::Partition}",
-        region="${AWS::Region}",
-        account="${AWS::AccountId}",
-        chalice_stage="${Stage}-${AWS::Region}",
-    ),
-    "member": Scope(
-        app="member",
-        partition="${AWS::Partition}",
-        region="${AWS::Region}",
-        account="${AWS::AccountId}",
-        chalice_stage="${Stage}-${AWS::Region}",
-        central_region="${CentralRegion}",
-        central_account="${CentralAccountId}",
-    ),
-}
+def deployed_scope(place: Place, settings: Mapping[str, str]) -> Scope:
+    """Return the scope of a deployed app.
+
+    Args:
+        place: where it is deployed.
+        settings: environment variables of its functions.
+    """
+    return Scope(
+        place=place,
+        central_region=settings.get("centralRegion") or "*",
+        central_account=settings.get("centralAccountId") or "*",
+    )
 
 
-def function_policy(app: App, function: str, scope: Scope) -> dict[str, Any]:
+def template_scope(app: App) -> Scope:
+    """Return the scope of a CloudFormation template."""
+    if app == "central":
+        return Scope(place=template_place(app))
+    return Scope(place=template_place(app), central_region="${CentralRegion}", central_account="${CentralAccountId}")
+
+
+def function_policy(function: str, scope: Scope) -> dict[str, Any]:
     """Return the policy of a function, narrowed.
 
     Args:
-        app: whose function.
         function: its key in ``config.json``.
-        scope: where it will hold.
+        scope: where it applies.
     """
     name = {ROUTE: "buttonClick"}.get(function, function)
-    text = (ROOT / ".chalice" / app / "policies" / f"{name}.json").read_text(encoding="utf-8")
+    text = (ROOT / ".chalice" / scope.place.app / "policies" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     for statement in document["Statement"]:
         resource = statement["Resource"]
         statement["Resource"] = (
             narrow(resource, scope) if isinstance(resource, str) else [narrow(one, scope) for one in resource]
         )
-        if statement["Sid"] not in _BY_LAMBDA_ITSELF:
-            statement["Condition"] = {"ArnEquals": {SOURCE_FUNCTION: _function_arn(function, scope)}}
+        if statement["Sid"] not in _MADE_BY_LAMBDA:
+            statement["Condition"] = {"ArnEquals": {SOURCE_FUNCTION: scope.place.function_arn(function)}}
     return document
 
 
-def as_template(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a policy whose resources CloudFormation fills in."""
-    return {
-        **document,
-        "Statement": [_as_template(one) for one in document["Statement"]],
-    }
+def as_template(value: Any) -> Any:
+    """Return a policy, or a part of one, with ``Fn::Sub`` around every text that CloudFormation has to fill in."""
+    if isinstance(value, Mapping):
+        return {name: as_template(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [as_template(one) for one in value]
+    return {"Fn::Sub": value} if isinstance(value, str) and "${" in value else value
 
 
 def narrow(resource: str, scope: Scope) -> str:
@@ -102,37 +97,17 @@ def narrow(resource: str, scope: Scope) -> str:
     _, _, service, _, _, name = resource.split(":", 5)
     region, account = _owner(service, name, scope)
     if service == "logs":
-        name = name.replace(f"/{scope.app}-*", f"/{scope.app}-{scope.chalice_stage}", 1)
-    return ":".join(("arn", scope.partition, service, region, account, name))
+        name = name.replace(f"/{scope.place.app}-*", f"/{scope.place.app}-{scope.place.chalice_stage}", 1)
+    return ":".join(("arn", scope.place.partition, service, region, account, name))
 
 
 def _owner(service: str, name: str, scope: Scope) -> tuple[str, str]:
     """Return region and account of a resource."""
-    if scope.app == "central" and (name == "applySecurityGroupChange" or service == "kms"):
+    place = scope.place
+    if place.app == "central" and (name == APPLY or service == "kms"):
         return "*", "*"  # topics of all member accounts and regions, and the keys they are encrypted with
-    if scope.app == "member" and (name in _FROM_MEMBERS or service == "kms"):
+    if place.app == "member" and (name in FROM_MEMBERS or service == "kms"):
         return scope.central_region, scope.central_account
     if name.startswith("prefix-list/"):
-        return scope.region, "*"  # AWS's own lists, and lists that other accounts share
-    return scope.region, scope.account
-
-
-def _function_arn(function: str, scope: Scope) -> str:
-    name = f"{scope.app}-{scope.chalice_stage}" + ("" if function == ROUTE else f"-{function}")
-    return f"arn:{scope.partition}:lambda:{scope.region}:{scope.account}:function:{name}"
-
-
-def _as_template(statement: Mapping[str, Any]) -> dict[str, Any]:
-    found = {**statement, "Resource": _substituted(statement["Resource"])}
-    bound = statement.get("Condition", {}).get("ArnEquals")
-    return (
-        found
-        if bound is None
-        else found | {"Condition": {"ArnEquals": {SOURCE_FUNCTION: _substituted(bound[SOURCE_FUNCTION])}}}
-    )
-
-
-def _substituted(resource: Any) -> Any:
-    if isinstance(resource, list):
-        return [_substituted(one) for one in resource]
-    return {"Fn::Sub": resource} if "${" in resource else resource
+        return place.region, "*"  # AWS's own lists, and lists that other accounts share
+    return place.region, place.account

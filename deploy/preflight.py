@@ -1,4 +1,4 @@
-"""What must be right before anything is changed in an account."""
+"""What is checked before anything is changed in an account."""
 
 from __future__ import annotations
 
@@ -41,15 +41,14 @@ def problems(*, root: Path, version: tuple[int, int], policy: Path) -> Iterator[
     if version not in RUNTIMES:
         known = ", ".join(f"{major}.{minor}" for major, minor in RUNTIMES)
         yield (
-            f"This is Python {version[0]}.{version[1]}; the functions run on the Python that deploys, "
-            f"and Lambda has {known}: "
-            "make the virtual environment anew with one of those."
+            f"This is Python {version[0]}.{version[1]}; the functions run on the Python version that deploys, and "
+            f"Lambda has {known}: make the virtual environment again with one of these."
         )
     links = {f"{app}/vendor/shared": "shared" for app in APPS} | {f"{app}/.chalice": f".chalice/{app}" for app in APPS}
     for link, target in links.items():
         if (root / link).resolve() != (root / target).resolve() or not (root / link).is_dir():
             yield (
-                f"{link} is no symlink to {target}: check out again with symlinks "
+                f"{link} is not a symlink to {target}: check out again with symlinks "
                 "(git config core.symlinks true; on Windows within WSL)."
             )
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from central.chalicelib.requests.table import RequestsTable
 from deploy.errors import DeployError
@@ -15,12 +15,12 @@ from shared.domain.record import Record
 from shared.slack.text import visible
 
 
-def observed(target: Target, *, since: datetime | None = None) -> Iterator[Record]:
-    """Yield the requests in status ``observed``, oldest first.
+def report(target: Target, *, days: float) -> int:
+    """Print how many changes were observed, by account, requester and reason.
 
     Args:
         target: the central app.
-        since: only those asked for since then.
+        days: how far to look back.
 
     Raises:
         DeployError: when there is no table here.
@@ -31,23 +31,23 @@ def observed(target: Target, *, since: datetime | None = None) -> Iterator[Recor
             "central app deployed here?"
         )
     table = RequestsTable(target.client("dynamodb"), invocation="report")
-    for row in table.by_status("observed", since=since):
-        record = table.read(row)
-        if record is not None:
-            yield record
+    rows = table.by_status("observed", since=datetime.now(UTC) - timedelta(days=days))
+    for line in lines(record for record in map(table.read, rows) if record is not None):
+        print(line)
+    return 0
 
 
 def lines(records: Iterable[Record]) -> Iterator[str]:
-    """Yield the report: how many changes per account, requester and reason, the most first."""
+    """Yield the report: how many changes per account, requester and reason, largest first."""
     counts: Counter[tuple[str, str, str, str]] = Counter()
     for record in records:
         request = record.request
-        who = request.requester.name if request.requester is not None else "nobody known"
+        who = request.requester.name if request.requester is not None else "an unknown requester"
         name = f"{request.account_name} ({request.account})" if request.account_name else request.account
         counts[name, request.region, who, request.reason] += 1
     if not counts:
         yield "Nothing was observed."
         return
-    yield f"{counts.total()} changes would have been taken back, or were allowed and reported:"
+    yield f"{counts.total()} changes would have been reverted, or were allowed and reported:"
     for (account, region, who, reason), number in counts.most_common():
         yield visible(f"{number:6}  {account}, {region}: {who} – {reason}")

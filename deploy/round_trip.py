@@ -1,8 +1,8 @@
-"""The doctor's test event: a change that cannot have happened, to see it arrive in Slack.
+"""Doctor's test event: a change that cannot have happened, which has to arrive in Slack.
 
-The event says that a rule was added to a security group which does not exist. The member app finds the group gone,
-files the change as observed, and the central app posts that to the monitoring channel, with the test's name on it.
-Nothing is opened, closed or asked.
+The event says that a rule was added to a security group that does not exist. The member app finds no such group and
+publishes the change as observed, and the central app posts it to the monitoring channel, with the test's name in it.
+Nothing is opened, reverted or asked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from deploy.finishing import invoke
+from deploy.names import REVERT, Place
 from deploy.target import Target
 
 GROUP: Final = "sg-00000000000000000"
@@ -19,24 +20,23 @@ NAME: Final = "test-event-of-doctor"
 
 
 def send(target: Target, *, now: datetime) -> str:
-    """Hand the member app a test event; return the id of the request it becomes.
+    """Send the member app a test event; return the id of its request.
 
     Raises:
-        DeployError: when Lambda does not take it.
+        DeployError: when Lambda refuses it.
     """
     request_id = f"test-{uuid.uuid4()}"
-    invoke(target, "revertSecurityGroup", make_event(target.place.account, target.place.region, request_id, now))
+    invoke(target, REVERT, make_event(target.place, request_id, now))
     return request_id
 
 
-def make_event(account: str, region: str, request_id: str, now: datetime) -> dict[str, Any]:
+def make_event(place: Place, request_id: str, now: datetime) -> dict[str, Any]:
     """Return the event.
 
     Args:
-        account: 12 digits.
-        region: e.g. ``eu-west-1``.
-        request_id: marks it in the table and in logs.
-        now: the change's time, UTC.
+        place: the account and region of the change.
+        request_id: identifies it in the table and in logs.
+        now: the time of the change, UTC.
     """
     time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     permission = {
@@ -53,14 +53,14 @@ def make_event(account: str, region: str, request_id: str, now: datetime) -> dic
         "userIdentity": {
             "type": "IAMUser",
             "principalId": "AIDATEST",
-            "arn": f"arn:aws:iam::{account}:user/{NAME}",
-            "accountId": account,
+            "arn": f"arn:{place.partition}:iam::{place.account}:user/{NAME}",
+            "accountId": place.account,
             "userName": NAME,
         },
         "eventTime": time,
         "eventSource": "ec2.amazonaws.com",
         "eventName": "AuthorizeSecurityGroupIngress",
-        "awsRegion": region,
+        "awsRegion": place.region,
         "sourceIPAddress": "192.0.2.1",
         "userAgent": NAME,
         "requestParameters": {"groupId": GROUP, "ipPermissions": {"items": [permission]}},
@@ -70,7 +70,7 @@ def make_event(account: str, region: str, request_id: str, now: datetime) -> dic
         "readOnly": False,
         "eventType": "AwsApiCall",
         "managementEvent": True,
-        "recipientAccountId": account,
+        "recipientAccountId": place.account,
         "eventCategory": "Management",
     }
     return {
@@ -78,9 +78,9 @@ def make_event(account: str, region: str, request_id: str, now: datetime) -> dic
         "id": detail["eventID"],
         "detail-type": "AWS API Call via CloudTrail",
         "source": "aws.ec2",
-        "account": account,
+        "account": place.account,
         "time": time,
-        "region": region,
+        "region": place.region,
         "resources": [],
         "detail": detail,
     }

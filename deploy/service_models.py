@@ -1,11 +1,12 @@
 """Writes the part of botocore's data that the product uses: what a new container reads before its first call.
 
-Of EC2's 800 operations the product calls a dozen; reading the description of the others takes most of a cold start. The
-operations are not listed anywhere: they are found in the code, so that a new call cannot be forgotten here. What is not
-in the trimmed data, botocore still finds in its own.
+Of EC2's 800 operations the product calls a dozen, and reading the description of the others takes most of a cold start.
+The operations are found in the code, so that a new call cannot be forgotten here. botocore finds in its own data what
+the trimmed data does not have.
 
-The data is botocore's own format in botocore's own folders, as for ``AWS_DATA_PATH``
-(https://docs.aws.amazon.com/boto3/latest/guide/configuration.html); ``shared.aws.clients`` names the folder. Rules for
+The format and the folders are botocore's, as for ``AWS_DATA_PATH``
+(https://docs.aws.amazon.com/boto3/latest/guide/configuration.html); ``shared.aws.clients`` names the folder. The table
+of endpoints has every partition and region, since ARNs need them (``shared.aws.clients.partition``). The rule sets for
 endpoints are left out: they are small, and Lambda's botocore may be older than the one the data comes from.
 """
 
@@ -63,7 +64,7 @@ def operations(code: Iterable[Path], loader: Loader | None = None) -> dict[str, 
     """Return the operations that some code may call, by service.
 
     A service is used when it is the first argument of a call of ``client``. Every name and every text in the code that
-    is one of its methods counts as a call: sooner one too many than one too few.
+    is one of its methods counts as a call: one operation too many does no harm.
 
     Raises:
         DeployError: when a service is used, but none of its operations.
@@ -85,7 +86,7 @@ def operations(code: Iterable[Path], loader: Loader | None = None) -> dict[str, 
 
 
 def trimmed(model: Mapping[str, Any], names: Iterable[str]) -> Json:
-    """Return a service's description with these operations, and the shapes they need, alone."""
+    """Return a service's description with only these operations and the shapes they need."""
     kept = {name: _without_prose(model["operations"][name]) for name in sorted(names)}
     for name, operation in model["operations"].items():
         if operation.get("endpointoperation"):
@@ -138,7 +139,7 @@ def _references(document: object) -> Iterator[str]:
 def _without_prose(document: Any) -> Any:
     """Return a part of a description without what only people read.
 
-    ``members`` is told apart: a member may well be called ``documentation``.
+    The keys of ``members`` are kept: a member may be called ``documentation``.
     """
     if isinstance(document, list):
         return [_without_prose(one) for one in document]
@@ -152,7 +153,7 @@ def _without_prose(document: Any) -> Any:
 
 
 def _endpoints(document: Mapping[str, Any], services: Iterable[str]) -> Json:
-    """Return the table of endpoints for these services; partitions and regions stay, all of them."""
+    """Return the table of endpoints with only these services, but with every partition and region."""
     wanted = frozenset(services)
     partitions = [
         {**partition, "services": {name: one for name, one in partition["services"].items() if name in wanted}}

@@ -1,7 +1,7 @@
 """Makes the folder that Chalice packages and deploys: a clean copy of an app with the configuration of one place.
 
-A copy, because Chalice reads account, role and settings from the one ``config.json`` of its project, and an operator's
-account has no place in git; and because whatever lies in an app's folder ends up in its zip.
+It is a copy because Chalice reads account, role and settings from the one ``config.json`` of its project, where an
+operator's account must not be committed; and because every file of an app's folder would end up in its zip.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from deploy.errors import DeployError
 from deploy.names import ROOT, App, Place
-from deploy.policies import TEMPLATE_SCOPE, Scope, function_policy
+from deploy.policies import Scope, deployed_scope, function_policy
 from deploy.service_models import DATA, write_models
 
 SHIPPED_STAGE: Final = "dev"
-"""The stage of ``.chalice/*/config.json`` that everything is derived from."""
+"""The stage of ``.chalice/*/config.json`` that all others are derived from."""
 OWN_ROLE: Final = "ownRoleArn"
-"""The setting by which the member app knows its own calls without asking STS; what is deployed sets it."""
-_LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*", "deployed", "deployments")
+"""The setting by which the member app knows its own calls without asking STS."""
+_LEFT_OUT: Final = ("__pycache__", "*.py[cod]", ".*", "deployed", "deployments", "__main__.py", "explanation.py")
+"""What is never copied: built files, and the policy's command line, which only operators run."""
 
 
 def shipped_stage(app: App) -> dict[str, Any]:
@@ -31,40 +32,32 @@ def shipped_stage(app: App) -> dict[str, Any]:
     return stage
 
 
-def stage_for(
-    place: Place, settings: Mapping[str, str], *, member_role: str = "", stage: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the Chalice stage of a place.
+def deployment_project(place: Place, settings: Mapping[str, str]) -> Path:
+    """Make the project of a place and return its folder.
 
     Args:
-        place: where to.
-        settings: environment variables of the functions; ones left empty in ``config.json`` are taken from here, as are
-            ones that it does not know.
-        member_role: ARN of the role that the member app's functions share.
-        stage: what to derive from, the shipped stage otherwise.
+        place: where it will be deployed.
+        settings: environment variables of the functions.
     """
-    configured = dict(shipped_stage(place.app) if stage is None else stage)
-    configured["environment_variables"] = dict(settings)
-    configured["tags"] = {**configured.get("tags", {}), "stage": place.stage}
+    stage = shipped_stage(place.app)
+    stage["environment_variables"] = dict(settings)
+    stage["tags"] = {**stage.get("tags", {}), "stage": place.stage}
     if place.app == "member":
-        configured["iam_role_arn"] = member_role
-        configured["environment_variables"][OWN_ROLE] = member_role
-    return configured
+        stage["iam_role_arn"] = place.role_arn
+        stage["environment_variables"][OWN_ROLE] = place.role_arn
+    return make_project(build_folder(place), place.chalice_stage, stage, deployed_scope(place, settings))
 
 
-def make_project(folder: Path, app: App, chalice_stage: str, stage: Mapping[str, Any], scope: Scope) -> Path:
-    """Write a Chalice project; what Chalice recorded there before is kept.
+def make_project(folder: Path, chalice_stage: str, stage: Mapping[str, Any], scope: Scope) -> Path:
+    """Write a Chalice project and return its folder.
 
     Args:
-        folder: where to; built packages and the record of deployments in it stay.
-        app: which app.
+        folder: where to; Chalice's record of deployments in it stays.
         chalice_stage: name of its only stage.
         stage: that stage.
         scope: what the policies are narrowed to.
-
-    Returns:
-        The folder.
     """
+    app = scope.place.app
     for name in ("app.py", "requirements.txt", "chalicelib", "vendor"):
         _replace(ROOT / app / name, folder / name)
     write_models([folder / "chalicelib", folder / "vendor"], folder / "vendor" / DATA)
@@ -73,30 +66,17 @@ def make_project(folder: Path, app: App, chalice_stage: str, stage: Mapping[str,
     shutil.rmtree(policies, ignore_errors=True)
     policies.mkdir(parents=True)
     for function, configured in stage["lambda_functions"].items():
-        document = function_policy(app, function, scope)
+        document = function_policy(function, scope)
         (chalice / configured["iam_policy_file"]).write_text(json.dumps(document, indent=2), encoding="utf-8")
     config = {"version": "2.0", "app_name": app, "stages": {chalice_stage: stage}}
     (chalice / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    # Chalice reuses a package by a hash that knows neither deleted files nor the order of files.
+    # Chalice reuses a package by a hash that covers neither deleted files nor the order of files.
     shutil.rmtree(chalice / "deployments", ignore_errors=True)
     return folder
 
 
-def place_scope(place: Place, *, central_region: str = "", central_account: str = "") -> Scope:
-    """Return what the policies of a deployed app are narrowed to."""
-    return Scope(
-        app=place.app,
-        partition=place.partition,
-        region=place.region,
-        account=place.account,
-        chalice_stage=place.chalice_stage,
-        central_region=central_region or TEMPLATE_SCOPE["central"].central_region,
-        central_account=central_account or TEMPLATE_SCOPE["central"].central_account,
-    )
-
-
 def build_folder(place: Place) -> Path:
-    """Return where a place's project is kept between two deployments."""
+    """Return where a place's project stays between two deployments."""
     return ROOT / "build" / "deploy" / place.account / f"{place.app}-{place.chalice_stage}"
 
 
@@ -107,7 +87,8 @@ def _replace(source: Path, target: Path) -> None:
         )
     if source.is_dir():
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target, ignore=_LEFT_OUT)  # symlinks become what they point to
+        # Symlinks become what they point to.
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

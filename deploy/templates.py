@@ -1,4 +1,4 @@
-"""Reads the templates and puts the policies of the member app's functions into them."""
+"""Reads the templates, and puts the policies of the member app's functions into the member's."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 import yaml
 
 from deploy.names import FUNCTIONS, ROOT, App
-from deploy.policies import TEMPLATE_SCOPE, as_template, function_policy
+from deploy.policies import as_template, function_policy, template_scope
 
 LARGEST_BODY: Final = 51_200
-"""Bytes of a template that CloudFormation takes without a bucket.
+"""Bytes of a template that CloudFormation accepts without a bucket.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
@@ -40,14 +40,14 @@ _Loader.add_multi_constructor("!", _function)
 
 
 def foundation(app: App) -> dict[str, Any]:
-    """Return an app's template, complete."""
+    """Return an app's template, with all policies."""
     text = (ROOT / "deploy" / "templates" / f"{app}.yaml").read_text(encoding="utf-8")
     template: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with CloudFormation's tags
     if app == "member":
         template["Resources"]["Role"]["Properties"]["Policies"] = [
             {
                 "PolicyName": function,
-                "PolicyDocument": as_template(function_policy("member", function, TEMPLATE_SCOPE["member"])),
+                "PolicyDocument": as_template(function_policy(function, template_scope("member"))),
             }
             for function in FUNCTIONS["member"]
         ]

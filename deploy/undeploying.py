@@ -1,22 +1,18 @@
-"""The verb ``undeploy``: takes an app away, and says what stays.
+"""The verb ``undeploy``: removes an app, and says what stays.
 
-Chalice deletes what it recorded; of a deployment that was interrupted it recorded nothing. So what is left is looked
-for by its name afterwards.
+Chalice deletes what it recorded; an interrupted deployment recorded nothing. So everything that is left is then looked
+up by its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from botocore.exceptions import ClientError
-
 from deploy import foundation, running_chalice, settings, staging
 from deploy.console import done, note, step
 from deploy.names import FUNCTIONS, RULES, TABLES
-from deploy.target import Target, code_of
+from deploy.target import Target
 
 
-def undeploy(target: Target, *, purge: bool) -> None:
+def undeploy(target: Target, *, purge: bool) -> int:
     """Delete an app and its foundation.
 
     Args:
@@ -24,94 +20,71 @@ def undeploy(target: Target, *, purge: bool) -> None:
         purge: delete the table of requests and the functions' logs too; they are the record of who decided what.
     """
     place = target.place
-    step(f"taking {place.app} away from account {place.account}, {place.region}, stage {place.chalice_stage}")
+    step(f"removing {place.app} from account {place.account}, {place.region}, stage {place.chalice_stage}")
     if foundation.find_stack(target) is None and settings.configuration(target, FUNCTIONS[place.app][0]) is None:
-        note("Neither stack nor functions are here; is this the right account, region and stage? Looking for the rest.")
-    stage = staging.stage_for(place, {}, member_role=f"arn:{place.partition}:iam::{place.account}:role/{place.role}")
-    project = staging.make_project(
-        staging.build_folder(place), place.app, place.chalice_stage, stage, staging.place_scope(place)
-    )
-    running_chalice.delete(target, project)
+        note(
+            "Neither stack nor functions are here; is this the right account, region and stage? "
+            "Looking for anything that was left."
+        )
+    running_chalice.delete(target, staging.deployment_project(place, {}))
     _delete_unrecorded(target)
-    done("functions, rules, subscriptions and permissions are gone")
+    done("functions, rules, subscriptions and permissions are deleted")
     keeps_table = place.app == "central" and not purge
-    if not keeps_table:
-        _unprotect(target)
+    if not keeps_table and foundation.find_table(target) is not None:
+        target.client("dynamodb").update_table(TableName=TABLES[place.app], DeletionProtectionEnabled=False)
     foundation.delete(target)
-    done("the foundation is gone")
+    done("the foundation is deleted")
     if purge:
         _delete_table(target)
         _delete_logs(target)
     if keeps_table:
-        note(
-            f"The table {TABLES['central']} stays, with every request and decision; the next "
-            "deployment takes it up again."
-        )
+        note(f"The table {TABLES['central']} stays, with every request and decision; the next deployment uses it.")
     if not purge:
         note(f"The log groups {place.log_group('')}* stay until their retention ends.")
     if place.app == "central":
-        note("Member accounts still take changes back, and nobody is asked any more: undeploy them, or switch them.")
+        note("Member accounts still revert changes, and nobody is asked any more: undeploy them, or switch them.")
     else:
         note("Requests of this account that are still pending in Slack can no longer be applied.")
+    return 0
 
 
 def _delete_unrecorded(target: Target) -> None:
-    """Delete rules, functions and the central app's roles that Chalice knows nothing of."""
+    """Delete rules, functions and the central app's roles that Chalice has no record of."""
     place = target.place
     for name in RULES[place.app]:
-        _unless_missing(_delete_rule, target, place.rule(name))
+        _delete_rule(target, place.rule(name))
     for name in FUNCTIONS[place.app]:
-        _unless_missing(_delete_function, target, place.function(name))
+        target.find("lambda", "delete_function", FunctionName=place.function(name))
         if place.app == "central":  # the member app's role belongs to the foundation
-            _unless_missing(_delete_role, target, place.function_role(name))
-
-
-def _unless_missing(delete: Callable[[Target, str], None], target: Target, name: str) -> None:
-    try:
-        delete(target, name)
-    except ClientError as error:
-        if code_of(error) not in ("ResourceNotFoundException", "NoSuchEntity"):
-            raise
-
-
-def _delete_function(target: Target, function: str) -> None:
-    target.client("lambda").delete_function(FunctionName=function)
+            _delete_role(target, place.function_role(name))
 
 
 def _delete_rule(target: Target, rule: str) -> None:
-    events = target.client("events")
-    targets = [one["Id"] for one in events.list_targets_by_rule(Rule=rule)["Targets"]]
-    if targets:
-        events.remove_targets(Rule=rule, Ids=targets)
-    events.delete_rule(Name=rule)
+    found = target.find("events", "list_targets_by_rule", Rule=rule)
+    if found is None:
+        return
+    if found["Targets"]:
+        target.client("events").remove_targets(Rule=rule, Ids=[one["Id"] for one in found["Targets"]])
+    target.find("events", "delete_rule", Name=rule)
 
 
 def _delete_role(target: Target, role: str) -> None:
-    iam = target.client("iam")
-    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=role, PolicyName=policy)
-    iam.delete_role(RoleName=role)
-
-
-def _unprotect(target: Target) -> None:
-    if foundation.find_table(target) is not None:
-        target.client("dynamodb").update_table(TableName=TABLES[target.place.app], DeletionProtectionEnabled=False)
+    found = target.find("iam", "list_role_policies", RoleName=role)
+    if found is None:
+        return
+    for policy in found["PolicyNames"]:
+        target.client("iam").delete_role_policy(RoleName=role, PolicyName=policy)
+    target.client("iam").delete_role(RoleName=role)
 
 
 def _delete_table(target: Target) -> None:
-    if foundation.find_table(target) is None:
-        return
     name = TABLES[target.place.app]
-    target.client("dynamodb").delete_table(TableName=name)
-    target.client("dynamodb").get_waiter("table_not_exists").wait(TableName=name)
-    done(f"the table {name} is gone")
+    if target.find("dynamodb", "delete_table", TableName=name) is not None:
+        target.client("dynamodb").get_waiter("table_not_exists").wait(TableName=name)
+        done(f"the table {name} is deleted")
 
 
 def _delete_logs(target: Target) -> None:
     for name in FUNCTIONS[target.place.app]:
-        try:
-            target.client("logs").delete_log_group(logGroupName=target.place.log_group(name))
-        except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
-                raise
-    done("the logs are gone")
+        target.find("logs", "delete_log_group", logGroupName=target.place.log_group(name))
+    done("the logs are deleted")

@@ -1,7 +1,7 @@
-"""A head start for a function: what it does in Lambda's init phase, which runs with more CPU than the invocations.
+"""The warm-up: what a function loads before its first event, in Lambda's init phase, which has more CPU.
 
-Nothing of this happens anywhere but in Lambda, and nothing depends on it: everything is made when it is needed, if it
-is not there yet. What each function needs, its app says (``chalicelib/preparing.py``).
+It runs only in Lambda, and nothing depends on it: whatever is missing is made when it is first needed. Each app says
+what its functions load (``chalicelib/warm_up.py``).
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -14,17 +14,17 @@ from shared.settings import optional
 from shared.telemetry import logger
 
 
-def prepare_function(preparations: Mapping[str, Callable[[str], None]]) -> None:
-    """Make the function that is running ready for its first event; what fails is tried again, and told, when needed.
+def warm_up_function(warm_ups: Mapping[str, Callable[[str], None]]) -> None:
+    """Run the warm-up of the function that is running. A failure is logged; the first event then tries again.
 
     Args:
-        preparations: by the handler's name in ``app.py``; each gets the region.
+        warm_ups: by the handler's name in ``app.py``; each gets the region.
     """
     here = optional("AWS_REGION")
-    make_ready = preparations.get(optional("_HANDLER").rpartition(".")[2])
-    if make_ready is None or not here or not optional("AWS_LAMBDA_FUNCTION_NAME"):
+    warm_up = warm_ups.get(optional("_HANDLER").rpartition(".")[2])
+    if warm_up is None or not here or not optional("AWS_LAMBDA_FUNCTION_NAME"):
         return
     try:
-        make_ready(here)
+        warm_up(here)
     except Exception as error:  # noqa: BLE001 - whatever it is, events are still handled
-        logger.warning("not ready", extra={"problem": f"{type(error).__name__}: {error}"})
+        logger.warning("warm-up failed", extra={"problem": f"{type(error).__name__}: {error}"})

@@ -156,4 +156,4 @@ def test_a_preparation_that_fails_is_no_more_than_told(monkeypatch: pytest.Monke
     monkeypatch.setattr(logger, "warning", lambda message, extra: told.append(f"{message}: {extra['problem']}"))
     member.prepare()
     assert len(told) == 1
-    assert told[0].startswith("not ready: ZeroDivisionError")
+    assert told[0].startswith("warm-up failed: ZeroDivisionError")

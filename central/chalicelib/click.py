@@ -21,7 +21,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.domain.policy import Policies, Policy, may_decide
 from shared.domain.record import Record
 from shared.policy.loading import written_policies
-from shared.secrets import renewed, secret
 from shared.settings import optional
 from shared.slack.messages import as_replacement, outcome_replacement, processing, whisper
 from shared.telemetry import count, logger
@@ -30,6 +29,7 @@ from shared.wire.rule_json import time_to_text
 from . import dispatch, status_text
 from .context import Run, facts, step
 from .requests.moves import Move, Moved
+from .secrets import renewed, secret
 from .slack.click_payload import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
 from .slack.signature import WRONG, find_flaw
 from .slack.webhook import SlackError, is_response_url, post_once
@@ -232,7 +232,7 @@ def _carry_out(run: Run, click: Click, record: Record) -> None:
     else:
         _post(click, as_replacement(processing(record, approving=click.approving)[-1]))
     try:
-        dispatch.dispatch(run, record, hurried=True)
+        dispatch.dispatch(run, record, retries="fail_fast")
     except (ClientError, BotoCoreError):
         count("DispatchesFailed")  # logged by the step; owed on the request, and paid by the sweep
 

@@ -79,14 +79,14 @@ class Run:
 
 
 def begin(
-    context: Any, *, hurried: bool = False, message_seconds: float = _MESSAGE_SECONDS, at: datetime | None = None
+    context: Any, *, fail_fast: bool = False, message_seconds: float = _MESSAGE_SECONDS, at: datetime | None = None
 ) -> Run:
     """Return what an invocation works with.
 
     Args:
         context: Lambda's context; outside of Lambda any part of it may be missing.
             https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-        hurried: for the click, which Slack gives three seconds.
+        fail_fast: for the click, which Slack gives three seconds.
         message_seconds: how long one Slack message may take, tries and all.
         at: an earlier time counts as this one: a schedule's own idea of the time.
 
@@ -101,7 +101,7 @@ def begin(
     begun = time.monotonic()
     until = begun + left - _RESERVE_SECONDS
     region = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
-    table = client("dynamodb", region, pace="hurried" if hurried else "usual")
+    table = client("dynamodb", region, retries="fail_fast" if fail_fast else "standard")
     return Run(
         now=now if at is None else max(now, at),
         begun=begun,

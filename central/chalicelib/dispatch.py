@@ -6,6 +6,7 @@ An approval goes to the topic ``applySecurityGroupChange`` of the request's own 
 
 from __future__ import annotations
 
+from shared.aws.clients import RetryProfile
 from shared.aws.topics import publish, topic_arn
 from shared.domain.record import Record
 from shared.wire.messages import APPLY, DENY, ApplyMessage, DenyMessage
@@ -13,13 +14,13 @@ from shared.wire.messages import APPLY, DENY, ApplyMessage, DenyMessage
 from .context import Run, step
 
 
-def dispatch(run: Run, record: Record, *, hurried: bool = False) -> None:
+def dispatch(run: Run, record: Record, *, retries: RetryProfile = "standard") -> None:
     """Publish the decision of a decided request.
 
     Args:
         run: this invocation.
         record: ``approved``, or ended.
-        hurried: give up within about two seconds.
+        retries: ``fail_fast`` gives up within about two seconds.
 
     Raises:
         botocore.exceptions.ClientError: when SNS refuses; the sweep tries again.
@@ -30,7 +31,7 @@ def dispatch(run: Run, record: Record, *, hurried: bool = False) -> None:
         if record.status != "approved":
             arn = topic_arn(DENY, account=run.account, region=run.region)
             ending = DenyMessage(request_id=request.request_id, digest=request.digest)
-            publish(arn, ending, subject="Security group change denied", hurried=hurried)
+            publish(arn, ending, subject="Security group change denied", retries=retries)
             return
         approval = ApplyMessage(
             request_id=request.request_id,
@@ -40,4 +41,4 @@ def dispatch(run: Run, record: Record, *, hurried: bool = False) -> None:
             approved_at=record.decided_at or run.now,
         )
         arn = topic_arn(APPLY, account=request.account, region=request.region)
-        publish(arn, approval, subject="Security group change approved", hurried=hurried)
+        publish(arn, approval, subject="Security group change approved", retries=retries)

@@ -36,7 +36,7 @@ def button_click(request: Request | None, lambda_context: Any) -> Response:
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
     try:
-        run = context.begin(lambda_context, hurried=True)
+        run = context.begin(lambda_context, fail_fast=True)
         answer = click.answer(run, request.headers, _body_of(request))
     except (SettingError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")

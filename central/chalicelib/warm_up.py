@@ -11,22 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from shared.aws.clients import client
-from shared.secrets import secret
-from shared.warm_up import prepare_function
+from shared.warm_up import warm_up_function
+
+from .secrets import SIGNING_SECRET, secret
 
 
 def prepare() -> None:
     """Make the function that is running ready for its first event."""
-    prepare_function(_READY)
+    warm_up_function(_READY)
 
 
 def _click(here: str) -> None:
-    client("dynamodb", here, pace="hurried")
-    client("sns", here, pace="hurried")
+    client("dynamodb", here, retries="fail_fast")
+    client("sns", here, retries="fail_fast")
     # Where the secret is a reference, AWS is asked. What is loaded meanwhile makes no client: a session is not made for
     # several threads.
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
-        reading = meanwhile.submit(secret, "slackSigningSecret")
+        reading = meanwhile.submit(secret, SIGNING_SECRET)
         from shared.policy.loading import load_policies
 
         from . import click  # noqa: F401 - loads the flow

@@ -1,1 +1,1 @@
-"""Explains in plain sentences what is missing or wrong in an account. Nothing here changes anything."""
+"""The verb ``doctor``: says in full sentences what is missing or wrong in an account, and what to do."""

@@ -1,18 +1,24 @@
-"""Which checks there are, in the order in which they help; each one yields a sentence per problem."""
+"""The list of checks, most useful first; each one yields a sentence per problem."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy import preflight, round_trip
+from deploy.console import done, note, problems, step
 from deploy.doctor import central, common, member, policies
+from deploy.names import ROOT, App
 from deploy.target import Target, code_of
+from shared.policy.loading import VENDORED_POLICY_FILE
 
 Check = Callable[[Target], Iterator[str]]
 
-COMMON: tuple[Check, ...] = (
+COMMON: Final[tuple[Check, ...]] = (
     common.stack,
     common.table,
     common.functions,
@@ -21,18 +27,16 @@ COMMON: tuple[Check, ...] = (
     common.subscriptions,
     common.dead_letters,
     common.log_groups,
-)
-CENTRAL: tuple[Check, ...] = (policies.from_members, policies.queues, policies.roles, central.api)
-MEMBER: tuple[Check, ...] = (
-    policies.from_central,
     policies.queues,
     policies.roles,
-    member.settings,
-    member.trail,
 )
-SLACK: tuple[Check, ...] = (central.secrets, central.webhooks, central.signature)
-"""Not right after the first deploy: the Slack app is made afterwards."""
-_REFUSED = (
+OF_APP: Final[Mapping[App, tuple[Check, ...]]] = {
+    "central": (policies.from_members, central.api),
+    "member": (policies.from_central, member.settings, member.trail),
+}
+SLACK: Final[tuple[Check, ...]] = (central.secrets, central.webhooks, central.signature)
+"""Not part of a deployment's verification: at the first one, the Slack app does not exist yet."""
+_REFUSED: Final = (
     "AccessDenied",
     "AccessDeniedException",
     "UnauthorizedOperation",
@@ -41,9 +45,27 @@ _REFUSED = (
 )
 
 
+def doctor(target: Target, *, round_trip: bool) -> int:
+    """Print every problem; return how many there are.
+
+    Args:
+        target: where.
+        round_trip: of a member app: also send a test event that has to arrive in Slack.
+    """
+    place = target.place
+    step(f"doctor: {place.app} in account {place.account}, {place.region}")
+    found = problems(preflight.problems(root=ROOT, version=sys.version_info[:2], policy=VENDORED_POLICY_FILE))
+    found += problems(examine(target))
+    if round_trip and place.app == "member":
+        _send_test_event(target)
+    if not found:
+        done("nothing is wrong")
+    return found
+
+
 def after_deploy(target: Target) -> Iterator[str]:
-    """Yield what is wrong after a deployment, Slack left out."""
-    yield from _run((*COMMON, *(CENTRAL if target.place.app == "central" else MEMBER)), target)
+    """Yield what is wrong after a deployment, without Slack."""
+    yield from _run((*COMMON, *OF_APP[target.place.app]), target)
 
 
 def examine(target: Target, *, now: datetime | None = None) -> Iterator[str]:
@@ -59,6 +81,14 @@ def examine(target: Target, *, now: datetime | None = None) -> Iterator[str]:
         yield from _run(SLACK, target)
 
 
+def _send_test_event(target: Target) -> None:
+    request_id = round_trip.send(target, now=datetime.now(UTC))
+    note(
+        f"A test event was sent: within a minute the monitoring channel shows a change by {round_trip.NAME} in group "
+        f"{round_trip.GROUP}, request {request_id}. If it does not, run `make doctor` in both accounts again."
+    )
+
+
 def _run(checks: tuple[Check, ...], target: Target) -> Iterator[str]:
     for check in checks:
         try:
@@ -69,4 +99,4 @@ def _run(checks: tuple[Check, ...], target: Target) -> Iterator[str]:
             else:
                 yield f"{error.operation_name} failed: {error}."
         except BotoCoreError as error:
-            yield f"AWS could not be asked: {error}."
+            yield f"AWS could not be reached: {error}."

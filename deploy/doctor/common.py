@@ -1,4 +1,4 @@
-"""Checks that hold for both apps: stack, table, functions, rules, subscriptions, queues, clock."""
+"""Checks of both apps: stack, table, functions, rules, subscriptions, queues, clock."""
 
 from __future__ import annotations
 
@@ -14,44 +14,39 @@ from deploy.finishing import find_subscription
 from deploy.foundation import find_stack, find_table
 from deploy.names import FUNCTIONS, ROUTE, RULES, TABLES, TOPICS
 from deploy.settings import MODE_OVERRIDE, configuration, environment
-from deploy.target import Target, code_of
+from deploy.target import Target, is_missing
 
 _CLOCK_SECONDS: Final = 60
-"""Slack's signatures and AWS's requests are refused at 300 seconds; long before that something is wrong."""
-_MISSING: Final = ("ResourceNotFoundException", "NotFound", "NotFoundException")
+"""Slack's signatures and AWS's requests are refused at 300 seconds; this reports a wrong clock before that."""
 
 
 def clock(target: Target, now: datetime) -> Iterator[str]:
-    """Compare this machine's clock with AWS's."""
+    """This machine's clock agrees with AWS's."""
     answer = target.client("sts").get_caller_identity()
     header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
     if header is None:
         return
-    away = (now - parsedate_to_datetime(header)).total_seconds()
-    if abs(away) > _CLOCK_SECONDS:
-        side = "fast" if away > 0 else "slow"
+    ahead = (now - parsedate_to_datetime(header)).total_seconds()
+    if abs(ahead) > _CLOCK_SECONDS:
+        side = "fast" if ahead > 0 else "slow"
         yield (
-            f"This machine's clock is {abs(away):.0f} seconds {side}; beyond 300 AWS refuses its "
-            "requests: set it by NTP."
+            f"This machine's clock is {abs(ahead):.0f} seconds {side}; beyond 300 AWS refuses its requests: "
+            "set it by NTP."
         )
 
 
 def stack(target: Target) -> Iterator[str]:
     """The foundation exists and its last update succeeded."""
-    found = find_stack(target)
+    name, found = target.place.stack, find_stack(target)
     if found is None:
-        yield (
-            f"The stack {target.place.stack} is missing: nothing is deployed here, or in another region; "
-            f"{_again(target)}."
-        )
+        yield f"The stack {name} is missing: nothing is deployed here, or in another region; {_again(target)}."
     elif not found["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
-        yield f"The stack {target.place.stack} is in state {found['StackStatus']}; {_again(target)}."
+        yield f"The stack {name} is in state {found['StackStatus']}; {_again(target)}."
 
 
 def table(target: Target) -> Iterator[str]:
-    """The table exists and is hard to lose."""
-    name = TABLES[target.place.app]
-    found = find_table(target)
+    """The table exists and is protected."""
+    name, found = TABLES[target.place.app], find_table(target)
     if found is None:
         yield f"The table {name} is missing; {_again(target)}."
         return
@@ -59,9 +54,8 @@ def table(target: Target) -> Iterator[str]:
         yield f"The table {name} is in state {found['TableStatus']}."
     if not found.get("DeletionProtectionEnabled"):
         yield f"The table {name} is not protected against deletion; {_again(target)}."
-    if target.place.app == "central" and "byStatus" not in [
-        one["IndexName"] for one in found.get("GlobalSecondaryIndexes", [])
-    ]:
+    indexes = [one["IndexName"] for one in found.get("GlobalSecondaryIndexes", [])]
+    if target.place.app == "central" and "byStatus" not in indexes:
         yield (
             f"The table {name} has no index byStatus, so nothing is reminded, expired or posted again; "
             f"{_again(target)}."
@@ -69,57 +63,49 @@ def table(target: Target) -> Iterator[str]:
 
 
 def functions(target: Target) -> Iterator[str]:
-    """Every function exists, can run, and agrees with the others about the emergency switch."""
+    """Every function exists, can run, and has the same position of the emergency switch."""
     modes = {}
     for name in FUNCTIONS[target.place.app]:
-        found = configuration(target, name)
-        full = target.place.function(name)
+        found, full = configuration(target, name), target.place.function(name)
         if found is None:
             yield f"The function {full} is missing; {_again(target)}."
             continue
         modes[name] = environment(found).get(MODE_OVERRIDE, "")
         if found.get("State") not in (None, "Active", "Inactive", "Pending"):
             yield f"The function {full} is in state {found['State']}: {found.get('StateReason', 'no reason given')}."
-        if _reserved(target, full) == 0:
+        limit = target.client("lambda").get_function_concurrency(FunctionName=full).get("ReservedConcurrentExecutions")
+        if limit == 0:
             yield f"The function {full} has a reserved concurrency of 0: somebody switched it off; remove the limit."
     if len(set(modes.values())) > 1:
         yield (
-            f"The functions disagree about the emergency switch ({modes}): turn it again with `python -m "
-            "deploy switch`."
+            f"The functions have different positions of the emergency switch ({modes}): set it again with "
+            "`python -m deploy switch`."
         )
 
 
 def failures_queue(target: Target) -> Iterator[str]:
-    """What is out of retries goes to a queue."""
-    client, wanted = target.client("lambda"), target.place.arn("sqs", target.place.failures)
+    """What a function failed on three times goes to a dead-letter queue."""
+    wanted = target.place.arn("sqs", target.place.failures)
     for name in FUNCTIONS[target.place.app]:
         if name == ROUTE or configuration(target, name) is None:
             continue
-        try:
-            found = client.get_function_event_invoke_config(FunctionName=target.place.function(name))
-        except ClientError as error:
-            if code_of(error) not in _MISSING:
-                raise
-            found = {}
+        full = target.place.function(name)
+        found = target.find("lambda", "get_function_event_invoke_config", FunctionName=full) or {}
         if found.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") != wanted:
-            yield f"{target.place.function(name)} has no queue for events it fails on three times; {_again(target)}."
+            yield f"{full} has no queue for events it fails on three times; {_again(target)}."
 
 
 def rules(target: Target) -> Iterator[str]:
     """The event rules exist, are enabled and feed their functions."""
-    client = target.client("events")
     for name in RULES[target.place.app]:
         rule = target.place.rule(name)
-        try:
-            found = client.describe_rule(Name=rule)
-        except ClientError as error:
-            if code_of(error) not in _MISSING:
-                raise
+        found = target.find("events", "describe_rule", Name=rule)
+        if found is None:
             yield f"The event rule {rule} is missing, so {name} is never called; {_again(target)}."
             continue
         if found["State"] == "DISABLED":
             yield f"The event rule {rule} is disabled, so {name} is never called: aws events enable-rule --name {rule}"
-        targets = client.list_targets_by_rule(Rule=rule)["Targets"]
+        targets = target.client("events").list_targets_by_rule(Rule=rule)["Targets"]
         fed = [one for one in targets if one["Arn"] == target.place.function_arn(name)]
         if not fed:
             yield f"The event rule {rule} does not feed {target.place.function(name)}; {_again(target)}."
@@ -134,7 +120,7 @@ def subscriptions(target: Target) -> Iterator[str]:
         try:
             arn = find_subscription(target, topic)
         except ClientError as error:
-            if code_of(error) not in _MISSING:
+            if not is_missing(error):
                 raise
             yield f"The topic {topic} is missing; {_again(target)}."
             continue
@@ -147,46 +133,33 @@ def subscriptions(target: Target) -> Iterator[str]:
 
 
 def dead_letters(target: Target) -> Iterator[str]:
-    """The queues exist and are empty."""
-    client = target.client("sqs")
-    for queue in (target.place.failures, target.place.undelivered):
-        try:
-            url = client.get_queue_url(QueueName=queue)["QueueUrl"]
-        except ClientError as error:
-            if "NonExistentQueue" not in code_of(error) and "QueueDoesNotExist" not in code_of(error):
-                raise
+    """The dead-letter queues exist and are empty."""
+    for queue in target.place.queues:
+        found = target.find("sqs", "get_queue_url", QueueName=queue)
+        if found is None:
             yield f"The queue {queue} is missing; {_again(target)}."
             continue
-        attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        waiting = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+        number = "ApproximateNumberOfMessages"
+        answer = target.client("sqs").get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=[number])
+        waiting = int(answer["Attributes"][number])
         if waiting:
+            events = "1 event is" if waiting == 1 else f"{waiting} events are"
             yield (
-                f"{waiting} event{'s' if waiting > 1 else ''} in the queue {queue} wait for somebody "
-                "to mend their cause "
-                f"(see the function's log) and run `python -m deploy redrive {target.place.app}`."
+                f"{events} in the queue {queue}: remove the cause (see the function's log), then run "
+                f"`python -m deploy redrive {target.place.app}`."
             )
 
 
 def log_groups(target: Target) -> Iterator[str]:
-    """The log groups exist (the functions may not make them) and do not grow for ever."""
-    client = target.client("logs")
+    """The log groups exist (the functions may not make them) and have a retention."""
     for name in FUNCTIONS[target.place.app]:
         group = target.place.log_group(name)
-        found = [
-            one
-            for one in client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-            if one["logGroupName"] == group
-        ]
-        if not found:
+        groups = target.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        found = next((one for one in groups if one["logGroupName"] == group), None)
+        if found is None:
             yield f"The log group {group} is missing, so {name} runs without a log; {_again(target)}."
-        elif not found[0].get("retentionInDays"):
+        elif not found.get("retentionInDays"):
             yield f"The log group {group} is kept for ever; {_again(target)}."
-
-
-def _reserved(target: Target, function: str) -> int | None:
-    answer = target.client("lambda").get_function_concurrency(FunctionName=function)
-    limit: int | None = answer.get("ReservedConcurrentExecutions")
-    return limit
 
 
 def _again(target: Target) -> str:

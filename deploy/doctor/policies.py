@@ -7,104 +7,87 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.exceptions import ClientError
-
 from deploy.foundation import find_stack, parameter
-from deploy.names import FUNCTIONS
-from deploy.policies import SOURCE_FUNCTION, function_policy
+from deploy.names import FROM_MEMBERS, FUNCTIONS
+from deploy.policies import SOURCE_FUNCTION, deployed_scope, function_policy
 from deploy.settings import configuration, current
-from deploy.staging import place_scope
-from deploy.target import Target, code_of
+from deploy.target import Target
+from shared.wire.messages import APPLY
 
 
 def from_members(target: Target) -> Iterator[str]:
-    """The topics that members publish on take messages from them and from nobody else."""
+    """The topics that members publish on accept messages from them and from nobody else."""
     stack = find_stack(target)
     organization = parameter(stack, "OrganizationId")
     accounts = [one for one in parameter(stack, "MemberAccountIds").split(",") if one]
     allowed = [organization] if organization else accounts
     key = "aws:PrincipalOrgID" if organization else "aws:PrincipalAccount"
-    for topic in ("securityGroupChange", "errorHandlerSecurityGroupChange"):
+    for topic in FROM_MEMBERS:
         yield from _topic(target, topic, key, allowed)
 
 
 def from_central(target: Target) -> Iterator[str]:
-    """The apply topic takes messages from the central account and from nobody else."""
+    """The apply topic accepts messages from the central account and from nobody else."""
     central = current(target).get("centralAccountId", "")
-    yield from _topic(target, "applySecurityGroupChange", "aws:PrincipalAccount", [central])
+    yield from _topic(target, APPLY, "aws:PrincipalAccount", [central])
 
 
 def queues(target: Target) -> Iterator[str]:
-    """The dead-letter queues take letters from those who failed to deliver, and from nobody else."""
-    client = target.client("sqs")
-    for queue in (target.place.failures, target.place.undelivered):
-        try:
-            url = client.get_queue_url(QueueName=queue)["QueueUrl"]
-        except ClientError as error:
-            if "NonExistentQueue" in code_of(error) or "QueueDoesNotExist" in code_of(error):
-                continue  # said by another check
-            raise
-        attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
+    """The dead-letter queues accept dead letters from Lambda, SNS and EventBridge, and from nobody else."""
+    for queue in target.place.queues:
+        found = target.find("sqs", "get_queue_url", QueueName=queue)
+        if found is None:
+            continue  # reported by another check
+        answer = target.client("sqs").get_queue_attributes(QueueUrl=found["QueueUrl"], AttributeNames=["Policy"])
+        attributes = answer.get("Attributes", {})
         statements = json.loads(attributes.get("Policy") or "{}").get("Statement", [])
         if not any(one["Effect"] == "Deny" and "sqs:SendMessage" in _listed(one["Action"]) for one in statements):
             yield (
-                f"The queue {queue} takes messages from anybody with rights in this account, and a redrive would hand "
-                f"them to the functions. Run `make deploy-{target.place.app}` again."
+                f"The queue {queue} accepts messages from anybody with rights in this account, and a redrive would "
+                f"send them to the functions. Run `make deploy-{target.place.app}` again."
             )
 
 
 def roles(target: Target) -> Iterator[str]:
     """Every function runs under its role, and the role has the permissions of this checkout."""
-    environment = current(target)
-    scope = place_scope(
-        target.place,
-        central_region=environment.get("centralRegion", ""),
-        central_account=environment.get("centralAccountId", ""),
-    )
+    scope = deployed_scope(target.place, current(target))
     for name in FUNCTIONS[target.place.app]:
         found = configuration(target, name)
         if found is None:
-            continue  # said by another check
+            continue  # reported by another check
         role = found["Role"].rsplit("/", 1)[-1]
         full = target.place.function(name)
         if target.place.app == "member" and role != target.place.role:
             yield (
-                f"{full} runs under the role {role} instead of {target.place.role}; approved changes "
-                "would be taken back as "
-                "somebody else's. Run `make deploy-member` again."
+                f"{full} runs under the role {role} instead of {target.place.role}; approved changes would be reverted "
+                "as somebody else's. Run `make deploy-member` again."
             )
             continue
         arn = target.place.function_arn(name)
-        needed = _grants(function_policy(target.place.app, name, scope), arn)
-        try:
-            missing = needed - _granted(target, role, arn)
-        except ClientError as error:
-            if code_of(error) != "NoSuchEntity":
-                raise
+        granted = _granted(target, role, arn)
+        if granted is None:
             yield f"The role {role} of {full} is missing; run `make deploy-{target.place.app}` again."
             continue
+        missing = _grants(function_policy(name, scope), arn) - granted
         if missing:
             actions = ", ".join(sorted({action for action, _ in missing}))
             yield (
-                f"The role {role} lacks permissions that {full} needs: {actions}. Run `make "
-                f"deploy-{target.place.app}` again."
+                f"The role {role} lacks permissions that {full} needs: {actions}. "
+                f"Run `make deploy-{target.place.app}` again."
             )
 
 
 def _topic(target: Target, topic: str, key: str, allowed: list[str]) -> Iterator[str]:
-    try:
-        attributes = target.client("sns").get_topic_attributes(TopicArn=target.place.arn("sns", topic))["Attributes"]
-    except ClientError as error:
-        if code_of(error) in ("NotFound", "NotFoundException"):
-            return  # said by another check
-        raise
-    statements = json.loads(attributes.get("Policy") or "{}").get("Statement", [])
+    found = target.find("sns", "get_topic_attributes", TopicArn=target.place.arn("sns", topic))
+    if found is None:
+        return  # reported by another check
+    statements = json.loads(found["Attributes"].get("Policy") or "{}").get("Statement", [])
     publishing = [one for one in statements if _names_publish(one)]
     who = _values(publishing, "Allow", "StringEquals", key) | _accounts(publishing)
     absent = [one for one in allowed if one not in who]
     again = f"Run `make deploy-{target.place.app}` again"
     if absent:
-        yield f"The topic {topic} does not take messages from {', '.join(absent)}. {again}."
+        yield f"The topic {topic} does not accept messages from {', '.join(absent)}. {again}."
     denied = [
         one
         for one in publishing
@@ -116,7 +99,7 @@ def _topic(target: Target, topic: str, key: str, allowed: list[str]) -> Iterator
         others = sorted(_values(denied, "Deny", "StringNotEquals", key) ^ set(allowed))
         yield f"The topic {topic} has another list of accounts than the deployment says ({', '.join(others)}). {again}."
     if not any(one["Effect"] == "Deny" and "aws:SecureTransport" in str(one.get("Condition")) for one in publishing):
-        yield f"The topic {topic} takes messages without TLS. {again}."
+        yield f"The topic {topic} accepts messages without TLS. {again}."
 
 
 def _names_publish(statement: Mapping[str, Any]) -> bool:
@@ -153,15 +136,18 @@ def _grants(document: Mapping[str, Any], function: str) -> set[tuple[str, str]]:
 
 
 def _is_for(statement: Mapping[str, Any], function: str) -> bool:
-    """Tell whether a statement holds for a function; several share a role, and each has statements of its own."""
+    """True when a statement applies to a function; several functions share a role, each with its own statements."""
     bound = statement.get("Condition", {}).get("ArnEquals", {}).get(SOURCE_FUNCTION)
     return bound is None or function in _listed(bound)
 
 
-def _granted(target: Target, role: str, function: str) -> set[tuple[str, str]]:
-    iam = target.client("iam")
+def _granted(target: Target, role: str, function: str) -> set[tuple[str, str]] | None:
+    """Return what a role allows to a function, ``None`` when there is no such role."""
+    policies = target.find("iam", "list_role_policies", RoleName=role)
+    if policies is None:
+        return None
     found: set[tuple[str, str]] = set()
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    for name in policies["PolicyNames"]:
+        document = target.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         found |= _grants(json.loads(unquote(document)) if isinstance(document, str) else document, function)
     return found

@@ -79,7 +79,7 @@ def _adopt(
             if one.version:
                 _save(here, one, failed)
         # What was reverted while this went on must not count as approved: the group is accepted as it is at the end.
-        again, unreadable = read_rules(here.groups(pace="steady"), region.groups, policy)
+        again, unreadable = read_rules(here.groups(retries="adaptive"), region.groups, policy)
         failed |= unreadable
         waiting = [
             one for one in waiting if one not in failed and again.get(one, RuleSet()) != live.get(one, RuleSet())

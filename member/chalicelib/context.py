@@ -21,7 +21,7 @@ from shared.telemetry import logger
 from .ec2.security_groups import SecurityGroups
 
 if TYPE_CHECKING:
-    from shared.aws.clients import Pace
+    from shared.aws.clients import RetryProfile
     from shared.wire.messages import Message
 
     from .state.table import StateTable
@@ -60,9 +60,9 @@ class Context:
 
         return StateTable(self.region, pause=pause)
 
-    def groups(self, *, pace: Pace = "usual") -> SecurityGroups:
+    def groups(self, *, retries: RetryProfile = "standard") -> SecurityGroups:
         """Return the security groups of this account and region."""
-        return SecurityGroups(self.region, self.account, pace=pace)
+        return SecurityGroups(self.region, self.account, retries=retries)
 
 
 def begin(in_region: str = "", account: str = "") -> Context:
@@ -185,4 +185,4 @@ def _sessions_of_the_app(own_session_arn: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _own_session_arn(in_region: str, _access_key: str) -> str:
     """Ask STS who this is, once for the credentials at hand; fail fast, because a port may be open meanwhile."""
-    return client("sts", in_region, pace="hurried").get_caller_identity()["Arn"]
+    return client("sts", in_region, retries="fail_fast").get_caller_identity()["Arn"]

@@ -130,7 +130,7 @@ def _publish_unfinished(here: Context, known: Baseline, parts: dict[str, Change]
 
 
 def _deal_with(here: Context, baseline: Baseline, due: list[Difference], look: Look) -> None:
-    groups = here.groups(pace="steady")
+    groups = here.groups(retries="adaptive")
     live = groups.rules(baseline.group_id)
     newest = here.table.baseline(baseline.group_id)
     if newest is None or newest.version != baseline.version:

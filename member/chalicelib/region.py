@@ -79,7 +79,7 @@ def read_region(here: Context, policy: Policy) -> Region:
         Ec2Error: when EC2 could not be asked.
         botocore.exceptions.ClientError: when the table could not be asked.
     """
-    reader = here.groups(pace="steady")
+    reader = here.groups(retries="adaptive")
     groups = {one.group_id: one for one in reader.all_groups()}
     foreign = tuple(one.group_id for one in groups.values() if here.account and one.owner != here.account)
     for group_id in foreign:

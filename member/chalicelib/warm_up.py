@@ -11,14 +11,14 @@ from typing import Final
 
 from shared.aws.clients import client
 from shared.settings import optional
-from shared.warm_up import prepare_function
+from shared.warm_up import warm_up_function
 
 from . import context
 
 
 def prepare() -> None:
     """Make the function that is running ready for its first event."""
-    prepare_function(_READY)
+    warm_up_function(_READY)
 
 
 def _revert(here: str) -> None:
@@ -44,7 +44,7 @@ def _snapshot(here: str) -> None:
     from . import snapshot  # noqa: F401 - loads the flow
 
     client("dynamodb", here)
-    client("ec2", here, pace="steady")
+    client("ec2", here, retries="adaptive")
 
 
 _READY: Final[Mapping[str, Callable[[str], None]]] = {

@@ -1,12 +1,12 @@
-"""The AWS clients, one per service and region, made once per container.
+"""The AWS clients, one per service and region, made once per container; and the partition of a region.
 
-Everything about them is standard: credentials, ``AWS_ENDPOINT_URL`` and proxies come from the environment. Only the
-patience is set here: a Lambda function that waits sixty seconds for a socket is no use to anybody. A client belongs to
-the account and endpoint it was made for, so that one process may serve several (in Lambda there is only ever one).
+Credentials, ``AWS_ENDPOINT_URL`` and proxies come from the environment, as botocore reads them. Only timeouts and
+retries are set here: botocore's default of 60 seconds for a socket is too long for a Lambda function. A client belongs
+to the account and endpoint it was made for, so one process may serve several (in Lambda there is only one).
 
-botocore makes them, without boto3 around it: the same client, and a fifth less of a cold start. In a zip it reads the
-description of the operations that the product uses from ``data`` beside this module (``deploy/service_models.py``
-writes it), everything else from its own.
+botocore makes them without boto3, which saves a fifth of a cold start. In a zip it reads the description of the
+operations that the product uses from ``data`` beside this module (``deploy/service_models.py`` writes it), and
+everything else from its own data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from botocore.config import Config
+from botocore.exceptions import UnknownRegionError
 from botocore.loaders import Loader
 from botocore.session import Session
 
@@ -30,61 +31,61 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
-Pace = Literal["usual", "hurried", "steady"]
-"""How a client behaves: ``usual``; ``hurried``, with little patience, for whoever has to answer within three seconds;
-``steady`` for whoever makes many calls: where AWS throttles, it slows down instead of knocking harder."""
+RetryProfile = Literal["standard", "fail_fast", "adaptive"]
+"""``standard``; ``fail_fast`` for what has to answer within three seconds; ``adaptive`` for many calls in a row: backs
+off when throttled."""
 
 _DATA: Final = Path(__file__).with_name("data")
 
-_CONFIGS: Final[dict[Pace, Config]] = {
-    "usual": Config(
+_CONFIGS: Final[dict[RetryProfile, Config]] = {
+    "standard": Config(
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "max_attempts": 4},
-        # Sixty groups at once reuse connections instead of opening new ones.
+        # Threads that call at the same time reuse connections instead of opening new ones.
         max_pool_connections=20,
     ),
-    # Slack waits three seconds for the answer to a click; what is not done by then is left to the sweep.
-    "hurried": Config(connect_timeout=0.5, read_timeout=0.6, retries={"mode": "standard", "max_attempts": 2}),
+    # Slack waits three seconds for the answer to a click; the sweep finishes what takes longer.
+    "fail_fast": Config(connect_timeout=0.5, read_timeout=0.6, retries={"mode": "standard", "max_attempts": 2}),
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html: after a throttled call, adaptive mode
-    # holds all calls of the client to a rate that AWS takes. Not for the revert, which never waits.
-    "steady": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),
+    # limits all calls of the client to a rate that AWS accepts. Not for the revert, which must not wait.
+    "adaptive": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),
 }
 
 
 @overload
-def client(service: Literal["ec2"], region: str, *, pace: Pace = ...) -> EC2Client: ...
+def client(service: Literal["ec2"], region: str, *, retries: RetryProfile = ...) -> EC2Client: ...
 @overload
-def client(service: Literal["sns"], region: str, *, pace: Pace = ...) -> SNSClient: ...
+def client(service: Literal["sns"], region: str, *, retries: RetryProfile = ...) -> SNSClient: ...
 @overload
-def client(service: Literal["dynamodb"], region: str, *, pace: Pace = ...) -> DynamoDBClient: ...
+def client(service: Literal["dynamodb"], region: str, *, retries: RetryProfile = ...) -> DynamoDBClient: ...
 @overload
-def client(service: Literal["sts"], region: str, *, pace: Pace = ...) -> STSClient: ...
+def client(service: Literal["sts"], region: str, *, retries: RetryProfile = ...) -> STSClient: ...
 @overload
-def client(service: Literal["ssm"], region: str, *, pace: Pace = ...) -> SSMClient: ...
+def client(service: Literal["ssm"], region: str, *, retries: RetryProfile = ...) -> SSMClient: ...
 @overload
-def client(service: Literal["secretsmanager"], region: str, *, pace: Pace = ...) -> SecretsManagerClient: ...
+def client(service: Literal["secretsmanager"], region: str, *, retries: RetryProfile = ...) -> SecretsManagerClient: ...
 
 
-def client(service: Any, region: str, *, pace: Pace = "usual") -> Any:
+def client(service: Any, region: str, *, retries: RetryProfile = "standard") -> Any:
     """Return the container's client of a service in a region.
 
     Args:
         service: AWS's name of the service, e.g. ``ec2``.
         region: e.g. ``eu-west-1``.
-        pace: how patient it is.
+        retries: its timeouts and retries.
     """
-    return _client(service, region, pace, optional("AWS_ACCESS_KEY_ID"), optional("AWS_ENDPOINT_URL"))
+    return _client(service, region, retries, optional("AWS_ACCESS_KEY_ID"), optional("AWS_ENDPOINT_URL"))
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, region: str, pace: Pace, access_key: str, _endpoint: str) -> Any:
-    return _session(access_key).create_client(service, region_name=region, config=_CONFIGS[pace])
+def _client(service: str, region: str, retries: RetryProfile, access_key: str, _endpoint: str) -> Any:
+    return _session(access_key).create_client(service, region_name=region, config=_CONFIGS[retries])
 
 
 @lru_cache(maxsize=8)
 def _session(_access_key: str) -> Session:
-    """Return one session for all clients of an account, which then read botocore's data once."""
+    """Return one session for all clients of an account, so that botocore's data is read once."""
     session = Session()
     if _DATA.is_dir():
         others = session.get_config_variable("data_path") or ""  # AWS_DATA_PATH
@@ -93,9 +94,9 @@ def _session(_access_key: str) -> Session:
 
 
 class _Loader(Loader):
-    """botocore's loader, but that it does not look through the folders of 400 services for one that it has.
+    """botocore's loader, without its search through the folders of 400 services for one that stands in ``data``.
 
-    That takes half as long as all the rest of making a client.
+    The search takes half as long as the rest of making a client.
     """
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
@@ -103,6 +104,18 @@ class _Loader(Loader):
             return super().load_service_model(service_name, type_name, api_version)
         version = api_version or self.determine_latest_version(service_name, type_name)
         return self.load_data(f"{service_name}/{version}/{type_name}")
+
+
+def partition(region: str) -> str:
+    """Return the AWS partition of a region by botocore's data, e.g. ``aws-cn`` for ``cn-north-1``.
+
+    The data describes regions by pattern, so regions younger than botocore are found too. A region that fits no pattern
+    is in ``aws``, as for botocore's endpoints.
+    """
+    try:
+        return _session(optional("AWS_ACCESS_KEY_ID")).get_partition_for_region(region)
+    except UnknownRegionError:
+        return "aws"
 
 
 def forget() -> None:

@@ -1,10 +1,10 @@
-"""Publishes our messages on SNS topics, in this account or another."""
+"""Publishes the product's messages on SNS topics, in this account or another."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from shared.aws.clients import client
+from shared.aws.clients import RetryProfile, client, partition
 from shared.wire.messages import Message, write_message
 
 _LONGEST_SUBJECT: Final = 100  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -21,27 +21,18 @@ def topic_arn(name: str, *, account: str, region: str) -> str:
     return f"arn:{partition(region)}:sns:{region}:{account}:{name}"
 
 
-def partition(region: str) -> str:
-    """Return the AWS partition of a region: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
-def publish(arn: str, message: Message, *, subject: str, hurried: bool = False) -> None:
+def publish(arn: str, message: Message, *, subject: str, retries: RetryProfile = "standard") -> None:
     """Publish a message.
 
     Args:
         arn: the topic.
-        message: what to say.
-        subject: a fixed, short phrase; user text has no place in it (a group name of 255 characters would lose the
-            message).
-        hurried: give up within about two seconds.
+        message: what to publish.
+        subject: a fixed, short phrase. User text does not belong in it: SNS refuses a message with a long subject.
+        retries: ``fail_fast`` gives up within about two seconds.
 
     Raises:
         botocore.exceptions.ClientError: when SNS refuses it; the caller's trigger is then delivered again.
     """
-    region = arn.split(":")[3]
-    client("sns", region, pace="hurried" if hurried else "usual").publish(
+    client("sns", arn.split(":")[3], retries=retries).publish(
         TopicArn=arn, Message=write_message(message), Subject=subject[:_LONGEST_SUBJECT]
     )

@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 
 from central.chalicelib.outbox.channels import Channels
-from shared.secrets import forget_secrets
+from central.chalicelib.secrets import forget_secrets
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn

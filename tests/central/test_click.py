@@ -513,7 +513,7 @@ def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: 
         body = click_body(central.slack, request, ("approve", "deny")[number % 2], f"U{number}")
         if number < 10:
             start.wait(10)
-        return click.answer(context.begin(Context(number), hurried=True), signed(body), body).status
+        return click.answer(context.begin(Context(number), fail_fast=True), signed(body), body).status
 
     with ThreadPoolExecutor(10) as pool:
         assert list(pool.map(make_click, range(30))) == [200] * 30
@@ -529,7 +529,7 @@ def test_who_loses_between_two_looks_is_told_too(central: Central, policy: Calla
     """Somebody else decides after this click has read the request and before it writes: the write notices."""
     policy('[accounts."222222222222"]\napprovers = ["U0HEAD"]')
     request = central.file()
-    run = context.begin(Context(1), hurried=True)
+    run = context.begin(Context(1), fail_fast=True)
     original = run.table.get
 
     def slowly(request_id: str) -> Any:
@@ -561,7 +561,7 @@ def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: 
 
 def _click_elsewhere(central: Central, request: Any, by: str = APPROVER, action: str = "approve") -> int:
     body = click_body(central.slack, request, action, by)
-    return click.answer(context.begin(Context(2), hurried=True), signed(body), body).status
+    return click.answer(context.begin(Context(2), fail_fast=True), signed(body), body).status
 
 
 def signed(body: bytes) -> dict[str, str]:

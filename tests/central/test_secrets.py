@@ -11,11 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
+from central.chalicelib import secrets
 from central.chalicelib.outbox.posting import UnpaidError
 from central.chalicelib.outcome import MessageRefusedError
 from central.chalicelib.slack.signature import sign
 from central.chalicelib.sweep import SweepError
-from shared import secrets
 from shared.wire.messages import AppliedMessage
 from tests.support.central_account import ACCOUNT, APPROVER, REGION, SECRET, Central, click_body, make_request
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Reply

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from deploy.names import FUNCTIONS
-from deploy.policies import function_policy
-from deploy.staging import place_scope
+from deploy.policies import deployed_scope, function_policy
 from tests.deploy.operations import CENTRAL, MEMBER, Operator
 from tests.support.permissions import needs
 
 POLICIES: Final[dict[str, dict[str, Any]]] = {
     name: function_policy(
-        place.app,
-        name,
-        place_scope(place, central_region=CENTRAL.region, central_account=CENTRAL.account),
+        name, deployed_scope(place, {"centralRegion": CENTRAL.region, "centralAccountId": CENTRAL.account})
     )
     for place in (CENTRAL, MEMBER)
     for name in FUNCTIONS[place.app]
@@ -40,10 +37,10 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("*", "ec2:UpdateSecurityGroupRuleDescriptionsEgress"): _ELSEWHERE,
     ("*", "ec2:CreateTags"): _ELSEWHERE,
     ("revertSecurityGroup", "dynamodb:BatchGetItem"): _ELSEWHERE,
-    ("revertSecurityGroup", "dynamodb:UpdateItem"): "a difference that EC2 refuses for good to take back",
+    ("revertSecurityGroup", "dynamodb:UpdateItem"): "a difference that EC2 permanently refuses to revert",
     ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "the same",
     ("api_handler", "dynamodb:GetItem"): "who may decide depends on the request; a late click on an approved one",
-    ("securityGroupChange", "dynamodb:GetItem"): "the request that stands for one that only repeats it",
+    ("securityGroupChange", "dynamodb:GetItem"): "the request of which this one is a duplicate",
     ("sweepRequests", "dynamodb:GetItem"): "an index that does not have all of a request",
     ("sweepRequests", "sns:Publish"): "a decision whose message could not be sent at the click",
 }

@@ -21,9 +21,9 @@ from deploy.round_trip import make_event
 from deploy.target import Target, find_target
 from deploy.templates import foundation
 from shared.slack.messages import APPROVE, DENY
+from tests.deploy.builds import offline_pip, reusing_zips
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.deploy.slack_server import Slack, running_slack
-from tests.deploy.wheels import offline_pip
 
 CENTRAL = Place(app="central", stage="prod", partition="aws", account="111111111111", region="us-east-1")
 MEMBER = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
@@ -174,7 +174,7 @@ APPROVE_ACTION, DENY_ACTION = APPROVE, DENY
 
 def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str, Any]:
     """Return CloudTrail's event of one opened port."""
-    event = make_event(MEMBER.account, MEMBER.region, request_id, datetime.now(UTC))
+    event = make_event(MEMBER, request_id, datetime.now(UTC))
     detail = event["detail"]
     detail["userIdentity"]["userName"] = "ada"
     detail["userIdentity"]["arn"] = f"arn:aws:iam::{MEMBER.account}:user/ada"
@@ -199,7 +199,7 @@ def opened(request_id: str, group_id: str, port: int, rule_id: str) -> dict[str,
 
 def deleted(group_id: str) -> dict[str, Any]:
     """Return CloudTrail's event of a deleted group."""
-    event = make_event(MEMBER.account, MEMBER.region, str(uuid.uuid4()), datetime.now(UTC))
+    event = make_event(MEMBER, str(uuid.uuid4()), datetime.now(UTC))
     event["detail"] |= {
         "eventName": "DeleteSecurityGroup",
         "requestParameters": {"groupId": group_id},
@@ -257,6 +257,7 @@ def operating(factory: pytest.TempPathFactory) -> Iterator[Operator]:
                 f"aws_session_token = {found.token}",
             ]
         credentials.write_text("\n".join(lines), encoding="utf-8")
+        patch.setattr("deploy.running_chalice.chalice", reusing_zips(factory))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
         patch.setenv("AWS_CONFIG_FILE", str(folder / "none"))
         patch.setenv("AWS_ENDPOINT_URL", cloud.url)

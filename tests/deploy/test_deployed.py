@@ -1,5 +1,4 @@
-"""Both apps in two accounts and two regions: deployed by the real Chalice, run from the zips that "
-"were uploaded, taken away."""
+"""Both apps in two accounts and two regions: deployed by the real Chalice, run from the uploaded zips, removed."""
 
 from __future__ import annotations
 
@@ -83,8 +82,7 @@ def test_a_function_is_configured_as_shipped(operator: Operator) -> None:
 
 
 def test_a_deployed_policy_names_its_own_account_and_region(operator: Operator) -> None:
-    """The shipped files hold for every account; what is deployed for this one, except where others' "
-    "topics are meant."""
+    """The shipped files are for every account, a deployed policy for its own, except for topics of others."""
     iam = operator.client(CENTRAL, "iam")
     role = "central-prod-us-east-1-api_handler"
     document = iam.get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
@@ -162,7 +160,7 @@ def test_a_function_is_invoked_by_its_own_source_alone(operator: Operator, place
 
 
 def test_the_route_is_there_and_limited(operator: Operator) -> None:
-    """Slack has one address to send clicks to, and it takes no flood."""
+    """Slack has one address to send clicks to, and its rate is limited."""
     client = operator.client(CENTRAL, "apigateway")
     (api,) = client.get_rest_apis()["items"]
     resources = client.get_resources(restApiId=api["id"], embed=["methods"])["items"]
@@ -181,7 +179,7 @@ def test_logs_end_some_day(operator: Operator, place: Place) -> None:
 
 
 def test_approved_from_the_zips(operator: Operator) -> None:
-    """A port is opened, closed, asked for, approved, opened again and told, by nothing but the uploaded zips."""
+    """A port is opened, closed, asked for, approved, opened again and announced, only by the uploaded zips."""
     group = operator.make_group("approved")
     request = operator.open_port(group, 443)
     assert operator.ports(group) == set()
@@ -195,7 +193,7 @@ def test_approved_from_the_zips(operator: Operator) -> None:
 
 
 def test_denied_from_the_zips(operator: Operator) -> None:
-    """A denied port stays closed, and both channels see who said so."""
+    """A denied port stays closed, and both channels see who denied it."""
     group = operator.make_group("denied")
     request = operator.open_port(group, 8443)
     assert operator.click(DENY_ACTION)["statusCode"] == 200
@@ -204,7 +202,7 @@ def test_denied_from_the_zips(operator: Operator) -> None:
 
 
 def test_failed_from_the_zips(operator: Operator) -> None:
-    """An approval that can no longer be applied is told as an error, in the table and in Slack."""
+    """An approval that can no longer be applied is reported as an error, in the table and in Slack."""
     group = operator.make_group("failed")
     request = operator.open_port(group, 9443)
     operator.client(MEMBER, "ec2").delete_security_group(GroupId=group)
@@ -213,8 +211,8 @@ def test_failed_from_the_zips(operator: Operator) -> None:
     assert "no longer exists" in json.dumps(operator.slack.messages("/monitor")[-1])
 
 
-def test_a_late_click_is_told_who_was_faster(operator: Operator) -> None:
-    """The second click changes nothing."""
+def test_a_late_click_changes_nothing(operator: Operator) -> None:
+    """The first decision stands."""
     group = operator.make_group("twice")
     request = operator.open_port(group, 7443)
     for action, status in ((DENY_ACTION, "denied"), (APPROVE_ACTION, "denied")):
@@ -236,7 +234,7 @@ def test_a_deleted_group_is_forgotten(operator: Operator) -> None:
 
 
 def test_a_change_without_an_event_is_found_by_the_schedule(operator: Operator) -> None:
-    """The snapshot takes it back when the time for a late event is over, and asks."""
+    """The snapshot reverts it when the time for a late event is over, and asks."""
     group = operator.make_group("drifted")
     _snapshot(operator)
     permission = {"IpProtocol": "tcp", "FromPort": 25, "ToPort": 25, "IpRanges": [{"CidrIp": "198.51.100.0/24"}]}
@@ -320,7 +318,7 @@ def test_no_function_makes_a_call_that_its_policy_does_not_allow(operator: Opera
 
 
 def test_no_function_may_what_it_never_does(operator: Operator) -> None:
-    """An action nobody was seen to take is in a policy only for a reason that is written down."""
+    """An action that no flow here takes is in a policy only for a reason that is written down."""
     taken = {(function, action) for function, action, _ in used_grants(operator)}
     idle = sorted({(function, action) for function in POLICIES for action in actions(function)} - taken)
     assert [one for one in idle if one not in REASONS and ("*", one[1]) not in REASONS] == []

@@ -1,4 +1,4 @@
-"""Doctor against broken set-ups, one by one: each gives its own sentence, and mended, none."""
+"""Doctor in broken accounts, one by one: each problem has its own sentence; repaired, there is none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def clients(operator: Operator, place: Place) -> Callable[[str], Any]:
     return lambda service: operator.client(place, service)
 
 
-def test_nothing_is_said_of_a_healthy_set_up(operator: Operator) -> None:
+def test_a_healthy_account_has_no_problem(operator: Operator) -> None:
     """A doctor who always finds something is no help."""
     assert [examined(operator, place) for place in (CENTRAL, MEMBER)] == [[], []]
 
@@ -157,13 +157,13 @@ def set_protection(enabled: bool) -> Break:
     )
 
 
-def send_letter(client: Any) -> None:
+def send_message(client: Any) -> None:
     """Put something into the queue of failures."""
     url = client("sqs").get_queue_url(QueueName=MEMBER.failures)["QueueUrl"]
     client("sqs").send_message(QueueUrl=url, MessageBody="{}")
 
 
-def purge_letters(client: Any) -> None:
+def purge_messages(client: Any) -> None:
     """Empty the queue of failures."""
     url = client("sqs").get_queue_url(QueueName=MEMBER.failures)["QueueUrl"]
     client("sqs").purge_queue(QueueUrl=url)
@@ -180,7 +180,7 @@ def keep_logs_for_days(client: Any) -> None:
 
 
 def open_queue(client: Any) -> None:
-    """Let everybody with rights in the account put letters into the queue of failures."""
+    """Let everybody with rights in the account put messages into the queue of failures."""
     url = client("sqs").get_queue_url(QueueName=MEMBER.failures)["QueueUrl"]
     saved["queue"] = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
     policy = json.loads(saved["queue"])
@@ -232,7 +232,7 @@ HOOK = "approvalHookUrl"
             MEMBER,
             set_topic_policy(MEMBER, "applySecurityGroupChange", without("Central", "NobodyElse")),
             restore_topic_policy(MEMBER, "applySecurityGroupChange"),
-            "The topic applySecurityGroupChange does not take messages from 111111111111.",
+            "The topic applySecurityGroupChange does not accept messages from 111111111111.",
         ),
         (
             CENTRAL,
@@ -244,7 +244,7 @@ HOOK = "approvalHookUrl"
             CENTRAL,
             set_topic_policy(CENTRAL, "securityGroupChange", without("OnlyEncrypted")),
             restore_topic_policy(CENTRAL, "securityGroupChange"),
-            "The topic securityGroupChange takes messages without TLS.",
+            "The topic securityGroupChange accepts messages without TLS.",
         ),
         (
             MEMBER,
@@ -256,13 +256,13 @@ HOOK = "approvalHookUrl"
             MEMBER,
             set_variable("revertSecurityGroup", "modeOverride", "observe"),
             set_variable("revertSecurityGroup", "modeOverride", ""),
-            "The functions disagree about the emergency switch",
+            "The functions have different positions of the emergency switch",
         ),
         (
             MEMBER,
             set_variable("revertSecurityGroup", "centralRegion", "Ireland"),
             set_variable("revertSecurityGroup", "centralRegion", CENTRAL.region),
-            "The setting centralRegion is no region",
+            "The setting centralRegion is not a region",
         ),
         (
             MEMBER,
@@ -277,12 +277,17 @@ HOOK = "approvalHookUrl"
             set_protection(True),
             "securityGroupRequests is not protected against deletion",
         ),
-        (MEMBER, send_letter, purge_letters, "1 event in the queue security-group-approval-member-failures wait"),
+        (
+            MEMBER,
+            send_message,
+            purge_messages,
+            "1 event is in the queue security-group-approval-member-failures: ",
+        ),
         (
             MEMBER,
             open_queue,
             close_queue,
-            "The queue security-group-approval-member-failures takes messages from anybody",
+            "The queue security-group-approval-member-failures accepts messages from anybody",
         ),
         (
             CENTRAL,
@@ -301,7 +306,7 @@ HOOK = "approvalHookUrl"
             CENTRAL,
             set_secret("slackSigningSecret", SECRET, "String"),
             set_secret("slackSigningSecret", SECRET),
-            "which is no SecureString",
+            "which is not a SecureString",
         ),
     ],
 )
@@ -317,8 +322,8 @@ def test_what_is_broken_has_its_sentence(
         mend_it(client)
 
 
-def test_mended_nothing_is_said_any_more(operator: Operator) -> None:
-    """Every sentence above went with its cause."""
+def test_a_repaired_account_has_no_problem(operator: Operator) -> None:
+    """Every sentence above is gone with its cause."""
     assert [examined(operator, place) for place in (CENTRAL, MEMBER)] == [[], []]
 
 
@@ -344,7 +349,7 @@ def test_a_missing_secret_is_named(operator: Operator) -> None:
     assert said.startswith(f"The setting {HOOK} refers to ssm:/security-group-approval/{HOOK}, which does not exist")
 
 
-def test_a_secret_is_never_said(operator: Operator) -> None:
+def test_a_secret_is_never_printed(operator: Operator) -> None:
     """Whatever is wrong with it."""
     secret = "not-a-signing-secret-but-still-secret"
     set_secret("slackSigningSecret", secret)(clients(operator, CENTRAL))
@@ -381,7 +386,7 @@ def test_a_permission_that_is_gone_is_named(operator: Operator) -> None:
     assert examined(operator, MEMBER) == []
 
 
-def test_credentials_that_may_not_look_are_told_from_what_is_missing(
+def test_refused_credentials_are_not_reported_as_missing_resources(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An auditor without rights is not told that everything is missing."""
@@ -397,7 +402,7 @@ def test_credentials_that_may_not_look_are_told_from_what_is_missing(
     ]
 
 
-def test_an_account_without_anything_is_told_so(operator: Operator) -> None:
+def test_an_empty_account_is_reported_as_such(operator: Operator) -> None:
     """In the wrong region nothing is there, and the first sentence says that this may be the reason."""
     elsewhere = Place(app="member", stage="prod", partition="aws", account=MEMBER.account, region="ap-southeast-2")
     said = examined(operator, elsewhere)
@@ -413,18 +418,18 @@ def test_an_account_without_anything_is_told_so(operator: Operator) -> None:
     ("app", "verb", "sentence"),
     [
         ("member", ["redrive"], "There is no queue security-group-approval-member-failures in account 222222222222"),
-        ("member", ["switch", "--mode", "observe"], "is not there; is the member app deployed here?"),
+        ("member", ["switch", "--mode", "observe"], "does not exist; is the member app deployed here?"),
         ("member", ["undeploy"], "Neither stack nor functions are here; is this the right account, region and stage?"),
         ("central", ["report"], "There is no table securityGroupRequests in account 111111111111, ap-southeast-2"),
         ("central", ["slack-manifest"], "No REST API is deployed here yet"),
-        ("central", ["central"], "Say who may ask for approvals: MEMBERS="),
-        ("member", ["member"], "Say where the central app is: CENTRAL="),
+        ("central", ["central"], "Name who may ask for approvals: MEMBERS="),
+        ("member", ["member"], "Name the central app's place: CENTRAL="),
     ],
 )
 def test_a_verb_in_the_wrong_place_says_so(
     operator: Operator, app: App, verb: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is there to work on, or nothing is known yet: said in a sentence, with what to look at."""
+    """One sentence says what is missing and what to check."""
     usual = {"central": CENTRAL, "member": MEMBER}[app]
     operator.at(replace(usual, region="ap-southeast-2"), *verb)
     assert sentence in capsys.readouterr().out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -17,7 +19,7 @@ import pytest
 
 from deploy.names import APPS, FUNCTIONS, ROOT, RULES, TOPICS, App
 from deploy.packaging import package
-from tests.deploy.wheels import offline_pip
+from tests.deploy.builds import offline_pip
 
 pytestmark = pytest.mark.slow
 LARGEST_ZIP = 3_000_000
@@ -53,6 +55,42 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return build(request.param, tmp_path_factory)
 
 
+@pytest.fixture
+def plain(built: Built, tmp_path: Path) -> Path:
+    """A checkout of one app, with its symlinks."""
+    left_out = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+    for name in (built.app, "shared", f".chalice/{built.app}"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=left_out)
+    return tmp_path / built.app
+
+
+def plain_chalice(*arguments: str) -> list[str]:
+    """Return the command line of Chalice itself."""
+    return [str(Path(sys.executable).with_name("chalice")), *arguments]
+
+
+def test_plain_chalice_packages_the_app(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Without this project's own verbs; the zip has the same code."""
+    environment = {**os.environ, **offline_pip(tmp_path_factory), "AWS_DEFAULT_REGION": "eu-west-1"}
+    subprocess.run(plain_chalice("package", "out"), cwd=plain, env=environment, check=True, capture_output=True)
+    with zipfile.ZipFile(plain / "out" / "deployment.zip") as archive:
+        names = set(archive.namelist())
+    assert {"app.py", "shared/policy.toml"} | _modules(plain, "chalicelib") | _modules(ROOT, "shared") <= names
+
+
+def test_plain_chalice_serves_the_app(plain: Path) -> None:
+    """`chalice local` starts, in the stage that has no settings of its own where there is one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = plain_chalice("local", "--stage", "local", "--port", port, "--no-autoreload")
+    environment = {**os.environ, "AWS_DEFAULT_REGION": "eu-west-1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=plain, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == f"Serving on http://127.0.0.1:{port}"
+        process.kill()
+
+
 def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: pytest.TempPathFactory) -> None:
     """So that a fleet runs what was reviewed, and an upgrade without a change is none."""
     again = build(built.app, tmp_path_factory)
@@ -61,7 +99,7 @@ def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: py
 
 
 def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) -> None:
-    """No tests, configuration or tools, no half of powertools, and every file has the same date."""
+    """No tests, configuration or tools, no unused half of powertools, and every file has the same date."""
     with zipfile.ZipFile(built.code) as archive:
         infos = archive.infolist()
     names = [info.filename for info in infos]
@@ -73,6 +111,24 @@ def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) ->
     ]
     assert not [name for name in names if name.split("/")[0] in ("boto3", "botocore", "moto", "pytest", "slack_sdk")]
     assert len({info.date_time for info in infos}) == 1
+
+
+def test_a_zip_has_the_code_of_its_own_app_and_shared_and_no_other(built: Built) -> None:
+    """Not the other app's code, and not the command line that explains the policy to operators."""
+    with zipfile.ZipFile(built.code) as archive:
+        ours = {name for name in archive.namelist() if re.match(r"(app\.py|(chalicelib|shared)/.*\.py)$", name)}
+        sources = {name: archive.read(name).decode() for name in ours}
+    tools = {"shared/policy/__main__.py", "shared/policy/explanation.py"}
+    expected = {"app.py"} | _modules(ROOT / built.app, "chalicelib") | _modules(ROOT, "shared")
+    assert tools <= expected
+    assert ours == expected - tools
+    assert not [
+        name for name, text in sources.items() if re.search(r"^\s*(from|import) (central|member)\b", text, re.M)
+    ]
+
+
+def _modules(root: Path, package: str) -> set[str]:
+    return {str(path.relative_to(root)) for path in (root / package).rglob("*.py")}
 
 
 def test_every_module_of_a_zip_is_compiled_and_the_models_are_trimmed(built: Built) -> None:

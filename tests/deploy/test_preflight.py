@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,14 +13,11 @@ from botocore.exceptions import ClientError
 from deploy.__main__ import main
 from deploy.errors import DeployError
 from deploy.finishing import insist
-from deploy.names import Place
 from deploy.preflight import RUNTIMES, check, problems
-from deploy.redriving import UnknownLetterError, read_letter, summary
 from deploy.running_chalice import chalice
 from deploy.settings import merged
 
 POLICY = "mode = 'enforce'\n"
-PLACE = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
 
 
 @pytest.fixture
@@ -43,7 +39,7 @@ def found(checkout: Path, version: tuple[int, int] = RUNTIMES[0]) -> list[str]:
 
 
 def test_a_good_checkout_passes(checkout: Path) -> None:
-    """Nothing is said, of this one and of the repository itself."""
+    """This one, and the repository itself."""
     assert found(checkout) == []
     check(version=RUNTIMES[0])
 
@@ -61,7 +57,7 @@ def test_a_symlink_that_became_a_file_is_refused(checkout: Path) -> None:
     link.unlink()
     link.write_text("../../shared", encoding="utf-8")
     (said,) = found(checkout)
-    assert said.startswith("member/vendor/shared is no symlink to shared")
+    assert said.startswith("member/vendor/shared is not a symlink to shared")
 
 
 def test_a_broken_policy_is_refused(checkout: Path) -> None:
@@ -82,25 +78,25 @@ def test_preflight_says_everything_at_once(checkout: Path) -> None:
 def test_a_stage_that_would_not_fit_is_refused(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     """IAM's names have 64 characters, and the region and the function need most of them."""
     assert main(["central", "--stage", stage]) == 1
-    assert "does not do" in capsys.readouterr().out
+    assert "is not valid" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--profile", "typo", "--region", "eu-west-1"], "There is no such profile in ~/.aws/config"),
-        ([], "Say in which region: REGION=eu-west-1"),
-        (["--region", "eu-west-11"], "AWS cannot be reached in eu-west-11: is there such a region"),
+        ([], "Name the region: REGION=eu-west-1"),
+        (["--region", "eu-west-11"], "AWS cannot be reached in eu-west-11: does the region exist"),
     ],
 )
-def test_who_and_where_is_told_at_once(
+def test_a_wrong_profile_or_region_is_reported_at_once(
     arguments: list[str],
     sentence: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A slip in profile or region is named before anything else is tried."""
+    """Before anything else is tried."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -127,14 +123,14 @@ TOO_EARLY = [
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between two tries; nobody waits for them."""
+    """The pauses between two tries; the test does not wait."""
     made: list[float] = []
     monkeypatch.setattr("deploy.finishing.time.sleep", made.append)
     return made
 
 
 def test_a_role_that_lambda_does_not_know_yet_is_waited_for(pauses: list[float]) -> None:
-    """IAM tells the other services of a new policy some seconds later; that is no failure of the deployment."""
+    """IAM needs some seconds until other services know a new policy; the deployment waits for it."""
     call = Mock(side_effect=[*TOO_EARLY, None])
     insist(call, FunctionName="f")
     assert call.call_args_list == [(((), {"FunctionName": "f"}))] * 3
@@ -144,7 +140,7 @@ def test_a_role_that_lambda_does_not_know_yet_is_waited_for(pauses: list[float])
 @pytest.mark.parametrize(
     ("errors", "tries"), [([TOO_EARLY[0]] * 9, 5), ([error_of("InvalidParameterValueException", "no such queue")], 1)]
 )
-def test_what_does_not_mend_itself_is_told(errors: list[ClientError], tries: int, pauses: list[float]) -> None:
+def test_an_error_that_stays_is_raised(errors: list[ClientError], tries: int, pauses: list[float]) -> None:
     """A permission that stays away, and anything else at once."""
     call = Mock(side_effect=errors)
     with pytest.raises(ClientError):
@@ -153,8 +149,8 @@ def test_what_does_not_mend_itself_is_told(errors: list[ClientError], tries: int
 
 
 def test_a_setting_that_nobody_reads_is_refused() -> None:
-    """A slip of the keyboard would have no effect and no message."""
-    with pytest.raises(DeployError, match="slackTeamID is no setting of this app"):
+    """A mistyped name would otherwise have no effect and no message."""
+    with pytest.raises(DeployError, match="slackTeamID: not a setting of this app"):
         merged({"slackTeamId": ""}, {}, {"slackTeamID": "T1"})
 
 
@@ -168,85 +164,14 @@ def test_a_setting_that_nobody_reads_is_refused() -> None:
         ("", "old", {"name": ""}, ""),
     ],
 )
-def test_what_is_said_now_counts_before_the_file_and_the_file_before_the_past(
+def test_what_is_given_now_comes_before_the_file_and_the_file_before_the_past(
     shipped: str, current: str, given: dict[str, str], result: str
 ) -> None:
     """So a redeployment loses nothing, and everything can be changed."""
     assert merged({"name": shipped}, {"name": current}, given) == {"name": result}
 
 
-def message(body: Any, **attributes: str) -> dict[str, Any]:
-    """Return a message as SQS hands it over."""
-    return {
-        "MessageId": "1",
-        "Body": body if isinstance(body, str) else json.dumps(body),
-        "MessageAttributes": {name: {"StringValue": value} for name, value in attributes.items()},
-    }
-
-
-def test_a_letter_of_lambda_is_the_event_inside() -> None:
-    """The on-failure destination wraps it."""
-    arn = PLACE.function_arn("revertSecurityGroup")
-    letter = read_letter(
-        message({"requestContext": {"functionArn": f"{arn}:$LATEST"}, "requestPayload": {"detail": 1}}), PLACE
-    )
-    assert (letter.function, letter.event) == ("revertSecurityGroup", {"detail": 1})
-
-
-def test_a_letter_of_eventbridge_is_the_event_itself() -> None:
-    """Its target stands in an attribute."""
-    letter = read_letter(message({"detail": 1}, TARGET_ARN=PLACE.function_arn("snapshotSecurityGroups")), PLACE)
-    assert (letter.function, letter.event) == ("snapshotSecurityGroups", {"detail": 1})
-
-
-def test_a_letter_of_sns_becomes_a_record() -> None:
-    """Lambda gets notifications as records."""
-    body = {"Type": "Notification", "TopicArn": PLACE.arn("sns", "applySecurityGroupChange"), "Message": "text"}
-    letter = read_letter(message(body), PLACE)
-    assert letter.function == "applySecurityGroupChange"
-    assert letter.event["Records"][0]["Sns"]["Message"] == "text"
-
-
-@pytest.mark.parametrize(
-    ("body", "attributes"),
-    [
-        ("no JSON", {}),
-        ("[]", {}),
-        ({}, {}),
-        (
-            {
-                "requestContext": {"functionArn": "arn:aws:lambda:eu-west-1:222222222222:function:other"},
-                "requestPayload": {},
-            },
-            {},
-        ),
-        ({"TopicArn": "arn:aws:sns:eu-west-1:222222222222:other", "Message": ""}, {}),
-        ({"detail": 1}, {"TARGET_ARN": "arn:aws:lambda:eu-west-1:222222222222:function:other"}),
-    ],
-)
-def test_a_letter_for_nobody_here_is_left(body: Any, attributes: dict[str, str]) -> None:
-    """It is no event of ours, and no function of somebody else's is called with it."""
-    with pytest.raises(UnknownLetterError):
-        read_letter(message(body, **attributes), PLACE)
-
-
-@pytest.mark.parametrize(
-    ("event", "said"),
-    [
-        (
-            {"detail": {"eventName": "RevokeSecurityGroupIngress", "requestID": "r-1", "userIdentity": {"arn": "a"}}},
-            "RevokeSecurityGroupIngress by a, request r-1",
-        ),
-        ({"Records": [{"Sns": {"Message": "text"}}]}, "text"),
-        ({"detail": {}, "source": "aws.events"}, '{"detail": {}, "source": "aws.events"}'),
-    ],
-)
-def test_a_look_says_what_a_letter_is_about(event: dict[str, Any], said: str) -> None:
-    """So that somebody can tell what a redrive would do, before it does."""
-    assert summary(event) == said
-
-
-def test_what_chalice_failed_on_is_told_without_its_traceback(tmp_path: Path) -> None:
+def test_an_error_of_chalice_is_reported_without_its_traceback(tmp_path: Path) -> None:
     """An operator needs the error, not where in Chalice it was raised."""
     (tmp_path / "app.py").write_text("raise ValueError('no such setting')", encoding="utf-8")
     (tmp_path / ".chalice").mkdir()

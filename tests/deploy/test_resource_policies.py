@@ -115,7 +115,7 @@ def test_denials_come_from_the_central_app_alone(who: Who, verdict: Verdict) -> 
     ],
     ids=["member", "central"],
 )
-def test_nobody_forges_a_letter(deployed: Deployed, own: Who, topic: str, rule: str) -> None:
+def test_nobody_forges_a_dead_letter(deployed: Deployed, own: Who, topic: str, rule: str) -> None:
     """What lies in a queue is handed to the functions by a redrive; so only those write who failed to deliver."""
     account = own["aws:PrincipalAccount"]
 

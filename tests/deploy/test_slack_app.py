@@ -75,5 +75,5 @@ def test_the_link_carries_the_whole_manifest() -> None:
 @pytest.mark.parametrize("address", ["http://example.com/", "", 'https://x/"\nname: other', "https://a b/"])
 def test_only_an_address_that_slack_takes_is_filled_in(address: str) -> None:
     """Slack sends clicks to https alone, and nothing else finds its way into the manifest."""
-    with pytest.raises(DeployError, match="no address"):
+    with pytest.raises(DeployError, match="not an address"):
         manifest(address)

@@ -41,7 +41,7 @@ def main() -> None:
 
     patient = Config(connect_timeout=60, read_timeout=60, retries={"mode": "standard", "max_attempts": 2})
     # All share one machine and one server; Slack's three seconds are not what is tried here.
-    with mock.patch.object(click, "_POST_SECONDS", 60.0), mock.patch.dict(clients._CONFIGS, {"hurried": patient}):
+    with mock.patch.object(click, "_POST_SECONDS", 60.0), mock.patch.dict(clients._CONFIGS, {"fail_fast": patient}):
         answers.write("ready\n")
         answers.flush()
         sys.stdin.readline()

@@ -10,10 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from shared.secrets import renewed
 from shared.settings import SettingError
 
-from ..slack.webhook import HookSetting, SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
+from ..secrets import HookSetting, renewed
+from ..slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
 
 Channel = Literal["approval", "monitoring"]
 

@@ -15,16 +15,15 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from shared.secrets import secret
 from shared.settings import SettingError
+
+from ..secrets import HookSetting, secret
 
 if TYPE_CHECKING:
     import requests
-
-HookSetting = Literal["approvalHookUrl", "monitoringHookUrl"]
 
 SLACK_HOOKS: Final = "https://hooks.slack.com"
 

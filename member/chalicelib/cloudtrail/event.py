@@ -11,12 +11,12 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard, TypeVar
 
+from shared.domain.place import is_account, is_region
 from shared.wire.fields import Field, FieldError
 
 from .call import Call
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from .call import CallKind, RuleEdit
 
 _T = TypeVar("_T")
-
-_ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_REGION: Final = re.compile(r"[a-z]{2,10}(-[a-z]{2,20}){1,3}-[0-9]{1,2}")
-"""How the regions of all partitions are named, e.g. ``us-gov-west-1``, ``eusc-de-east-1``: it becomes a host name."""
 
 
 class EventError(FieldError):
@@ -89,8 +85,8 @@ def read_head(event: Mapping[str, object], now: datetime) -> Call:
         or soft_text(envelope["id"])
         or _hash(event),
         event_time=_time(detail["eventTime"]) or _time(envelope["time"]) or now,
-        account=_matching(_ACCOUNT, detail["recipientAccountId"], envelope["account"]),
-        region=_matching(_REGION, detail["awsRegion"], envelope["region"]),
+        account=_matching(is_account, detail["recipientAccountId"], envelope["account"]),
+        region=_matching(is_region, detail["awsRegion"], envelope["region"]),
         caller=read_caller(detail["userIdentity"]),
         error_code=error_code,
         group_id=group_id or _group_of_response(detail["responseElements"]),
@@ -214,8 +210,8 @@ def _time(field: Field) -> datetime | None:
         return None
 
 
-def _matching(form: re.Pattern[str], *fields: Field) -> str:
-    return next((text for field in fields if form.fullmatch(text := soft_text(field))), "")
+def _matching(has_form: Callable[[str], bool], *fields: Field) -> str:
+    return next((text for field in fields if has_form(text := soft_text(field))), "")
 
 
 def _hash(event: Mapping[str, object]) -> str:

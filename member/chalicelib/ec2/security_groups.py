@@ -19,7 +19,7 @@ from shared.wire.fields import FieldError
 from .refusal import GROUP_GONE, Ec2Error, Refusal
 
 if TYPE_CHECKING:
-    from shared.aws.clients import Pace
+    from shared.aws.clients import RetryProfile
     from shared.domain.rule import Direction, Rule
 
     from ..rule_set import RuleSet
@@ -66,13 +66,13 @@ class SecurityGroups:
     Args:
         region: e.g. ``eu-west-1``.
         account: 12-digit account; the owner of referenced groups where EC2 does not name one.
-        pace: how calls meet throttling.
+        retries: timeouts and retries of its calls.
     """
 
-    def __init__(self, region: str, account: str, *, pace: Pace = "usual") -> None:
+    def __init__(self, region: str, account: str, *, retries: RetryProfile = "standard") -> None:
         self.region = region
         self.account = account
-        self._client: Any = client("ec2", region, pace=pace)
+        self._client: Any = client("ec2", region, retries=retries)
 
     def rules(self, group_id: str) -> RuleSet:
         """Return all rules of a group, both directions; of a group that is gone, none.

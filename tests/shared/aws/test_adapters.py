@@ -15,13 +15,13 @@ from member.chalicelib.ec2.plan import Authorize, Revoke
 from member.chalicelib.ec2.security_groups import Ec2Error, SecurityGroups, _translated
 from shared.aws import clients
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
-from shared.aws.topics import partition, publish, topic_arn
+from shared.aws.topics import publish, topic_arn
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import DenyMessage, read_message
 from tests.support.faults import Faults
 
 REGION = "eu-west-1"
-PACES: tuple[clients.Pace, ...] = ("usual", "hurried", "steady")
+PROFILES: tuple[clients.RetryProfile, ...] = ("standard", "fail_fast", "adaptive")
 
 
 @pytest.fixture
@@ -67,20 +67,20 @@ def test_items_of_other_writers_can_be_read() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_client_is_made_once_per_service_region_and_patience() -> None:
+def test_a_client_is_made_once_per_service_region_and_retry_profile() -> None:
     """Making one costs more than any call."""
     assert clients.client("ec2", REGION) is clients.client("ec2", REGION)
     assert clients.client("ec2", REGION) is not clients.client("ec2", "us-east-1")
-    hurried = clients.client("sns", REGION, pace="hurried")
-    assert hurried is not clients.client("sns", REGION)
-    assert hurried.meta.config.read_timeout < clients.client("sns", REGION).meta.config.read_timeout
+    fail_fast = clients.client("sns", REGION, retries="fail_fast")
+    assert fail_fast is not clients.client("sns", REGION)
+    assert fail_fast.meta.config.read_timeout < clients.client("sns", REGION).meta.config.read_timeout
 
 
 @pytest.mark.usefixtures("aws")
-def test_only_who_makes_many_calls_slows_down_when_throttled() -> None:
+def test_only_the_adaptive_profile_limits_its_rate() -> None:
     """A revert that held itself to a rate would leave a port open meanwhile."""
-    modes = {pace: clients.client("ec2", REGION, pace=pace).meta.config.retries["mode"] for pace in PACES}
-    assert modes == {"usual": "standard", "hurried": "standard", "steady": "adaptive"}
+    modes = {one: clients.client("ec2", REGION, retries=one).meta.config.retries["mode"] for one in PROFILES}
+    assert modes == {"standard": "standard", "fail_fast": "standard", "adaptive": "adaptive"}
 
 
 @pytest.mark.usefixtures("aws")
@@ -99,11 +99,23 @@ def test_a_client_belongs_to_account_and_endpoint(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("region", "name"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+    ("region", "name"),
+    [
+        ("eu-west-1", "aws"),
+        ("eu-west-99", "aws"),  # younger than botocore's list, but of its pattern
+        ("xx-east-1", "aws"),  # of no pattern
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eu-isoe-west-1", "aws-iso-e"),
+        ("us-isof-south-1", "aws-iso-f"),
+    ],
 )
 def test_a_topics_arn_is_in_its_regions_partition(region: str, name: str) -> None:
-    """The same code runs in China and GovCloud."""
-    assert partition(region) == name
+    """The same code runs in every partition."""
+    assert clients.partition(region) == name
     assert topic_arn("t", account="111111111111", region=region) == f"arn:{name}:sns:{region}:111111111111:t"
 
 

@@ -1,18 +1,24 @@
 """Secret settings: by value, or by reference to SSM Parameter Store or Secrets Manager.
 
 A reference is resolved once per container, and again when its value turns out not to work. Values never appear in
-errors or logs.
+errors or logs. Only the central app has secrets.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, Literal, get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.clients import client
 from shared.settings import SettingError, optional, setting
+
+SIGNING_SECRET: Final = "slackSigningSecret"  # noqa: S105 - the name of a setting
+HookSetting = Literal["approvalHookUrl", "monitoringHookUrl"]
+HOOKS: Final[tuple[HookSetting, ...]] = get_args(HookSetting)
+SECRETS: Final = (SIGNING_SECRET, *HOOKS)
+"""The secrets without which the app does not work; deployment stores, checks and protects exactly these."""
 
 _SSM: Final = "ssm:"
 _SECRETS_MANAGER: Final = "secretsmanager:"
@@ -32,10 +38,10 @@ def secret(name: str) -> str:
             ``secretsmanager:<name or ARN>``.
 
     Raises:
-        SettingError: when it is missing, or what it refers to cannot be read.
+        SettingError: when it is missing, or its reference cannot be read.
     """
     value = setting(name)
-    if not value.startswith((_SSM, _SECRETS_MANAGER)):
+    if not _is_reference(value):
         return value
     if (name, value) not in _resolved:
         _resolved[name, value] = _resolve(name, value)
@@ -43,16 +49,16 @@ def secret(name: str) -> str:
 
 
 def renewed(name: str) -> bool:
-    """Resolve a reference once more, because what it said does not work: the secret may have been rotated since.
+    """Resolve a reference again because its value does not work: the secret may have been rotated since.
 
-    At most once a minute, so that forged requests cannot make a container ask for its secrets all the time. Where the
-    reference cannot be read now, the value from before is kept.
+    At most once a minute, so that forged requests cannot make a container read its secrets all the time. If the
+    reference cannot be read now, the old value is kept.
 
     Returns:
-        Whether the secret is another one now.
+        Whether the secret has changed.
     """
     reference, now = optional(name), time.monotonic()
-    if not reference.startswith((_SSM, _SECRETS_MANAGER)) or now < _not_renewed_before.get(name, now):
+    if not _is_reference(reference) or now < _not_renewed_before.get(name, now):
         return False
     _not_renewed_before[name] = now + _SECONDS_BETWEEN_RENEWALS
     try:
@@ -70,15 +76,19 @@ def forget_secrets() -> None:
     _not_renewed_before.clear()
 
 
+def _is_reference(value: str) -> bool:
+    return value.startswith((_SSM, _SECRETS_MANAGER))
+
+
 def _resolve(name: str, reference: str) -> str:
     here = optional("AWS_REGION") or setting("AWS_DEFAULT_REGION")
     try:
         if reference.startswith(_SSM):
-            found = client("ssm", here).get_parameter(Name=reference.removeprefix(_SSM), WithDecryption=True)
-            value = found["Parameter"]["Value"]
+            parameter = client("ssm", here).get_parameter(Name=reference.removeprefix(_SSM), WithDecryption=True)
+            value = parameter["Parameter"]["Value"]
         else:
-            kept = client("secretsmanager", here).get_secret_value(SecretId=reference.removeprefix(_SECRETS_MANAGER))
-            value = kept.get("SecretString", "")
+            stored = client("secretsmanager", here).get_secret_value(SecretId=reference.removeprefix(_SECRETS_MANAGER))
+            value = stored.get("SecretString", "")
     except (ClientError, BotoCoreError) as error:
         raise SettingError(f"Setting {name} refers to {reference}, which cannot be read: {error}") from error
     text = value.strip()
