@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # names of types alone: a port is closed before rules are looked at
     from shared.domain.caller import Caller
+    from shared.domain.risk_rule import RiskRule
     from shared.domain.rule import Direction
 
 Mode = Literal["enforce", "observe"]
@@ -40,6 +41,7 @@ class Policy:
         people: pairs of (glob over the ARN of a user or session, Slack user id).
         exempt_principals: globs over the ARN of an IAM user, or of the role behind a session.
         exempt_groups: globs over security group ids.
+        rules: what a change needs, by what it would open; the same for every account.
     """
 
     mode: Mode = "enforce"
@@ -55,6 +57,7 @@ class Policy:
     people: tuple[tuple[str, str], ...] = ()
     exempt_principals: tuple[str, ...] = ()
     exempt_groups: tuple[str, ...] = ()
+    rules: tuple[RiskRule, ...] = ()
 
     @property
     def expires_after(self) -> timedelta:

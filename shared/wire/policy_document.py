@@ -14,6 +14,7 @@ from typing import Final
 
 from shared.domain.policy import Policies, Policy
 from shared.wire.fields import Field, FieldError
+from shared.wire.policy_lines import with_line
 
 
 class PolicyError(FieldError):
@@ -44,17 +45,22 @@ def parse_policies(text: str) -> Policies:
     try:
         return _policies(root)
     except FieldError as error:
-        raise PolicyError(error.path, error.problem) from error
+        raise PolicyError(error.path, with_line(text, error.path, error.problem)) from error
 
 
 def _policies(root: Field) -> Policies:
-    general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts"})
+    general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts", "rules"})
     accounts = []
     for account, section in root["accounts"].members():
         if not _ACCOUNT.match(account):
             raise section.error('is no 12-digit account id; write it in quotes: [accounts."222222222222"]')
         accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
-    return Policies(general=general, accounts=tuple(accounts))
+    policies = Policies(general=general, accounts=tuple(accounts))
+    if root["rules"].is_missing:
+        return policies
+    from shared.wire.policy_rules import with_risk_rules  # here: without entries a revert does not wait for it
+
+    return with_risk_rules(policies, root["rules"])
 
 
 def _policy(section: Field, base: Policy, *, known: set[str]) -> Policy:

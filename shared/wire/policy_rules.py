@@ -1,4 +1,4 @@
-"""Reads ``[[rules]]`` of ``policy.toml``; every mistake and every contradiction is named by its key and line.
+"""Reads ``[[rules]]`` of ``policy.toml``; every mistake and every contradiction is named by its key.
 
 An entry that could never do what it says is refused: one with 0 approvals beside ``deny``, one that nobody can satisfy,
 one with 0 approvals for public sources that it does not name.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar, get_args
 
 from shared.domain.exposure import Span
@@ -39,9 +40,25 @@ _REGION: Final = re.compile(r"[a-z0-9*?\[\]!-]+\Z")
 _PRINCIPAL: Final = re.compile(r"(?!arn:[^:]*:sts:)(arn:|\*)\S*\Z")  # sessions are named by their role
 _PRINCIPAL_WORDS: Final = "the ARN of an IAM user or role (no session), or a glob such as arn:aws:iam::*:role/ci-*"
 _SLACK_ID: Final = re.compile(r"[UWS][A-Z0-9]+\Z")
-_HEADER: Final = re.compile(r"\s*\[\[\s*(?:rules|\"rules\"|'rules')\s*\]\]")
-_PATH: Final = re.compile(r"rules\[(\d+)\]")
 _HIGHEST_PORT: Final = 65535
+
+
+def with_risk_rules(policies: Policies, rules: Field) -> Policies:
+    """Return the policies with the entries, which hold for every account.
+
+    Args:
+        policies: what the other keys say.
+        rules: the list below the key ``rules``.
+
+    Raises:
+        FieldError: for a mistake, a contradiction, or an entry that nobody can satisfy.
+    """
+    entries = read_risk_rules(rules)
+    refuse_unsatisfiable(rules, entries, policies)
+    return Policies(
+        general=replace(policies.general, rules=entries),
+        accounts=tuple((account, replace(policy, rules=entries)) for account, policy in policies.accounts),
+    )
 
 
 def read_risk_rules(rules: Field) -> tuple[RiskRule, ...]:
@@ -77,24 +94,6 @@ def refuse_unsatisfiable(rules: Field, entries: Sequence[RiskRule], policies: Po
                     f"{entry.approvals} different people have to approve, but fewer are in both the approvers of this "
                     f"entry and the policy's approvers ({', '.join(policy.approvers)}); lower it, or add approvers"
                 )
-
-
-def line_of(text: str, path: str) -> int | None:
-    """Return the line of ``policy.toml`` where the entry begins that an error's path names.
-
-    Args:
-        text: the whole file.
-        path: e.g. ``rules[1].match.ports[0]``.
-
-    Returns:
-        The line, counted from 1; ``None`` for other paths, and for entries that are not written as ``[[rules]]``.
-    """
-    match = _PATH.match(path)
-    if match is None:
-        return None
-    headers = [number for number, line in enumerate(text.splitlines(), start=1) if _HEADER.match(line)]
-    index = int(match[1])
-    return headers[index] if index < len(headers) else None
 
 
 def _entry(field: Field) -> RiskRule:

@@ -1,4 +1,4 @@
-"""``[[rules]]``: every key is read, and every mistake and contradiction is named by its key and line."""
+"""``[[rules]]``: every key is read, and every mistake and contradiction is named by its key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from shared.domain.networks import range_of
 from shared.domain.policy import Policies, Policy
 from shared.domain.risk_rule import RiskRule
 from shared.wire.fields import Field, FieldError
-from shared.wire.policy_rules import line_of, read_risk_rules, refuse_unsatisfiable
+from shared.wire.policy_document import PolicyError, parse_policies
+from shared.wire.policy_rules import read_risk_rules, refuse_unsatisfiable
 
 WHOLE = """
 [[rules]]
@@ -193,11 +194,22 @@ def test_an_entry_nobody_can_satisfy_is_refused() -> None:
         assert caught.value.path == "rules[0].approvals"
 
 
-def test_the_line_of_an_entry_is_found() -> None:
-    """The header above the mistake; other forms and other keys have none."""
-    text = '# policy\nmode = "enforce"\n[[rules]]\napprovals = 2\n  [[ "rules" ]]\n[["rules"]]\n'
-    assert line_of(text, "rules[0].approvals") == 3
-    assert line_of(text, "rules[1]") == 5
-    assert line_of(text, "rules[2].match.ports[0]") == 6
-    assert line_of(text, "rules[3]") is None
-    assert line_of(text, "mode") is None
+def test_entries_hold_for_every_account() -> None:
+    """An account's section cannot change them."""
+    text = WHOLE + '[accounts."222222222222"]\nmode = "observe"\n'
+    policies = parse_policies(text)
+    assert policies.general.rules == read(WHOLE)
+    assert policies.for_account("222222222222").rules == read(WHOLE)
+    assert policies.for_account("222222222222").mode == "observe"
+    with pytest.raises(PolicyError, match=r"^accounts.222222222222.rules: is not a policy key"):
+        parse_policies('[[accounts."222222222222".rules]]')
+
+
+def test_a_policy_with_a_contradiction_names_key_and_line() -> None:
+    """What ``check`` says; at run time the built-in policy holds, which is stricter."""
+    with pytest.raises(PolicyError, match=r"^rules\[1\]\.approvals: 0 approvals and deny .* \(line 8\)$"):
+        parse_policies(
+            'mode = "enforce"\n\n[[rules]]\nmax_hours = 4\n[[rules]]\n# never\ndeny = "No."\napprovals = 0\n'
+        )
+    with pytest.raises(PolicyError, match=r"^rules\[0\]\.approvals: .*lower it, or add approvers \(line 3\)$"):
+        parse_policies('approvers = ["U1"]\n[[rules]]\napprovals = 2\n')
