@@ -140,17 +140,20 @@ def concerns(entry: RiskRule, facts: RequestFacts) -> bool:
 
     What is unknown concerns every entry but the lenient ones.
     """
-    named = (
-        (entry.accounts, facts.account),
-        (entry.regions, facts.region),
-        (entry.groups, facts.group_id),
-        (entry.principals, facts.principal_arn),
+    return (
+        _names(entry, entry.accounts, facts.account)
+        and _names(entry, entry.regions, facts.region)
+        and _names(entry, entry.groups, facts.group_id)
+        and _names(entry, entry.principals, facts.principal_arn)
     )
-    return all(
-        any(fnmatchcase(value, pattern) for pattern in patterns) if value else not entry.is_lenient
-        for patterns, value in named
-        if patterns
-    )
+
+
+def _names(entry: RiskRule, patterns: tuple[str, ...], value: str) -> bool:
+    if not patterns:
+        return True
+    if not value:
+        return not entry.is_lenient
+    return any(fnmatchcase(value, pattern) for pattern in patterns)
 
 
 def overlaps(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposure) -> bool:

@@ -1,5 +1,7 @@
 """The command line of the policy: ``python -m shared.policy check [FILE [EVENT ...]] [--event EVENT ...]``.
 
+The verb ``replay`` stands in ``shared.policy.replay_command``.
+
 It reads files and writes to standard output; what it says comes from ``shared.policy.explanation``.
 """
 
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 from member.chalicelib.cloudtrail.event import ACTIONS, EventError
 from shared.domain.policy import Policies, Policy
+from shared.policy import replay_command
 from shared.policy.explanation import explain, session_of_role, to_json
 from shared.policy.loading import POLICY_FILE_SETTING, VENDORED_POLICY_FILE, PolicyFileError, read_policy_file
 from shared.settings import optional
@@ -54,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when everything is fine, 1 for an invalid policy or an event that cannot be read. (Wrong usage exits with 2.)
     """
     options = _options(arguments)
+    if "run" in options:
+        return int(options.run(options))
     file = options.file or Path(optional(POLICY_FILE_SETTING) or VENDORED_POLICY_FILE)
     report = _check(file, [*options.events, *options.event], options.own_role or "")
     if options.json:
@@ -66,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m shared.policy", description="Check the policy file.")
-    verbs = parser.add_subparsers(required=True, metavar="check")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
     check = verbs.add_parser(
         "check",
         help="validate a policy file, and say what it would do with CloudTrail events",
@@ -97,6 +102,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="role of the member app: its own calls are ignored",
     )
     check.add_argument("--json", action="store_true", help="write JSON instead of sentences")
+    replay_command.add_parser(verbs, _own_role)
     return parser.parse_args(arguments)
 
 
