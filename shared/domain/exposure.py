@@ -45,6 +45,11 @@ def spans_meet(one: Span, other: Span) -> bool:
     return one.first <= other.last and other.first <= one.last
 
 
+def spans_touch(one: Span, other: Span) -> bool:
+    """Say whether two port ranges meet or follow each other without a gap."""
+    return one.first <= other.last + 1 and other.first <= one.last + 1
+
+
 def exposure(reaches: Collection[Reach]) -> Exposure:
     """Return at which ports the internet is let in (or may be reached) by all of these together."""
     exposed: dict[tuple[Direction, str, int], tuple[Span, ...]] = {}
@@ -62,7 +67,7 @@ def _exposed_spans(reaches: Collection[Reach], version: int) -> Iterator[Span]:
     # Which ranges reach a port changes at the ends of port ranges only.
     starts = sorted({reach.span.first for reach in reaches} | {reach.span.last + 1 for reach in reaches})
     for start, following in itertools.pairwise(starts):
-        here = [reach.range for reach in reaches if reach.span.first <= start <= reach.span.last]
+        here = {reach.range for reach in reaches if reach.span.first <= start <= reach.span.last}
         if is_internet(here, version):
             yield Span(start, following - 1)
 

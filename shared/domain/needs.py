@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.domain.change import Change
-from shared.domain.exposure import Exposure, Reach, exposure
-from shared.domain.networks import Range, touches
+from shared.domain.exposure import Exposure, Reach, exposure, spans_touch
+from shared.domain.networks import touches
 from shared.domain.risk_rule import (
     Opening,
     RequestFacts,
@@ -222,15 +222,11 @@ def _adjoin(one: Opening, other: Opening) -> bool:
     first, second = one.rule, other.rule
     if (one.kind, first.direction, first.protocol) != (other.kind, second.direction, second.protocol):
         return False
-    if not touches(_as_range(one), _as_range(other)):
+    if not spans_touch(one.span, other.span):
         return False
     if one.range is None or other.range is None:
         return first.source == second.source
     return touches(one.range, other.range)
-
-
-def _as_range(opening: Opening) -> Range:
-    return Range(0, opening.span.first, opening.span.last)
 
 
 def _needs_of(matched: Sequence[tuple[RiskRule, Opening]], *, is_zero: bool) -> Needs:

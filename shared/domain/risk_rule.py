@@ -84,7 +84,7 @@ class RequestFacts:
         region: e.g. ``eu-west-1``.
         group_id: the changed group; empty when unknown.
         principal_arn: the IAM user, or the role behind a session; empty when unknown.
-        change: what approval would apply; ``None`` when the values cannot be read.
+        change: what approval would apply, with the directions of edited rules; ``None`` when values cannot be read.
         aws_prefix_lists: ids of the prefix lists that AWS owns, as far as known.
     """
 

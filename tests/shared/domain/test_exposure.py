@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.exposure import EVERY_PORT, Exposure, Reach, Span, exposure, is_exposed, spans_meet
+from shared.domain.exposure import EVERY_PORT, Exposure, Reach, Span, exposure, is_exposed, spans_meet, spans_touch
 from shared.domain.networks import range_of
 from shared.domain.rule import Direction
 
@@ -72,3 +72,11 @@ def test_port_ranges_meet_at_their_ends() -> None:
     assert spans_meet(Span(20, 22), Span(22, 25))
     assert not spans_meet(Span(20, 22), Span(23, 25))
     assert not spans_meet(Span(23, 25), Span(20, 22))
+
+
+def test_port_ranges_touch_without_a_gap() -> None:
+    """In either order."""
+    assert spans_touch(Span(20, 22), Span(23, 25))
+    assert spans_touch(Span(23, 25), Span(20, 22))
+    assert not spans_touch(Span(20, 22), Span(24, 25))
+    assert not spans_touch(Span(24, 25), Span(20, 22))
