@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.domain.caller import Caller, is_person
 
 if TYPE_CHECKING:  # only for type checking: added rules are revoked before the modules about rules are loaded
+    from shared.domain.risk_rule import RiskRule
     from shared.domain.rule import Direction
 
 Mode = Literal["enforce", "observe"]
@@ -45,6 +46,7 @@ class Policy:
             service-linked roles may change rules; what they change is reported.
         problem: why the policy file cannot be used; empty when it can. While there is a problem nobody may decide
             (:func:`may_decide`) and snapshots change nothing.
+        rules: what a change needs, by what it would open; the same for every account.
     """
 
     mode: Mode = "enforce"
@@ -62,6 +64,7 @@ class Policy:
     exempt_groups: tuple[str, ...] = ()
     exempt_service_linked_roles: tuple[str, ...] = ("*",)
     problem: str = ""
+    rules: tuple[RiskRule, ...] = ()
 
     @property
     def expires_after(self) -> timedelta:

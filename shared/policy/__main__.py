@@ -1,7 +1,7 @@
 """The command line of the policy: ``python -m shared.policy check [FILE [EVENT ...]]`` and ``… explain EVENT ...``.
 
 It reads files and writes to standard output; what it says comes from ``shared.policy.checks``, ``.summary`` and
-``.explanation``.
+``.explanation``. The verb ``replay`` is ``shared.policy.replay_command``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.domain.policy import Policies
+from shared.policy import replay_command
 from shared.policy.checks import Finding, find_mistakes
 from shared.policy.event_files import EventFileError, read_events
 from shared.policy.explanation import explain, session_of_role, to_json
-from shared.policy.lines import line_of
 from shared.policy.loading import PolicyFileError, policy_file, read_policy_text
 from shared.policy.summary import summary
 from shared.wire.fields import FieldError
 from shared.wire.policy_document import PolicyError, parse_policies
+from shared.wire.policy_lines import line_of
 
 _FINE: Final = 0
 _INVALID: Final = 1
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         that cannot be read. (Wrong usage exits with 2.)
     """
     options = _options(arguments)
+    if "replay" in options:
+        return int(options.replay(options))
     report: Report = options.run(options)
     if options.json:
         print(json.dumps({"policy": report.policy, "events": report.events}, indent=2, ensure_ascii=False))
@@ -71,7 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m shared.policy", description="Check a policy file, and explain what it would do."
     )
-    verbs = parser.add_subparsers(required=True, metavar="check|explain")
+    verbs = parser.add_subparsers(required=True, metavar="check|explain|replay")
     check = _verb(
         verbs,
         "check",
@@ -85,6 +88,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     explanation = _verb(verbs, "explain", _explain, "Say what a policy would do with CloudTrail events, and why.")
     explanation.add_argument("events", nargs="+", type=Path, metavar="EVENT", help=_EVENT_HELP)
     explanation.add_argument("--policy", type=Path, metavar="FILE", help=_POLICY_HELP)
+    replay_command.add_parser(verbs, _own_role)
     return parser.parse_args(arguments)
 
 

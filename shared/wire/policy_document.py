@@ -14,6 +14,7 @@ from typing import Final
 
 from shared.domain.policy import Policies, Policy
 from shared.wire.fields import Field, FieldError
+from shared.wire.policy_lines import with_line
 
 
 class PolicyError(FieldError):
@@ -51,7 +52,7 @@ def parse_policies(text: str) -> Policies:
     try:
         return _policies(root)
     except FieldError as error:
-        raise PolicyError(error.path, error.problem) from error
+        raise PolicyError(error.path, with_line(text, error.path, error.problem)) from error
 
 
 def _policies(root: Field) -> Policies:

@@ -32,7 +32,6 @@ from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.rule import RuleError, canonical_protocol, cidr, make_rule
 from shared.policy.checks import find_mistakes
-from shared.policy.lines import line_of
 from shared.policy.loading import VENDORED_POLICY_FILE
 from shared.policy.summary import summary
 from shared.wire.compression import from_bytes, from_text
@@ -48,6 +47,7 @@ from shared.wire.messages import (
     write_message,
 )
 from shared.wire.policy_document import PolicyError, parse_policies
+from shared.wire.policy_lines import line_of
 from tests.attack.fuzzing import Record, anything, fuzz, mutated, written
 from tests.shared.slack.examples import make_record
 from tests.support import events

@@ -49,3 +49,9 @@ def _has(value: object, path: str) -> bool:
     # Keys have dots themselves, as ARNs do.
     ends = (len(key) for key in value if path.startswith(key) and path[len(key) : len(key) + 1] in ("", ".", "["))
     return any(_has(value[path[:end]], path[end:].removeprefix(".")) for end in ends)
+
+
+def with_line(text: str, path: str, problem: str) -> str:
+    """Return the problem with the line it is on, where that can be found."""
+    line = line_of(text, path)
+    return problem if line is None else f"{problem} (line {line})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.policy.lines import line_of
+from shared.wire.policy_lines import line_of
 
 TEXT = """\
 # a comment with mode = "x"

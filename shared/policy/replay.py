@@ -1,0 +1,235 @@
+"""Plays recorded calls through a policy, offline, and counts what would have been asked, of whom, and why.
+
+It keeps what a trail says of each group, so that edits have old values and approved ranges count. What was made is
+taken as approved, since the trail shows that it stayed. Times are those of the calls; at central they arrive a few
+seconds later.
+
+Memory is bounded by the numbers of callers, accounts and days, and by fixed numbers of groups and repeated changes.
+
+What does not belong here: files (``shared.policy.trail_files``), and the report (``shared.policy.replay_report``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from member.chalicelib.cloudtrail.event import ACTIONS, EventError, read_head, read_rules
+from member.chalicelib.decision import Decision, decide, denied_at_once
+from shared.domain.caller import Caller, is_session_of
+from shared.domain.needs import Needs, needs
+from shared.domain.risk_rule import RequestFacts
+from shared.policy.replayed_groups import ReplayedGroups
+
+if TYPE_CHECKING:
+    from member.chalicelib.cloudtrail.call import Call
+    from shared.domain.change import Change
+    from shared.domain.policy import Policies, Policy
+
+MOST_IN_BATCH: Final = 60
+LONGEST_BATCH: Final = timedelta(minutes=2)
+_REMEMBERED: Final = 100_000
+_IDENTITY_CENTER: Final = ":role/aws-reserved/sso.amazonaws.com/"
+
+Where = tuple[str, str, str]
+"""Requester, account and region."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Calls that follow each other, which are asked as one question."""
+
+    first: datetime
+    last: datetime
+    calls: int = 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted; ``shared.policy.replay_report`` says it in words.
+
+    Attributes:
+        records: records read, of whatever service.
+        calls: security group calls among them.
+        duplicates: calls that were read before, e.g. from a second trail.
+        unreadable: calls whose event cannot be read.
+        unknown_values: calls that were judged without values.
+        first: when the first call was made.
+        last: when the last one was made.
+        verbs: calls by what the member account would have done.
+        asked: calls that people would have been asked about.
+        let_through: calls allowed at once, with 0 approvals.
+        denied: calls denied by policy.
+        questions: questions by requester, account and region; a batch is one.
+        days: questions by day, ``2026-10-01``.
+        approvals: calls that were asked, by how many approvals they need.
+        largest_batch: calls in the largest batch.
+        callers: calls that were asked, by requester.
+        principals: the ARN that policy judges of each requester.
+        entries: by entry of ``[[rules]]``, calls it ``caught``, ``let through``, ``denied`` or ``observed``.
+        repeats: the same change made again by the same requester, by requester.
+    """
+
+    records: int = 0
+    calls: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+    unknown_values: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    verbs: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+    let_through: int = 0
+    denied: int = 0
+    questions: Counter[Where] = field(default_factory=Counter)
+    days: Counter[str] = field(default_factory=Counter)
+    approvals: Counter[int] = field(default_factory=Counter)
+    largest_batch: int = 0
+    callers: Counter[str] = field(default_factory=Counter)
+    principals: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Counter[str]] = field(default_factory=dict)
+    repeats: Counter[str] = field(default_factory=Counter)
+
+
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+"""The time of a record that has none."""
+
+
+class Replay:
+    """A policy and all that it would have said so far."""
+
+    def __init__(self, policies: Policies, *, gather_seconds: float, own_session: str = "") -> None:
+        """Begin without having seen anything.
+
+        Args:
+            policies: what holds.
+            gather_seconds: how long after a call the next one still joins its batch; 0: every call is asked alone.
+            own_session: ARN of a session of the product's own role; empty: no call is the product's own.
+        """
+        self.tally = Tally(entries={entry.place: Counter() for entry in policies.general.rules})
+        self._policies = policies
+        self._gather = timedelta(seconds=gather_seconds)
+        self._own_session = own_session
+        self._groups = ReplayedGroups()
+        self._batches: dict[Where, Batch] = {}
+        self._seen: OrderedDict[object, None] = OrderedDict()
+        self._made: OrderedDict[object, None] = OrderedDict()
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Judge one record; everything but security group calls is only counted."""
+        self.tally.records += 1
+        if record.get("eventName") not in ACTIONS:
+            return
+        self.tally.calls += 1
+        event = {"detail": record}
+        try:
+            head = read_head(event, _NO_TIME)
+        except EventError:
+            self.tally.unreadable += 1
+            return
+        if _is_known(self._seen, (head.account, head.region, head.request_id)):
+            self.tally.duplicates += 1
+            return
+        self._count_time(head.event_time)
+        policy = self._policies.for_account(head.account)
+        decision = decide(policy, head, is_own=is_session_of(head.caller, self._own_session))
+        self.tally.verbs[decision.verb] += 1
+        if decision.verb != "ignore":
+            self._judge(policy, decision, *self._values(event, head))
+
+    def _values(self, event: Mapping[str, Any], head: Call) -> tuple[Call, Change | None]:
+        call = read_rules(event, head)
+        return call, None if call.unreadable else self._groups.change(call)
+
+    def _judge(self, policy: Policy, decision: Decision, call: Call, change: Change | None) -> None:
+        if change is None:
+            self.tally.unknown_values += 1
+        needed = Needs() if decision.verb == "allow" else self._needs(policy, call, change)
+        is_denied = False
+        if decision.verb == "revert":
+            is_denied = bool(needed.deny or denied_at_once(policy, () if change is None else change.added))
+            self._count_reverted(call, change, needed, is_denied=is_denied)
+        elif decision.verb == "report":
+            self._count_entries(needed, "observed")
+        if change is not None and not is_denied:
+            self._groups.apply(call, change)
+
+    def _needs(self, policy: Policy, call: Call, change: Change | None) -> Needs:
+        facts = RequestFacts(
+            account=call.account,
+            region=call.region,
+            group_id=call.group_id,
+            principal_arn=call.caller.principal_arn,
+            change=change,
+        )
+        return needs(policy.rules, facts, self._groups.rules(call))
+
+    def _count_reverted(self, call: Call, change: Change | None, needed: Needs, *, is_denied: bool) -> None:
+        if is_denied:
+            self.tally.denied += 1
+            self._count_entries(needed, "denied" if needed.deny else "caught")
+        elif needed.approvals == 0:
+            self.tally.let_through += 1
+            self._count_entries(needed, "let through")
+        else:
+            self._count_entries(needed, "caught")
+            self._ask(call, change, needed)
+
+    def _ask(self, call: Call, change: Change | None, needed: Needs) -> None:
+        requester = requester_of(call.caller)
+        self.tally.asked += 1
+        self.tally.approvals[needed.approvals] += 1
+        self.tally.callers[requester] += 1
+        self.tally.principals[requester] = call.caller.principal_arn
+        if self._begins_batch((requester, call.account, call.region), call.event_time):
+            self.tally.questions[requester, call.account, call.region] += 1
+            self.tally.days[call.event_time.date().isoformat()] += 1
+        if change is not None and not change.is_empty:
+            made = (requester, call.account, call.region, call.group_id, hash(change))
+            self.tally.repeats[requester] += _is_known(self._made, made)
+
+    def _begins_batch(self, where: Where, at: datetime) -> bool:
+        """Say whether a call begins a new batch, which is one question."""
+        batch = self._batches.get(where)
+        joins = (
+            batch is not None
+            and bool(self._gather)
+            and at - batch.last <= self._gather
+            and at - batch.first <= LONGEST_BATCH
+            and batch.calls < MOST_IN_BATCH
+        )
+        if batch is not None and joins:
+            batch.calls += 1
+            batch.last = max(batch.last, at)
+        else:
+            batch = self._batches[where] = Batch(first=at, last=at)
+        self.tally.largest_batch = max(self.tally.largest_batch, batch.calls)
+        return not joins
+
+    def _count_entries(self, needed: Needs, what: str) -> None:
+        for match in needed.matches:
+            self.tally.entries[match.place][what] += 1
+
+    def _count_time(self, at: datetime) -> None:
+        self.tally.first = at if self.tally.first is None else min(self.tally.first, at)
+        self.tally.last = at if self.tally.last is None else max(self.tally.last, at)
+
+
+def requester_of(caller: Caller) -> str:
+    """Return who is asked about as one: the role or user; of IAM Identity Center, the person's session."""
+    if _IDENTITY_CENTER in caller.principal_arn:
+        return caller.arn
+    return caller.principal_arn or caller.name
+
+
+def _is_known(remembered: OrderedDict[object, None], key: object) -> bool:
+    """Say whether a key was met before, and remember it; the oldest of too many are forgotten."""
+    is_known = key in remembered
+    remembered[key] = None
+    remembered.move_to_end(key)
+    if len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)
+    return is_known
