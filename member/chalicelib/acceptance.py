@@ -19,7 +19,7 @@ from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .rule_set import RuleSet
-from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall
+from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_tags_seen
 
 
 def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> None:
@@ -53,7 +53,9 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
     if state.baseline is not None:
         fresh = state.baseline
         saved = here.table.update(
-            call.group_id, lambda stored: accept_call(stored or fresh, call, live), known=known.baseline
+            call.group_id,
+            lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
+            known=known.baseline,
         )
         _restore(here, call, saved, groups)
     if not reports:

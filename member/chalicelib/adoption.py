@@ -30,9 +30,13 @@ def is_damaged(region: Region) -> str:
     """Return why nobody can say whether the region was adopted, ``""`` when that is known."""
     if region.damaged:
         return region.damaged
-    if region.adoption is None and region.baselines:
+    if region.adoption is None and any(_is_adopted(one) for one in region.baselines.values()):
         return f"region#{region.name} is missing, although baselines of its groups are stored"
     return ""
+
+
+def _is_adopted(baseline: Baseline | FieldError) -> bool:
+    return isinstance(baseline, FieldError) or bool(baseline.adopted)
 
 
 def adopt_region(here: Context, region: Region, policy: Policy) -> Adoption:

@@ -29,12 +29,11 @@ from .context import Context
 from .converge import Converged, converge, deleted_references, wrong_rules
 from .decision import Decision, denied_at_once
 from .ec2.refusal import GROUP_GONE, Ec2Error, Refusal
-from .ec2.revoke_by_id import revoke_one_by_one
+from .ec2.revoke_by_id import Attempt, revoke_one_by_one
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .publishing import STATE_ERRORS
 from .region import groups_that_differ
-from .revert import Attempt
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,

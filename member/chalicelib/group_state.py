@@ -20,7 +20,8 @@ class GroupState:
     """What is known of a group.
 
     Attributes:
-        baseline: its approved rules; ``None`` when nobody knows them.
+        baseline: its approved rules; ``None`` when nobody can know them. One without a direction, before the region is
+            adopted, only remembers what was added without approval.
         is_ours: the group belongs to this account; a shared VPC shows groups of others.
     """
 
@@ -47,8 +48,10 @@ def baseline_of(here: Context, known: Known, groups: SecurityGroups, group_id: s
     if facts is not None and here.account and facts.owner != here.account:
         return GroupState(baseline=None, is_ours=False)
     adoption = known.adoption
-    if adoption is None or not adoption.adopted or facts is None or group_id in adoption.not_stored:
+    if facts is None or (adoption is not None and group_id in adoption.not_stored):
         return GroupState(baseline=None)
+    if adoption is None or not adoption.adopted:
+        return GroupState(baseline=Baseline(region=here.region, group_id=group_id, group_name=facts.name))
     return GroupState(
         baseline=start(
             region=here.region,

@@ -68,7 +68,7 @@ class Region:
                     directions=adoption.directions,
                     live=live,
                 )
-            if known is not None:
+            if known is not None and known.adopted:
                 yield Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now), known
 
 

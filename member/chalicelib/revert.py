@@ -7,7 +7,7 @@ or written. Everything after that is in ``follow_up``, which is therefore import
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.policy.loading import load_policies
@@ -16,30 +16,13 @@ from shared.telemetry import logger
 from . import context
 from .cloudtrail.event import created_rule_ids, read_head, reason_to_ignore
 from .decision import decide
-from .ec2.refusal import Ec2Error, Refusal
-from .ec2.revoke_by_id import revoke_by_id
+from .ec2.refusal import Ec2Error
+from .ec2.revoke_by_id import Attempt, revoke_by_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from .cloudtrail.call import Call
     from .context import Context
     from .ec2.security_groups import SecurityGroups
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What came of revoking rules by their ids.
-
-    Attributes:
-        rule_ids: the ids that the event has; none where it does not have them all.
-        refusal: why EC2 refused; usually because the rules are gone.
-        revoked_at: when they were revoked; ``None`` where they were not.
-    """
-
-    rule_ids: tuple[str, ...] = ()
-    refusal: Refusal | None = None
-    revoked_at: datetime | None = None
 
 
 def on_change(here: Context, event: Mapping[str, Any]) -> None:

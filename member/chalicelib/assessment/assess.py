@@ -71,8 +71,11 @@ def assess(call: Call, baseline: Baseline | None, live: RuleSet, directions: Ite
     elif call.kind == "remove":
         found = _assess_removed(call, known, live)
     else:
-        found = _of_edits(assess_edits(call, known, live, guarded), is_whole=known is not None or not call.omitted)
-    if call.omitted and call.resulting is None and known is not None:
+        found = _of_edits(
+            assess_edits(call, known, live, guarded),
+            is_whole=not call.omitted or (known is not None and bool(known.adopted)),
+        )
+    if call.omitted and call.resulting is None and known is not None and known.adopted:
         return _with_whole_group(found, known, live, guarded)
     return found
 
@@ -179,6 +182,7 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
     known = _known(baseline, call.direction)
     gone = [with_owner(rule, call.account, live) for rule in _made(call)]
     if known is None:
+        gone = [rule for rule in gone if baseline is None or not baseline.has_heard_of(rule.rule_id)]
         if call.resulting is None and (call.omitted or call.rule_ids or not gone):
             missing = tuple(rule for rule in gone if live.like(rule) is None)
             return Assessment(
@@ -189,7 +193,9 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
                 is_unknown=True,
             )
         # Events without EC2's answer are old ones; what such a call names is taken for what it removed.
-        return Assessment(change=make_change(removed=gone), undo=_converged(gone, (), live))
+        return Assessment(
+            change=make_change(removed=gone), undo=_converged(gone, (), live), reason="" if gone else _NOT_APPROVED
+        )
     by_ids = [known.by_id(rule.rule_id) or known.like(rule) for rule in gone]
     if call.resulting is None:
         by_ids += known.by_ids(call.rule_ids)

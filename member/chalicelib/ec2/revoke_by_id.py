@@ -5,14 +5,32 @@ What does not belong here: everything that needs to know what the rules say (``e
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .refusal import GROUP_GONE, Ec2Error, Refusal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared.domain.rule import Direction
 
     from .security_groups import SecurityGroups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of revoking rules by their ids.
+
+    Attributes:
+        rule_ids: the ids that the event has; none where it does not have them all.
+        refusal: why EC2 refused; usually because the rules are gone.
+        revoked_at: when they were revoked; ``None`` where they were not.
+    """
+
+    rule_ids: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    revoked_at: datetime | None = None
 
 
 def revoke_by_id(

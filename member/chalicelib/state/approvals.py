@@ -223,6 +223,11 @@ class Editor:
             if owner == index or not is_missing:
                 self._own(now.rule_id, index)
 
+    def reject(self, rule: Rule, at: Moment) -> None:
+        """Remember the id of a rule that was added without approval, so that its removal does not restore it."""
+        if rule.rule_id and rule.rule_id not in self._by_id:
+            self._append(_removed(rule.rule_id, None, at))
+
     def drop_adopted(self, rule_ids: Iterable[str | None], rules: Iterable[Rule]) -> None:
         """Drop what counts as approved only because it was there when the region was adopted.
 
@@ -230,8 +235,11 @@ class Editor:
             rule_ids: drop those with these ids.
             rules: drop those in these places.
         """
-        indexes = {self._by_id.get(rule_id or "", -1) for rule_id in rule_ids} | {self._held(rule) for rule in rules}
-        self.forget(index for index in indexes if index >= 0 and self._entries[index].is_adopted)
+        indexes = {self._by_id.get(rule_id or "", -1) for rule_id in rule_ids}
+        # An id that a rule got later is not the one it was adopted with: somebody made an approved rule again.
+        first = {index for index in indexes if index >= 0 and self._entries[index].ids[0] in set(rule_ids)}
+        places = {self._held(rule) for rule in rules}
+        self.forget(index for index in first | places if index >= 0 and self._entries[index].is_adopted)
 
     def result(self) -> Approvals:
         """Return what is approved now; the oldest removed rules are forgotten where there are too many."""

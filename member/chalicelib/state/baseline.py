@@ -117,6 +117,14 @@ class Baseline:
         """Return the approved rule in the place of ``rule``; see :meth:`RuleSet.like`."""
         return self.rules.like(rule)
 
+    def knows_since(self, direction: Direction, event_time: datetime) -> bool:
+        """True when it was known which rules of this direction are approved, at the time of a call."""
+        return self.knows(direction) and not self.is_adopted_after(direction, event_time)
+
+    def has_heard_of(self, rule_id: str | None) -> bool:
+        """True for the id of a rule that is or was approved, or whose addition was not."""
+        return bool(rule_id) and any(rule_id in one.ids for one in self.approvals.entries)
+
     def is_adopted_after(self, direction: Direction, event_time: datetime, *, surely: bool = False) -> bool:
         """True when a call may have been made before the direction was adopted.
 
@@ -231,15 +239,16 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
     else:
         _accept_edits(editor, baseline, call, live, edited)
     made = call.resulting or () if call.kind == "add" else ()
-    tags = {**dict(baseline.tags), **{rule.identity: own_tags(rule.tags) for rule in made if rule.tags}}
-    return replace(baseline, approvals=editor.result(), tags=tuple(sorted(tags.items())))
+    tags = {**dict(baseline.tags), **{rule.identity: own_tags(rule.tags) for rule in made}}
+    kept = tuple(sorted((identity, some) for identity, some in tags.items() if some))
+    return replace(baseline, approvals=editor.result(), tags=kept)
 
 
 def _had_gone(baseline: Baseline, rule: Rule, call: Call) -> bool:
     """True for a rule made before its region was adopted and not there then: it had been removed before."""
     if not baseline.is_adopted_after(rule.direction, call.event_time, surely=True):
         return False
-    return not any(rule.rule_id in one.ids for one in baseline.approvals.entries if rule.rule_id)
+    return not baseline.has_heard_of(rule.rule_id)
 
 
 def _accept_edits(editor: Editor, baseline: Baseline, call: Call, live: RuleSet, at: tuple[datetime, int]) -> None:
@@ -286,13 +295,15 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     """Return the baseline without what a call that is not allowed had brought into it when its region was adopted.
 
     What it added or edited leaves the baseline, whenever it was made; what it removed counts as approved, so that its
-    removal is reverted and asked about.
+    removal is reverted and asked about, unless its own addition has been heard of.
     """
     editor = Editor(baseline.approvals, live)
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
-        old = [one for one in made if one.rule_id is None and baseline.is_adopted_after(one.direction, call.event_time)]
-        editor.drop_adopted([one.rule_id for one in made], old)
+        old = [one for one in made if not baseline.knows_since(one.direction, call.event_time)]
+        editor.drop_adopted([one.rule_id for one in made], [one for one in old if one.rule_id is None])
+        for rule in old:
+            editor.reject(rule, moment(call.event_time, REMOVED))
     elif call.kind == "modify":
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
         editor.drop_adopted([edit.rule_id for edit in adopted], ())
@@ -313,9 +324,8 @@ def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: 
 
 
 def _was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
-    is_known = any(rule.rule_id in one.ids for one in baseline.approvals.entries if rule.rule_id)
     is_older = baseline.knows(rule.direction) and baseline.is_adopted_after(rule.direction, call.event_time)
-    return is_older and not is_known and baseline.like(rule) is None
+    return is_older and not baseline.has_heard_of(rule.rule_id) and baseline.like(rule) is None
 
 
 def with_ids_seen(baseline: Baseline, live: RuleSet) -> Baseline:
