@@ -103,14 +103,10 @@ class Deliveries:
         listeners = self._wiring.listeners(event)
         lost = self._faults.loses_event()
         sent = CloudTrailSent(
-            event_id=event["detail"]["eventID"],
             request_id=call.request_id,
             action=call.request.action,
             account=event["account"],
             region=event["region"],
-            caller=call.caller.arn,
-            group=cloudtrail.group_of(call),
-            error=call.error_code,
             fate="lost" if lost else "delivered" if listeners else "matched nothing",
             about=about,
         )
@@ -133,9 +129,6 @@ class Deliveries:
         self._timeline.add(
             MessagePublished(
                 topic=topic,
-                caller=call.caller.arn,
-                message_id=message_id,
-                subject=call.request.parameters.get("Subject", ""),
                 size_bytes=len(call.request.parameters.get("Message", "").encode()),
                 deliveries=len(subscribers),
                 about=about,
@@ -188,7 +181,9 @@ def _named_by(call: ApiCall) -> str:
         message = read_message(call.request.parameters.get("Message", ""))
     except MessageError:
         return ""
-    return message.request.request_id if isinstance(message, RequestMessage) else message.request_id
+    return (
+        message.request.request_id if isinstance(message, RequestMessage) else str(getattr(message, "request_id", ""))
+    )
 
 
 def _api_called(call: ApiCall, function: str, about: str) -> ApiCalled:

@@ -107,15 +107,5 @@ def user_identity(caller: Caller) -> dict[str, Any]:
     return identity
 
 
-def group_of(call: ApiCall) -> str:
-    """Name the security group that a call is about: its id where the call or its answer says, else its name."""
-    parameters = call.request.parameters
-    if parameters.get("GroupId"):
-        return parameters["GroupId"]
-    if call.request.action == "CreateSecurityGroup" and not call.error_code:
-        return str(response_elements(call.request.action, call.body).get("groupId", ""))
-    return parameters.get("GroupName", "")
-
-
 def _seconds(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -99,7 +99,7 @@ class Clicker:
             "type": "message",
             "message_ts": message.ts,
             "channel_id": channel.id,
-            "is_ephemeral": bool(message.whispered_to),
+            "is_ephemeral": bool(message.visible_to),
         }
         if attachment_id is not None:
             container |= {"type": "message_attachment", "attachment_id": attachment_id, "is_app_unfurl": False}

@@ -94,7 +94,7 @@ class SlackServer:
         elif payload.get("response_type") == "in_channel":
             self._workspace.post(target.channel, payload)
         else:
-            self._workspace.whisper(target.channel, target.user, payload, answers=target.message_ts)
+            self._workspace.post_ephemeral(target.channel, target.user, payload, answers=target.message_ts)
         return Response(json.dumps({"ok": True}), 200, content_type="application/json")
 
     def _failed(self, channel: str) -> Response | None:

@@ -74,5 +74,5 @@ def _shown(message: Message) -> Json:
         "blocks": message.blocks,
         "attachments": message.attachments,
         "threadTs": message.thread_ts,
-        "ephemeral": bool(message.whispered_to),
+        "ephemeral": bool(message.visible_to),
     }

@@ -53,7 +53,7 @@ function forgetRules() {
 function show(newer) {
   groups = newer;
   const mode = accounts.find((one) => one.id === account.value).mode;
-  const words = mode === "observe" ? "observe: changes are reported, nothing is taken back" : "enforce: changes are taken back";
+  const words = mode === "observe" ? "observe: changes are reported, not reverted" : "enforce: changes are reverted";
   find("#mode").textContent = words;
   if (!groups.some((group) => group.id === open)) {
     open = groups[0]?.id ?? "";
