@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES = 5
 CLICKS = 100
-CHANGES = 200 if os.environ.get("THOROUGH") else 60
+CHANGES = 200 if os.environ.get("THOROUGH") else 40
 GROUPS = 20
 PEOPLE = tuple(SlackUser(id=f"U0PERSON{n:03}", username=f"p{n}", name=f"P{n}", is_approver=True) for n in range(CLICKS))
 
