@@ -11,40 +11,15 @@ import os
 import socket
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sandbox.declarations import declared_by
+from sandbox.lambda_context import LambdaContext
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
-
-
-class Context:
-    """What Lambda passes as context.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-    """
-
-    function_version = "$LATEST"
-    memory_limit_in_mb = 1024
-    client_context = None
-    identity = None
-
-    def __init__(self, *, request_id: str, arn: str, timeout_seconds: float) -> None:
-        """Begin an invocation of the function with the given ARN."""
-        self.aws_request_id = request_id
-        self.invoked_function_arn = arn
-        self.function_name = arn.rpartition(":")[2]
-        self.log_group_name = f"/aws/lambda/{self.function_name}"
-        self.log_stream_name = "sandbox"
-        self._ends = time.monotonic() + timeout_seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time left before the function is ended."""
-        return max(0, int((self._ends - time.monotonic()) * 1000))
 
 
 def main(arguments: list[str]) -> int:
@@ -85,7 +60,7 @@ def invoke(app: "Chalice", invocation: dict[str, Any]) -> dict[str, Any]:
     Returns:
         ``{"error": ""}``, or the exception as Lambda shows it: ``{"error": "ValueError: …", "trace": …}``.
     """
-    context = Context(
+    context = LambdaContext(
         request_id=invocation["request_id"],
         arn=invocation["arn"],
         timeout_seconds=invocation["timeout_seconds"],

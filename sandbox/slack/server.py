@@ -7,13 +7,13 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
 from sandbox.faults import Faults
-from sandbox.slack.validation import PayloadError, check_message
+from sandbox.slack.validation import PayloadError, read_message
 from sandbox.slack.workspace import TEAM_ID, SlackWorkspace
 from sandbox.timeline import FaultStruck, SlackRefused, Timeline
 
@@ -68,8 +68,7 @@ class SlackServer:
         if failed is not None:
             return failed
         try:
-            payload = _payload(request)
-            check_message(payload)
+            payload = read_message(_text(request))
         except PayloadError as error:
             return self._refuse(channel, 400, error.word, str(error))
         self._workspace.post(channel, payload)
@@ -83,8 +82,7 @@ class SlackServer:
         if target is None:
             return self._refuse("response_url", 404, "expired_url", "used five times, or older than 30 minutes")
         try:
-            payload = _payload(request)
-            check_message(payload)
+            payload = read_message(_text(request))
         except PayloadError as error:
             return self._refuse(target.channel, 400, error.word, str(error))
         if payload.get("delete_original"):
@@ -129,13 +127,6 @@ class SlackServer:
         return Response(word, status)
 
 
-def _payload(request: Request) -> Mapping[str, Any]:
-    """Read the message of a request: a JSON body, or JSON in the form field ``payload``."""
-    text = request.form.get("payload") or request.get_data(as_text=True)
-    try:
-        payload = json.loads(text)
-    except ValueError as error:
-        raise PayloadError("invalid_payload", "the body is not JSON") from error
-    if not isinstance(payload, dict):
-        raise PayloadError("invalid_payload", "the body is no JSON object")
-    return payload
+def _text(request: Request) -> str:
+    """Return the JSON of a request: its body, or the form field ``payload``."""
+    return request.form.get("payload") or request.get_data(as_text=True)

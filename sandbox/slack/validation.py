@@ -5,6 +5,7 @@ Block Kit that a message of a webhook with buttons can need are known; everythin
 https://docs.slack.dev/reference/block-kit/blocks
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -35,9 +36,21 @@ class PayloadError(Exception):
     """Slack would refuse the message; the text is Slack's word for it and the reason."""
 
     def __init__(self, word: str, reason: str) -> None:
-        """Take Slack's word, e.g. ``invalid_blocks``, and where it hurts."""
+        """Take Slack's word, e.g. ``invalid_blocks``, and which part is wrong."""
         super().__init__(f"{word}: {reason}")
         self.word = word
+
+
+def read_message(text: str) -> dict[str, Any]:
+    """Read a message as apps post it, and check it; raises :class:`PayloadError`."""
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise PayloadError("invalid_payload", "the body is not JSON") from error
+    if not isinstance(payload, dict):
+        raise PayloadError("invalid_payload", "the body is not a JSON object")
+    check_message(payload)
+    return payload
 
 
 def check_message(payload: Mapping[str, Any]) -> None:

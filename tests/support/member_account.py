@@ -10,6 +10,7 @@ from typing import Any
 
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
+from sandbox.aws.events import message_event, scheduled_event
 from shared.domain.request import Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 from shared.wire.messages import AppliedMessage, ApplyMessage, ErrorMessage, Message, RequestMessage, read_message
@@ -75,9 +76,8 @@ class Member:
 
     def snapshot(self, *, after: timedelta = timedelta(0)) -> None:
         """Run the scheduled snapshot, now or in a while."""
-        moment = (datetime.now(UTC) + after).isoformat().replace("+00:00", "Z")
-        event = {"version": "0", "account": ACCOUNT, "region": REGION, "detail": {}, "detail-type": "Scheduled Event"}
-        event |= {"source": "aws.events", "time": moment, "id": "x", "resources": []}
+        moment = datetime.now(UTC) + after
+        event = scheduled_event(account=ACCOUNT, region=REGION, rule="snapshotSecurityGroups", at=moment)
         self.run("snapshotSecurityGroups", event)
 
     def deliver(self, *some: Mapping[str, Any]) -> None:
@@ -99,8 +99,7 @@ class Member:
     def deliver_message(self, text: str) -> None:
         """Deliver a message of the apply topic."""
         arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:applySecurityGroupChange"
-        sns = {"TopicArn": arn, "Message": text, "Subject": "", "MessageId": "1", "MessageAttributes": {}}
-        self.run("applySecurityGroupChange", {"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+        self.run("applySecurityGroupChange", message_event(arn, text))
 
     # -- what the central account hears --------------------------------------------------------------------------------
 
