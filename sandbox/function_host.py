@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     replies = channel.makefile("w", encoding="utf-8")
     try:
         app = load_app(Path(arguments[1]))
-    except Exception as error:  # noqa: BLE001 - whatever an app raises while it is imported is the parent's to show
+    except Exception as error:  # noqa: BLE001 - the parent shows every error of an app's import
         _say(replies, {"failed": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
         return 1
     ready: dict[str, Any] = {"declarations": declared_by(app)}
@@ -67,7 +67,7 @@ def invoke(app: "Chalice", invocation: dict[str, Any]) -> dict[str, Any]:
     )
     try:
         app.handler_map[invocation["name"]](invocation["event"], context)
-    except Exception as error:  # noqa: BLE001 - Lambda too catches everything, and tries again
+    except Exception as error:  # noqa: BLE001 - Lambda catches every error too, and tries again
         return {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
     return {"error": ""}
 

@@ -47,7 +47,7 @@ def _run(terminal: Terminal, options: Options, stopping: threading.Event) -> int
         with PageServer(stage, bound) as server:
             if options.seeds_demo:
                 terminal.say("Playing the demo's story, so that the page has content …")
-                stage.tell_story()
+                stage.seed_story()
             _introduce(terminal, sandbox, stage, server.url)
             narrator = Narrator()
             sandbox.timeline.listen(lambda entry: _show(terminal, sandbox, narrator, entry))

@@ -177,7 +177,7 @@ class Story:
         try:
             self.sandbox.wait_until_idle(QUIET_SECONDS)
         except NotIdleError as error:
-            self._fail("everything comes to rest", expected="nothing under way", seen=error)
+            self._fail("everything ends", expected="nothing running", seen=error)
         letters = [f"{letter.function.name}: {letter.error}" for letter in self.sandbox.dead_letters]
         if letters:
             self._fail("no function gives up", expected="no dead letter", seen="; ".join(letters))
@@ -257,7 +257,7 @@ def play_demo(terminal: Terminal, *, open_sandbox: Callable[[], Sandbox] = lambd
             Story(sandbox, terminal).play()
         except StoryError:
             terminal.blank()
-            terminal.say("The story ends here: the step above did not happen as it should. The apps' last words:")
+            terminal.say("The story ends here: the step above did not happen as it should. The apps' last log lines:")
             terminal.code(list(sandbox.log_lines)[-20:])
             return False
     terminal.blank()

@@ -8,8 +8,7 @@ from typing import Any
 
 from sandbox.aws.calls import ApiCall
 from sandbox.aws.events import message_event
-from sandbox.aws.identities import Caller
-from sandbox.aws.request import ApiRequest
+from sandbox.aws.request import ApiRequest, Caller
 
 
 class TopicPolicies:

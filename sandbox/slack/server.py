@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: https://docs.slack.dev/apis/web-api/rate-limits#posting-messages
 SECONDS_BETWEEN_MESSAGES = 1.0
 RETRY_AFTER_SECONDS = 1
-#: Longer than any client of ours waits.
+#: Longer than the product's clients wait.
 SILENCE_SECONDS = 15
 
 
@@ -44,7 +44,7 @@ class SlackServer:
         return f"/services/{TEAM_ID}/{self._workspace.channels[channel].id}/sandboxhook"
 
     def stop(self) -> None:
-        """Let requests end that wait for a time-out."""
+        """End requests that wait for a time-out."""
         self._stopping.set()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -104,7 +104,7 @@ class SlackServer:
         if fault == "timeout":
             self._timeline.add(FaultStruck(fault="Slack does not answer", detail=channel))
             self._stopping.wait(SILENCE_SECONDS)
-            return Response("", 500)  # nobody waits for it any more
+            return Response("", 500)  # the client has given up
         return None
 
     def _too_fast(self, channel: str) -> Response | None:

@@ -69,10 +69,7 @@ class SlackStandIn:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
-        try:
-            reply = self._take(request.path, read_message(request.get_data(as_text=True)))
-        except PayloadError as error:
-            reply = Reply(status=400, body=error.word)
+        reply = self._take(request.path, request.get_data(as_text=True))
         return Response(reply.body, reply.status, reply.headers)(environ, start_response)
 
     def url(self, path: str = "") -> str:
@@ -89,13 +86,18 @@ class SlackStandIn:
         with self._lock:
             self.posts.clear()
 
-    def _take(self, path: str, payload: dict[str, Any]) -> Reply:
+    def _take(self, path: str, text: str) -> Reply:
         with self._lock:
             queue = self.replies[path]
             reply = queue.popleft() if queue else self.always.get(path, OK)
         if reply.before is not None:
             reply.before()
-        if reply.status == OK.status:
-            with self._lock:
-                self.posts.append(Post(path=path, payload=payload))
+        if reply.status != OK.status:
+            return reply
+        try:
+            post = Post(path=path, payload=read_message(text))
+        except PayloadError as error:
+            return Reply(status=400, body=error.word)
+        with self._lock:
+            self.posts.append(post)
         return reply

@@ -1,6 +1,6 @@
-"""The workspace: people, channels, messages with their history, and notes that only one person sees.
+"""The workspace: people, channels, messages with their history, and ephemeral messages.
 
-A model without HTTP: ``server.py`` is what apps talk to, ``clicks.py`` what people do.
+A model without HTTP: apps use ``server.py``, people ``clicks.py``.
 """
 
 import copy
@@ -43,7 +43,7 @@ class Message:
     attachments: list[dict[str, Any]]
     thread_ts: str = ""
     visible_to: str = ""
-    """User id, for notes that only one person sees."""
+    """User id, for ephemeral messages."""
     edits: int = 0
     """How often it was replaced."""
 
@@ -143,12 +143,12 @@ class SlackWorkspace:
         self._timeline.add(SlackPosted(channel=channel, ts=ts, text=message.text, how="replaced"))
 
     def delete(self, channel: str, ts: str) -> None:
-        """Take a message away."""
+        """Remove a message."""
         with self._lock:
             self.channels[channel].messages.remove(self._find(channel, ts))
 
     def clear(self) -> None:
-        """Take every message and note away, and end every ``response_url``."""
+        """Remove every message, and end every ``response_url``."""
         with self._lock:
             for channel in self.channels.values():
                 channel.messages.clear()
@@ -156,7 +156,7 @@ class SlackWorkspace:
             self._response_urls.clear()
 
     def post_ephemeral(self, channel: str, user: str, payload: Mapping[str, Any], *, answers: str = "") -> None:
-        """Show a note to one user (by id); ``answers`` is the ``ts`` of the message that the user clicked."""
+        """Show a message to one user (by id); ``answers`` is the ``ts`` of the message that the user clicked."""
         with self._lock:
             note = self._new_message(channel, payload)
             note.visible_to = user

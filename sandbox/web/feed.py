@@ -1,7 +1,7 @@
-"""What the page hears live: the timeline's entries in words and the changes they make up, from any place on.
+"""What the page gets live: the timeline's lines and the changes they belong to, from any place on.
 
-Each start afresh begins a new epoch; whoever was listening to an earlier one is told so and gets everything anew.
-Each feed has a name of its own, by which a page learns that the sandbox behind its address is another one by now.
+Each reset begins a new epoch; a page that listened to an earlier one learns so and gets everything again.
+Each feed has its own name, by which a page learns that another sandbox is running at its address.
 """
 
 import threading
@@ -19,7 +19,7 @@ class Feed:
     """Listens to a timeline; safe to use from any thread."""
 
     def __init__(self, timeline: Timeline) -> None:
-        """Prepare; nothing is heard before :meth:`begin`."""
+        """Prepare; steps are ignored until :meth:`begin`."""
         self._lock = threading.Lock()
         self._run = uuid.uuid4().hex
         self._entries: list[Json] = []
@@ -38,12 +38,12 @@ class Feed:
         self.wake()
 
     def pause(self) -> None:
-        """Hear nothing until :meth:`begin`."""
+        """Ignore steps until :meth:`begin`."""
         with self._lock:
             self._open = False
 
     def wake(self) -> None:
-        """Let everybody who listens look again."""
+        """Let all subscribers look again."""
         with self._lock:
             wakers = list(self._wakers)
         for waker in wakers:

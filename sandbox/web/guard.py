@@ -1,4 +1,4 @@
-"""Lets only this machine's own browser in: no foreign host name, no foreign page, and nothing loaded from elsewhere.
+"""Admits only the page itself, opened on this machine: no other host name, no other page, nothing from other servers.
 
 The page changes things, so another web page must not be able to use it: neither by sending requests to it (checked by
 ``Origin`` and ``Sec-Fetch-Site``) nor by giving its own host name this address (DNS rebinding, checked by ``Host``).

@@ -46,10 +46,10 @@ drift_grace_minutes = 15
 [exempt]
 principals = ["arn:aws:iam::*:role/ci-deploy"]
 """
-"""What most runs go by: everybody may decide, and the role ``ci-deploy`` may change what it likes."""
+"""The policy of most runs: everybody may decide, and the role ``ci-deploy`` is exempt."""
 
 Facts = frozenset[tuple[str, str, tuple[tuple[str, str], ...]]]
-"""What is to be exactly right about a group's inbound rules: identity, description, tags."""
+"""What must be exact about a group's inbound rules: identity, description, tags."""
 
 
 def facts(rules: Iterable[Rule]) -> Facts:
@@ -230,12 +230,12 @@ class Accounts:
 
 
 def _items(account: str, table: str) -> list[dict[str, Any]]:
-    """Return a table's items from where moto keeps them: much is looked at, and a scan takes twenty times as long."""
+    """Return a table's items from where moto keeps them: the tests read much, and a scan takes twenty times as long."""
     return [item.to_json()["Attributes"] for item in dynamodb_backends[account][REGION].get_table(table).all_items()]
 
 
 class _Quotas:
-    """botocore's retry quotas and pace: a client that met many faults would not try again, or wait, in the next run."""
+    """botocore's retry quotas and rate limits: else faults of one run would stop or delay retries in the next one."""
 
     def __init__(self) -> None:
         self._quotas: list[Any] = []

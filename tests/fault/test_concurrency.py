@@ -188,7 +188,7 @@ def _environment(system: Sandbox, policy_file: Path) -> dict[str, str]:
 # -- changes -----------------------------------------------------------------------------------------------------------
 
 
-def test_many_changes_at_once_are_all_taken_back_stored_and_shown(
+def test_many_changes_at_once_are_all_reverted_stored_and_shown(
     system: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slack takes one message per channel and moment and refuses the others; what it refused, the sweep shows later."""

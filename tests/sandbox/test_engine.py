@@ -36,7 +36,7 @@ APPLY_TOPIC = f"arn:aws:sns:{REGION}:{SHOP.id}:applySecurityGroupChange"
 
 @pytest.fixture(autouse=True)
 def afterwards(tiny: Sandbox) -> Iterator[None]:
-    """Each test begins with working switches and leaves nothing under way."""
+    """Each test begins with working switches and leaves nothing running."""
     tiny.faults.clear()
     yield
     tiny.faults.clear()

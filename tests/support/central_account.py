@@ -99,7 +99,7 @@ class Central:
         self.client.lambda_.invoke(to, message_event(f"arn:aws:sns:{REGION}:{ACCOUNT}:{to}", text, subject="s"))
 
     def file(self, request: Request | None = None) -> Request:
-        """Have a member account file a request; an aged one is stored as if filed when the change was made."""
+        """Publish a member's request; an aged one is stored as if published when the change was made."""
         request = request or make_request()
         self.deliver(RequestMessage(request=request))
         if request.event_time < datetime.now(UTC) - timedelta(minutes=1):
@@ -167,7 +167,7 @@ class Central:
         return self.slack.to(RESPONSE)
 
     def make_topic(self, name: str) -> None:
-        """Make a topic and a queue that hears it."""
+        """Make a topic and a queue that is subscribed to it."""
         arn = self.sns.create_topic(Name=name)["TopicArn"]
         self.queues[name] = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         self.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")

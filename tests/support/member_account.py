@@ -54,7 +54,7 @@ class Member:
         ec2: an EC2 client of the account.
         sqs: an SQS client.
         dynamodb: a DynamoDB client.
-        queue: the queue that hears what the central account would.
+        queue: the queue that gets what the central account would.
         vpc_id: a VPC that is not the default one.
         group_id: the group the tests are about.
     """
@@ -101,10 +101,10 @@ class Member:
         arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:applySecurityGroupChange"
         self.run("applySecurityGroupChange", message_event(arn, text))
 
-    # -- what the central account hears --------------------------------------------------------------------------------
+    # -- what the central account gets ---------------------------------------------------------------------------------
 
     def told(self) -> list[Message]:
-        """Return what the central account was told since the last call."""
+        """Return the messages to the central account since the last call."""
         messages = []
         while found := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for one in found:
@@ -113,19 +113,19 @@ class Member:
         return messages
 
     def told_request(self) -> Request:
-        """Return the one request the central account was told of since the last call."""
+        """Return the one request that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, RequestMessage), message
         return message.request
 
     def told_applied(self) -> AppliedMessage:
-        """Return the one success the central account was told of since the last call."""
+        """Return the one success that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, AppliedMessage), message
         return message
 
     def told_error(self) -> ErrorMessage:
-        """Return the one error the central account was told of since the last call."""
+        """Return the one error that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, ErrorMessage), message
         return message
@@ -150,7 +150,7 @@ class Member:
         return found
 
     def holds(self, *rules: Rule, group_id: str = "", tags: Iterable[tuple[str, str]] = ()) -> None:
-        """Give the group rules that nobody hears of: as if they had always been there."""
+        """Give the group rules without an event, as if they had always been there."""
         Person(self, group_id=group_id).opens(*rules, tags=tags)
 
     def new_group(self, name: str = "") -> str:

@@ -223,7 +223,7 @@ async function remove(rule) {
   try {
     await call("api/rules/delete", { ruleIds: [rule.id] });
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error; // it stands in the flash bar
+    if (!(error instanceof Refusal)) throw error; // the flash bar shows it
   }
 }
 
