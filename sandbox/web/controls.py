@@ -64,16 +64,7 @@ class Controls:
         """Return the state of all switches."""
         faults = self._sandbox.faults
         return {
-            "slack": faults.slack,
-            "slackOneMessagePerSecond": faults.slack_one_message_per_second,
-            "snsCopies": faults.sns_copies,
-            "snsDelaySeconds": faults.sns_delay_seconds,
-            "eventCopies": faults.event_copies,
-            "eventDelaySeconds": faults.event_delay_seconds,
-            "eventsToLose": faults.events_to_lose,
-            "killFunction": faults.kill_function,
-            "killRuns": faults.kill_runs,
-            "killAfterCalls": faults.kill_after_calls,
+            **{name: getattr(faults, attribute) for name, (attribute, _) in SWITCHES.items()},
             "deadLetters": [
                 {"function": letter.function.name, "account": letter.function.account, "error": letter.error}
                 for letter in self._sandbox.dead_letters
