@@ -143,6 +143,8 @@ def _slack(
         case "killed before":
             raise KilledError(action)
     response = run()
+    if kind in ("reply lost", "killed after"):
+        response.close()  # nobody reads it: an open connection would be reported whenever it is collected
     if kind == "reply lost":
         raise requests.ReadTimeout(request=request)
     if kind == "killed after":
