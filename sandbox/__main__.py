@@ -1,4 +1,4 @@
-"""The command line: ``python -m sandbox`` serves the page, ``python -m sandbox demo`` tells the story in a terminal."""
+"""The command line: ``python -m sandbox`` serves the page, ``python -m sandbox demo`` plays the story in a terminal."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; the result is the exit status."""
     chosen = _parser().parse_args(arguments)
     try:
-        # Imported here, so that a missing package is a sentence and not a traceback.
+        # Imported here, so that a missing package gives a sentence instead of a traceback.
         from sandbox.errors import SandboxError
         from sandbox.interactive import Options, stay_up
         from sandbox.story import play_demo
@@ -47,27 +47,27 @@ def _parser() -> argparse.ArgumentParser:
         help="up (the default) keeps everything up and serves the page; demo plays the story in the terminal",
     )
     parser.add_argument(
-        "--port", type=int, default=8000, metavar="PORT", help="port of the page, 8000 unless told; 0 takes a free one"
+        "--port", type=int, default=8000, metavar="PORT", help="port of the page, by default 8000; 0 takes a free one"
     )
     parser.add_argument(
         "--aws-port",
         type=int,
         default=5000,
         metavar="PORT",
-        help="port of the AWS endpoint, 5000 unless told; 0 takes a free one",
+        help="port of the AWS endpoint, by default 5000; 0 takes a free one",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
     parser.add_argument("--seed-demo", action="store_true", help="play the demo's story first, so the page has content")
     return parser
 
 
-def _forget_this_machines_aws() -> None:
-    """Take AWS's settings out of this process: a profile that is set but not there would stop even moto's import."""
+def _remove_aws_settings() -> None:
+    """Remove AWS's settings from this process: a profile that is set but missing would break moto's import."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 
 if __name__ == "__main__":
-    _forget_this_machines_aws()
+    _remove_aws_settings()
     sys.exit(main())

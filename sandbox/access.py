@@ -1,7 +1,7 @@
-"""Looking into and acting on the sandbox's AWS accounts: identities, clients, tables and groups.
+"""Access to the sandbox's AWS accounts: identities, clients, tables and groups.
 
-Everything goes through the endpoint, as anybody else's calls do; what the sandbox itself looks at is done under a
-role of its own and stays off the timeline.
+Everything goes through the endpoint, like everybody else's calls. What the sandbox itself reads is read under its own
+role and stays off the timeline.
 """
 
 import threading
@@ -82,7 +82,7 @@ class AwsAccess:
         )
 
     def ec2(self, member: MemberAccount, *, who: str = "user", region: str | None = None) -> Any:
-        """Return an EC2 client of somebody in a member account; the region is the first one unless told."""
+        """Return an EC2 client of somebody in a member account; by default in the first region."""
         return self.client("ec2", self.credentials(member.id, who), region or self._settings.regions[0])
 
     def operator(self, service: str, account: str, region: str) -> Any:

@@ -1,4 +1,4 @@
-"""What is still under way: events, deliveries and functions in flight, so that one can wait for quiet."""
+"""What is still running: events, deliveries and functions in flight, so that callers can wait until nothing is."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class NotIdleError(TimeoutError):
-    """Something is still under way after the time allowed; the message says what."""
+    """Something is still running after the time allowed; the message says what."""
 
 
 class Activity:
@@ -46,7 +46,7 @@ class Activity:
         with self._condition:
             if not self._condition.wait_for(lambda: not self._running, timeout_seconds):
                 running = ", ".join(f"{what} ({count})" for what, count in sorted(self._running.items()))
-                raise NotIdleError(f"After {timeout_seconds:g} s still under way: {running}.")
+                raise NotIdleError(f"Still running after {timeout_seconds:g} s: {running}.")
 
     def _begin(self, what: str) -> None:
         with self._condition:

@@ -1,6 +1,6 @@
-"""Lets time pass: every time that the product stored moves into the past, as if it had happened that much earlier.
+"""Lets time pass: moves every time that the product stored into the past.
 
-Reminders, expiry and overdue debts can so be seen without waiting for days. The clocks of the processes stay right,
+So reminders, expiry and overdue tasks can be seen without waiting for days. The clocks of the processes stay right,
 since Slack's signatures, ``response_url`` and AWS's own answers depend on them.
 """
 
@@ -19,7 +19,7 @@ def let_time_pass(sandbox: Sandbox, by: timedelta) -> int:
 
     Args:
         sandbox: a running sandbox.
-        by: how long everything should have been ago in addition.
+        by: how far to move them.
     """
     settings = sandbox.settings
     tables = [(resources.REQUESTS_TABLE, settings.central_account, settings.central_region)]

@@ -1,6 +1,6 @@
-"""What follows from an AWS call: CloudTrail's event, SNS's message, a line of the timeline, a function's death.
+"""What follows from an AWS call: CloudTrail event, SNS message, a step of the timeline, the end of a killed function.
 
-Observes the endpoint. The fault switches that concern delivering are obeyed here.
+Observes the endpoint, and obeys the fault switches that concern deliveries.
 """
 
 import re
@@ -26,7 +26,7 @@ from sandbox.timeline import (
 from sandbox.wiring import Wiring
 from shared.wire.messages import AdoptedMessage, MessageError, RequestMessage, read_message
 
-#: The sandbox's own role: it looks into tables and groups, which is nobody's business on the timeline.
+#: The sandbox's own role: it reads tables and groups, and its calls are not shown on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
 
 EVENTS_KEPT = 1_000
@@ -52,9 +52,9 @@ class Deliveries:
         Args:
             wiring: knows who listens.
             invoker: runs the functions.
-            timeline: hears of everything.
+            timeline: records everything.
             faults: the switches.
-            environment_of: finds the process behind an access key.
+            environment_of: finds the process that has an access key.
         """
         self._wiring = wiring
         self._invoker = invoker
@@ -84,7 +84,7 @@ class Deliveries:
             environment.kill()
 
     def deliver_again(self, event: dict[str, Any]) -> None:
-        """Hand an event of CloudTrail to its listeners once more, as at-least-once delivery may."""
+        """Hand an event of CloudTrail to its listeners again, as at-least-once delivery may do."""
         about = event["detail"]["requestID"]
         self._timeline.add(FaultStruck(fault="event delivered again", detail=event["detail"]["eventName"], about=about))
         for function in self._wiring.listeners(event):
@@ -103,14 +103,10 @@ class Deliveries:
         listeners = self._wiring.listeners(event)
         lost = self._faults.loses_event()
         sent = CloudTrailSent(
-            event_id=event["detail"]["eventID"],
             request_id=call.request_id,
             action=call.request.action,
             account=event["account"],
             region=event["region"],
-            caller=call.caller.arn,
-            group=cloudtrail.group_of(call),
-            error=call.error_code,
             fate="lost" if lost else "delivered" if listeners else "matched nothing",
             about=about,
         )
@@ -133,9 +129,6 @@ class Deliveries:
         self._timeline.add(
             MessagePublished(
                 topic=topic,
-                caller=call.caller.arn,
-                message_id=message_id,
-                subject=call.request.parameters.get("Subject", ""),
                 size_bytes=len(call.request.parameters.get("Message", "").encode()),
                 deliveries=len(subscribers),
                 about=about,

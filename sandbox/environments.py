@@ -1,4 +1,4 @@
-"""One process of an app, seen from outside: started, given one invocation at a time, killed.
+"""One process of an app, seen from outside: starts it, gives it one invocation at a time, kills it.
 
 Lambda calls this an execution environment. Which invocation goes to which environment is in ``functions.py``; what
 runs inside is ``function_host.py``.
@@ -24,7 +24,7 @@ from sandbox.wiring import Function
 Mode = Literal["events", "http"]
 
 REPOSITORY = Path(__file__).parent.parent
-#: What a process needs of ours; nothing else of this environment reaches the app, AWS profiles least of all.
+#: What a process needs of this environment; nothing else reaches the app, above all no AWS profile.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
 START_SECONDS = 60.0
 LINES_KEPT = 500
@@ -138,13 +138,13 @@ class Environment:
         return not self._killed and self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
+        """End the process at once."""
         self._killed = True  # others must not take it for alive while it is being waited for
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """End the process and give its resources back."""
+        """End the process and free its resources."""
         self.kill()
         self._reader.join(timeout=5)
         self._answers.close()

@@ -1,4 +1,4 @@
-"""What can go wrong with the sandbox itself, in sentences for the person who started it."""
+"""Errors of the sandbox itself, as sentences for the person who started it."""
 
 
 class SandboxError(Exception):

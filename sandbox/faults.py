@@ -1,7 +1,7 @@
-"""Switches for what goes wrong in real life: Slack down, messages twice or late, functions killed, events lost.
+"""Switches for faults: Slack down, messages twice or late, functions killed, events lost.
 
-Each switch is a plain attribute that the page and tests set; what strikes is put on the timeline by whoever obeys
-the switch.
+Each switch is a plain attribute that the page and tests set; the code that obeys a switch records its effect on the
+timeline.
 """
 
 import threading
@@ -13,7 +13,7 @@ SlackFault = Literal["", "rate_limited", "server_error", "timeout"]
 
 @dataclass(slots=True)
 class Faults:
-    """All switches, everything working unless set."""
+    """All switches; by default everything works."""
 
     slack: SlackFault = ""
     """How Slack answers webhooks and ``response_url``: 429 with Retry-After, 500, or not at all."""
@@ -28,11 +28,11 @@ class Faults:
     events_to_lose: int = 0
     """How many of the next events CloudTrail loses; counts down."""
     kill_function: str = ""
-    """Name of a function whose process dies in the middle of its next run; cleared when it struck often enough."""
+    """Name of a function whose process dies in the middle of its next run; cleared after ``kill_runs`` runs."""
     kill_runs: int = 1
     """How many runs die; with 3 the first one and both retries do, and the event becomes a dead letter."""
     kill_after_calls: int = 1
-    """The process dies when this many of its AWS calls have taken effect, before it hears the last answer."""
+    """The process dies when this many of its AWS calls have taken effect, before it gets the last answer."""
     _calls: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

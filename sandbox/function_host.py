@@ -11,40 +11,15 @@ import os
 import socket
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sandbox.declarations import declared_by
+from sandbox.lambda_context import LambdaContext
 
 if TYPE_CHECKING:
     from chalice.app import Chalice
-
-
-class Context:
-    """What Lambda passes as context.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-    """
-
-    function_version = "$LATEST"
-    memory_limit_in_mb = 1024
-    client_context = None
-    identity = None
-
-    def __init__(self, *, request_id: str, arn: str, timeout_seconds: float) -> None:
-        """Begin an invocation of the function with the given ARN."""
-        self.aws_request_id = request_id
-        self.invoked_function_arn = arn
-        self.function_name = arn.rpartition(":")[2]
-        self.log_group_name = f"/aws/lambda/{self.function_name}"
-        self.log_stream_name = "sandbox"
-        self._ends = time.monotonic() + timeout_seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time left before the function is ended."""
-        return max(0, int((self._ends - time.monotonic()) * 1000))
 
 
 def main(arguments: list[str]) -> int:
@@ -53,7 +28,7 @@ def main(arguments: list[str]) -> int:
     replies = channel.makefile("w", encoding="utf-8")
     try:
         app = load_app(Path(arguments[1]))
-    except Exception as error:  # noqa: BLE001 - whatever an app raises while it is imported is the parent's to show
+    except Exception as error:  # noqa: BLE001 - the parent shows every error of an app's import
         _say(replies, {"failed": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
         return 1
     ready: dict[str, Any] = {"declarations": declared_by(app)}
@@ -85,14 +60,14 @@ def invoke(app: "Chalice", invocation: dict[str, Any]) -> dict[str, Any]:
     Returns:
         ``{"error": ""}``, or the exception as Lambda shows it: ``{"error": "ValueError: …", "trace": …}``.
     """
-    context = Context(
+    context = LambdaContext(
         request_id=invocation["request_id"],
         arn=invocation["arn"],
         timeout_seconds=invocation["timeout_seconds"],
     )
     try:
         app.handler_map[invocation["name"]](invocation["event"], context)
-    except Exception as error:  # noqa: BLE001 - Lambda too catches everything, and tries again
+    except Exception as error:  # noqa: BLE001 - Lambda catches every error too, and tries again
         return {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
     return {"error": ""}
 

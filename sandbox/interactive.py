@@ -1,4 +1,4 @@
-"""Keeps the system up with its page: says how to reach it, tells what happens, and stops on Ctrl-C."""
+"""Keeps the system up with its page: prints how to reach it and what happens, and stops on Ctrl-C."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandbox.narration import Narrator
 from sandbox.serving import bound_socket
-from sandbox.settings import APPROVAL_CHANNEL, MONITORING_CHANNEL, MemberAccount, SandboxSettings
+from sandbox.settings import MemberAccount, SandboxSettings
 from sandbox.slack.text import lines_of
 from sandbox.system import Sandbox
 from sandbox.terminal import Terminal
@@ -47,10 +47,10 @@ def _run(terminal: Terminal, options: Options, stopping: threading.Event) -> int
         with PageServer(stage, bound) as server:
             if options.seeds_demo:
                 terminal.say("Playing the demo's story, so that the page has content …")
-                stage.tell_story()
+                stage.seed_story()
             _introduce(terminal, sandbox, stage, server.url)
             narrator = Narrator()
-            sandbox.timeline.listen(lambda entry: _tell(terminal, sandbox, narrator, entry))
+            sandbox.timeline.listen(lambda entry: _show(terminal, sandbox, narrator, entry))
             if options.opens_browser:
                 webbrowser.open(server.url)
             with _stopped_by(signal.SIGINT, stopping):  # until now Ctrl-C interrupts at once
@@ -101,14 +101,11 @@ def _account(member: MemberAccount, settings: SandboxSettings) -> str:
     return f"Account {member.id}, {member.name}: guarded in {regions}.{observed}"
 
 
-def _tell(terminal: Terminal, sandbox: Sandbox, narrator: Narrator, entry: Entry) -> None:
-    told = narrator.narrate(entry)
-    if told is not None:
-        terminal.event(entry.ms, *told)
-    event = entry.event
-    if isinstance(event, SlackPosted) and event.channel in (APPROVAL_CHANNEL, MONITORING_CHANNEL):
-        if event.how == "whispered":
-            terminal.message(f"#{event.channel}, for {event.user} alone", [event.text])
-        else:
-            message = sandbox.slack.message(event.channel, event.ts)
-            terminal.message(f"#{event.channel}", lines_of(message, sandbox.slack.users))
+def _show(terminal: Terminal, sandbox: Sandbox, narrator: Narrator, entry: Entry) -> None:
+    terminal.line(entry.ms, narrator.read(entry))
+    step = entry.step
+    if isinstance(step, SlackPosted) and step.how == "ephemeral":
+        terminal.message(f"#{step.channel}, visible to {step.user} only", [step.text])
+    elif isinstance(step, SlackPosted):
+        message = sandbox.slack.message(step.channel, step.ts)
+        terminal.message(f"#{step.channel}", lines_of(message, sandbox.slack.users))

@@ -34,14 +34,14 @@ class DeadLetter:
 
 
 class Invoker:
-    """Invokes functions and tells the timeline."""
+    """Invokes functions and records that on the timeline."""
 
     def __init__(self, run: Run, timeline: Timeline, activity: Activity, retry_delays_seconds: Sequence[float]) -> None:
         """Prepare.
 
         Args:
             run: runs a function once.
-            timeline: hears of each invocation.
+            timeline: records each invocation.
             activity: counts what is under way.
             retry_delays_seconds: the wait before each further try; Lambda has two, of one and two minutes.
         """
@@ -86,7 +86,7 @@ class Invoker:
             return tuple(self._dead_letters)
 
     def forget_dead_letters(self) -> None:
-        """Throw the dead letters away."""
+        """Discard the dead letters."""
         with self._lock:
             self._dead_letters.clear()
 

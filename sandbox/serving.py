@@ -1,7 +1,6 @@
 """Runs a WSGI application in a thread of this process, on a given or a free port of the loopback interface."""
 
 import errno
-import logging
 import socket
 import threading
 from collections.abc import Iterable
@@ -20,21 +19,22 @@ HOST = "127.0.0.1"
 NAMES = frozenset({HOST, "localhost"})
 #: Connections that may wait; sixty rule changes at once are not unusual here.
 BACKLOG = 128
+#: How often a server looks whether it should stop.
+POLL_SECONDS = 0.01
 
 
 class QuietHandler(WSGIRequestHandler):
     """Serves without a line of log per request."""
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
-        """Keep it among ourselves: what happens stands on the timeline."""
-        logging.getLogger("sandbox.serving").debug(message, *args, extra={"kind": type})
+        """Log nothing: the timeline shows what happens, and addresses of webhooks are secret."""
 
 
 class NoBrowsers:
-    """A WSGI middleware for doors that only programs use: what a web page in a browser sends is refused with 403.
+    """A WSGI middleware for addresses that only programs use: it refuses with 403 what a web page in a browser sends.
 
-    A page of some other site could otherwise post to a port of this machine (browsers tell its ``Origin``, or
-    ``Sec-Fetch-Site``), or give its own host name this address (DNS rebinding, told by ``Host``).
+    A page of another site could otherwise post to a port of this machine (recognized by ``Origin`` or
+    ``Sec-Fetch-Site``), or give its own host name this address (DNS rebinding, recognized by ``Host``).
     """
 
     def __init__(self, application: "WSGIApplication") -> None:
@@ -48,7 +48,7 @@ class NoBrowsers:
         if name in NAMES and typed_by_a_person and "HTTP_ORIGIN" not in environ:
             return self._application(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"This door is for programs that call 127.0.0.1 or localhost, not for web pages.\n"]
+        return [b"This address is for programs that call 127.0.0.1 or localhost, not for web pages.\n"]
 
 
 class ServerThread:
@@ -94,7 +94,9 @@ class ServerThread:
                 request_handler=self._handler,
                 fd=bound.fileno(),
             )
-        self._thread = threading.Thread(target=self._server.serve_forever, name=self._what, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name=self._what, daemon=True
+        )
         self._thread.start()
         return self
 
@@ -126,7 +128,7 @@ def bound_socket(port: int, *, what: str, option: str) -> socket.socket:
         bound.listen(BACKLOG)
     except OverflowError as error:
         bound.close()
-        raise SandboxError(f"{port} for {what} is no port. Choose one up to 65535 with {option}, or 0.") from error
+        raise SandboxError(f"{port} for {what} is not a port. Choose one up to 65535 with {option}, or 0.") from error
     except OSError as error:
         bound.close()
         reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"

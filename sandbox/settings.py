@@ -1,6 +1,6 @@
-"""What a sandbox consists of: accounts, regions, people, and the environment variables that each app gets.
+"""The settings of a sandbox: accounts, regions, people, and the environment variables of each app.
 
-Values only; ``system.py`` brings them to life.
+Values only; ``system.py`` starts what they describe.
 """
 
 import json
@@ -26,7 +26,7 @@ APPROVER = SlackUser(id="U0APPROVER", username="grace", name="Grace", is_approve
 SECOND_APPROVER = SlackUser(id="U0APPROVE2", username="linus", name="Linus", is_approver=True)
 OUTSIDER = SlackUser(id="U0OUTSIDER", username="mallory", name="Mallory")
 
-#: Events arrive at once here, so a difference need not stand for minutes before it counts as drift.
+#: Events arrive at once here, so a difference counts as drift after seconds.
 DRIFT_GRACE_MINUTES = 0.05
 
 EXEMPT_ROLE = "ci-deploy"
@@ -64,7 +64,7 @@ class SandboxSettings:
     function_timeout_seconds: float = 20.0
     """Functions use the time they have to wait for Slack; shorter than in AWS, so that faults play faster."""
     retry_delays_seconds: tuple[float, ...] = (0.5, 1.0)
-    """Lambda waits one and two minutes before its two retries; nobody wants to wait that long here."""
+    """Lambda waits one and two minutes before its two retries; here they come sooner."""
     schedules_run_by_themselves: bool = True
     """Run scheduled functions by the clock; otherwise only ``run_schedule`` runs them."""
     signing_secret: str = "sandbox-signing-secret"

@@ -1,7 +1,7 @@
-"""The demo: plays the product's story by real API calls and clicks, and checks every step by looking.
+"""The demo: plays the product's story by real API calls and clicks, and checks every step.
 
 Each step describes the group and reads the table afterwards; what does not hold ends the story with what was
-expected and what was seen. How lines look is in ``terminal.py``, what entries mean in ``narration.py``.
+expected and what was seen. How lines look is in ``terminal.py``, what steps mean in ``narration.py``.
 """
 
 import time
@@ -23,7 +23,7 @@ from sandbox.slack.text import lines_of
 from sandbox.slack.workspace import Message
 from sandbox.system import Sandbox
 from sandbox.terminal import Terminal
-from sandbox.timeline import ApiCalled, Entry
+from sandbox.timeline import Entry
 
 #: Two accounts and one region are enough for the story.
 SETTINGS = SandboxSettings(members=(SHOP,), regions=("eu-west-1",), aws_port=0, schedules_run_by_themselves=False)
@@ -39,23 +39,22 @@ DATABASE: Shown = ("tcp", 5432, 5432, "10.30.0.0/16", "reports")
 
 
 class StoryError(Exception):
-    """A step did not happen as told; it has been printed already."""
+    """A step did not happen as it should; it has been printed already."""
 
 
 @dataclass(slots=True)
 class Story:
-    """The steps, told on a terminal."""
+    """The steps, printed on a terminal."""
 
     sandbox: Sandbox
     terminal: Terminal
     group: str = ""
-    narrator: Narrator = field(default_factory=Narrator)
+    _narrator: Narrator = field(default_factory=Narrator)
     _step_began: float = 0.0
-    _step_entry: int = 0
 
     def play(self) -> None:
         """Play all steps; raises :class:`StoryError` at the first check that fails."""
-        stop = self.sandbox.timeline.listen(self._tell)
+        stop = self.sandbox.timeline.listen(self._show)
         try:
             self._prepare()
             self._addition_approved()
@@ -67,7 +66,7 @@ class Story:
             stop()
 
     def _prepare(self) -> None:
-        self._begin(0, "The start: a group that everybody agrees on")
+        self._begin(0, "The start: a group with approved rules")
         self.terminal.say(
             "In the account shop a deployment pipeline makes the group web. "
             "The policy exempts its role, so the rules stay, and are the baseline from now on."
@@ -87,14 +86,10 @@ class Story:
         answer = self.sandbox.aws.ec2(SHOP).authorize_security_group_ingress(
             GroupId=self.group, IpPermissions=[_permission(WORLD)]
         )
-        request = _request_id(answer)
-        self._quiet()
-        self._check_rules(f"the rule is gone again, {self._exposure()}", {WEBSITE, OFFICE})
-        question = self._question(request, "Approve Add")
+        request, question = self._asked(answer, "the rule is gone again", {WEBSITE, OFFICE}, "Approve Add")
         self._decide(question, "Approve Add")
-        self._check_status(request, "applied")
+        self._check_result(question, request, "applied")
         self._check_rules("the rule is there, exactly as asked for", {WEBSITE, OFFICE, WORLD})
-        self._check_told(question, request)
 
     def _removal_denied(self) -> None:
         self._begin(2, "A removal, denied")
@@ -105,15 +100,11 @@ class Story:
         answer = self.sandbox.aws.ec2(SHOP, who="sso").revoke_security_group_ingress(
             GroupId=self.group, SecurityGroupRuleIds=[self._rule_id(WEBSITE)]
         )
-        request = _request_id(answer)
-        self._quiet()
         everything = {WEBSITE, OFFICE, WORLD}
-        self._check_rules(f"the rule is back, {self._exposure()}", everything)
-        question = self._question(request, "Approve Remove")
+        request, question = self._asked(answer, "the rule is back", everything, "Approve Remove")
         self._decide(question, "Deny")
-        self._check_status(request, "denied")
+        self._check_result(question, request, "denied")
         self._check_rules("the rule stays", everything)
-        self._check_told(question, request)
 
     def _edit_approved(self) -> None:
         self._begin(3, "An edit, approved")
@@ -126,50 +117,41 @@ class Story:
             GroupId=self.group,
             SecurityGroupRules=[{"SecurityGroupRuleId": rule_id, "SecurityGroupRule": _values(MOVED)}],
         )
-        request = _request_id(answer)
-        self._quiet()
-        self._check_rules(f"the rule is as before, {self._exposure()}", {WEBSITE, OFFICE, WORLD})
+        everything = {WEBSITE, OFFICE, WORLD}
+        request, question = self._asked(answer, "the rule is as before", everything, "Approve Change")
         self._check("it kept its id", rule_id, self._rule_id(WEBSITE))
-        question = self._question(request, "Approve Change")
         self._decide(question, "Approve Change")
-        self._check_status(request, "applied")
+        self._check_result(question, request, "applied")
         self._check_rules("the rule has its new values", {MOVED, OFFICE, WORLD})
         self._check("it kept its id", rule_id, self._rule_id(MOVED))
-        self._check_told(question, request)
 
     def _duplicate_fails(self) -> None:
         self._begin(4, "An approval that comes too late")
         self.terminal.say(
             "alice asks for the reports database; before anybody decides, the pipeline adds the same rule. "
-            "Applying it once more must fail, and everybody must see that."
+            "Applying it once more must fail, and both channels must show that."
         )
+        permissions = [_permission(DATABASE)]
         answer = self.sandbox.aws.ec2(SHOP).authorize_security_group_ingress(
-            GroupId=self.group, IpPermissions=[_permission(DATABASE)]
+            GroupId=self.group, IpPermissions=permissions
         )
-        request = _request_id(answer)
-        self._quiet()
-        self._check_rules("the rule is gone again", {MOVED, OFFICE, WORLD})
-        question = self._question(request, "Approve Add")
+        request, question = self._asked(answer, "the rule is gone again", {MOVED, OFFICE, WORLD}, "Approve Add")
         self.sandbox.aws.ec2(SHOP, who="ci").authorize_security_group_ingress(
-            GroupId=self.group, IpPermissions=[_permission(DATABASE)]
+            GroupId=self.group, IpPermissions=permissions
         )
         self._quiet()
         self._decide(question, "Approve Add")
-        self._check_status(request, "error")
+        self._check_result(question, request, "error")
         self._check_rules("the pipeline's rule is untouched", {MOVED, OFFICE, WORLD, DATABASE})
-        self._check_told(question, request)
 
     def _forgery_refused(self) -> None:
         self._begin(5, "Two attempts to decide without the right to")
-        self.terminal.say("alice closes SSH to the office. Mallory, who is no approver, wants it closed.")
+        self.terminal.say("alice closes SSH to the office. Mallory, who is not an approver, wants it closed.")
         answer = self.sandbox.aws.ec2(SHOP).revoke_security_group_ingress(
             GroupId=self.group, SecurityGroupRuleIds=[self._rule_id(OFFICE)]
         )
-        request = _request_id(answer)
-        self._quiet()
         everything = {MOVED, OFFICE, WORLD, DATABASE}
-        self._check_rules("the rule is back", everything)
-        question = self._question(request, "Approve Remove")
+        request, question = self._asked(answer, "the rule is back", everything, "Approve Remove")
         forged = self.sandbox.forge_click(OUTSIDER, question, "Approve Remove")
         self._quiet()
         self._check("a request that Slack did not sign is refused with 401", 401, forged.status)
@@ -177,7 +159,7 @@ class Story:
         self.sandbox.click(OUTSIDER, question, "Approve Remove")
         self._quiet()
         notes = self.sandbox.slack.notes(APPROVAL_CHANNEL, user=OUTSIDER.id)
-        self._check("Mallory's own click is answered with a note to Mallory alone", 1, len(notes))
+        self._check("Mallory's own click is answered with a message that only Mallory sees", 1, len(notes))
         self.terminal.message("only visible to Mallory", lines_of(notes[-1], self.sandbox.slack.users))
         self._check_status(request, "pending")
         self._check_rules("the group is as it was", everything)
@@ -186,37 +168,28 @@ class Story:
 
     def _begin(self, number: int, text: str) -> None:
         self._step_began = time.time()
-        self._step_entry = self.sandbox.timeline.last_number
         self.terminal.heading(number, text)
 
-    def _tell(self, entry: Entry) -> None:
-        told = self.narrator.narrate(entry)
-        if told is not None:
-            self.terminal.event((entry.at - self._step_began) * 1000, *told)
+    def _show(self, entry: Entry) -> None:
+        self.terminal.line((entry.at - self._step_began) * 1000, self._narrator.read(entry))
 
     def _quiet(self) -> None:
         try:
             self.sandbox.wait_until_idle(QUIET_SECONDS)
         except NotIdleError as error:
-            self._fail("everything comes to rest", expected="nothing under way", seen=error)
+            self._fail("everything ends", expected="nothing running", seen=error)
         letters = [f"{letter.function.name}: {letter.error}" for letter in self.sandbox.dead_letters]
         if letters:
             self._fail("no function gives up", expected="no dead letter", seen="; ".join(letters))
 
-    def _exposure(self) -> str:
-        """Say how long the change of this step was in force, from the two API calls that bound it."""
-        calls = [
-            (entry.at, entry.event)
-            for entry in self.sandbox.timeline.entries(after=self._step_entry)
-            if isinstance(entry.event, ApiCalled)
-            and entry.event.service == "ec2"
-            and entry.event.action.startswith(("Authorize", "Revoke", "Modify"))
-        ]
-        made = [at for at, call in calls if not call.function]
-        undone = [at for at, call in calls if call.function and not call.error]
-        if not made or not undone:
-            return "without a call that undid it"
-        return f"after {(undone[0] - made[0]) * 1000:.0f} ms"
+    def _asked(self, answer: dict[str, Any], what: str, rules: set[Shown], button: str) -> tuple[str, Message]:
+        """Check that a change was reverted and asked; return its request id and the question."""
+        request = str(answer["ResponseMetadata"]["RequestId"])
+        self._quiet()
+        exposed = self._narrator.changes[request].exposed_ms
+        after = "but by no call that reverted it" if exposed is None else f"after {exposed:.0f} ms"
+        self._check_rules(f"{what}, {after}", rules)
+        return request, self._question(request, button)
 
     def _question(self, request: str, button: str) -> Message:
         self._check_status(request, "pending")
@@ -241,8 +214,9 @@ class Story:
         seen = {_shown(rule) for rule in self.sandbox.aws.rules(SHOP, self.group)}
         self._check(text, _sorted(expected), _sorted(seen))
 
-    def _check_told(self, question: Message, request: str) -> None:
-        """Check that the question has become a result, and that the other channel heard of both."""
+    def _check_result(self, question: Message, request: str, status: str) -> None:
+        """Check that a request has a status, that its question shows it, and that the other channel has both."""
+        self._check_status(request, status)
         result = self.sandbox.slack.message(APPROVAL_CHANNEL, question.ts)
         self._check("the question shows the result, its buttons are gone", [], result.button_texts())
         users = self.sandbox.slack.users
@@ -254,7 +228,7 @@ class Story:
             for message in self.sandbox.slack.messages(MONITORING_CHANNEL)
             if request in "\n".join(lines_of(message, users))
         ]
-        self._check(f"#{MONITORING_CHANNEL} has heard of question and result", 2, len(heard))
+        self._check(f"#{MONITORING_CHANNEL} has a message for the question and one for the result", 2, len(heard))
 
     def _rule_id(self, wanted: Shown) -> str:
         ids = {_shown(rule): str(rule["SecurityGroupRuleId"]) for rule in self.sandbox.aws.rules(SHOP, self.group)}
@@ -283,17 +257,13 @@ def play_demo(terminal: Terminal, *, open_sandbox: Callable[[], Sandbox] = lambd
             Story(sandbox, terminal).play()
         except StoryError:
             terminal.blank()
-            terminal.say("The story ends here: the step above did not happen as it should. The apps' last words:")
+            terminal.say("The story ends here: the step above did not happen as it should. The apps' last log lines:")
             terminal.code(list(sandbox.log_lines)[-20:])
             return False
     terminal.blank()
     terminal.title(f"Every step happened, and was checked. {time.perf_counter() - began:.1f} s in all.")
     terminal.say("To try it by hand, in a browser and with a real AWS CLI: make sandbox")
     return True
-
-
-def _request_id(answer: dict[str, Any]) -> str:
-    return str(answer["ResponseMetadata"]["RequestId"])
 
 
 def _permission(rule: Shown) -> dict[str, Any]:

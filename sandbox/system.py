@@ -240,12 +240,12 @@ class Sandbox:
             return self._clicker.click(user, message, button_text)
 
     def forge_click(self, user: SlackUser, message: Message, button_text: str) -> ClickResult:
-        """Send the same request as a click would, signed by somebody who does not know Slack's secret."""
+        """Send the same request as a click would, signed with a wrong secret."""
         payload = self._clicker.payload(user, message, button_text)
         return self._clicker.send(payload, signing_secret="a-guess")
 
     def run_schedule(self, name: str, *, account: str | None = None, region: str | None = None) -> list[Result]:
-        """Run a scheduled function now, in every account and region unless told, and wait for it.
+        """Run a scheduled function now, by default in every account and region, and wait for it.
 
         Raises:
             SandboxError: when it fails, with its error.
@@ -260,7 +260,7 @@ class Sandbox:
         return results
 
     def start_afresh(self) -> None:
-        """Empty accounts and channels; processes and identities stay, so that pasted credentials go on working.
+        """Empty accounts and channels; processes and identities stay, so that pasted credentials keep working.
 
         Raises:
             NotIdleError: when what is under way does not end.

@@ -1,10 +1,12 @@
-"""Plain, readable lines for a terminal; colour only where one looks at it and has not asked for none."""
+"""Plain, readable lines for a terminal; colour only on a terminal, and not with NO_COLOR."""
 
 import os
 import sys
 import textwrap
 from collections.abc import Iterable
 from typing import TextIO
+
+from sandbox.narration import Line
 
 WIDTH = 100
 _CODES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "orange": "33", "blue": "34"}
@@ -15,12 +17,12 @@ class Terminal:
     """Writes to a stream."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """Write to ``stream``, standard output unless told."""
+        """Write to ``stream``, by default standard output."""
         self._stream = stream or sys.stdout
         self._colour = self._stream.isatty() and not os.environ.get("NO_COLOR")
 
     def blank(self) -> None:
-        """Leave a line empty."""
+        """Write an empty line."""
         self._write("")
 
     def title(self, text: str) -> None:
@@ -37,12 +39,14 @@ class Terminal:
         for line in textwrap.wrap(text, WIDTH - 3):
             self._write(f"   {line}")
 
-    def event(self, ms: float, who: str, what: str) -> None:
-        """Write something that happened, with its time."""
-        self._write(f"   {self._paint(f'{ms:>8,.0f} ms', 'dim')}  {who:<24} {what}")
+    def line(self, ms: float, line: Line) -> None:
+        """Write a step of the timeline with its time; details are left out."""
+        if line.level != "detail":
+            words = f"{line.who:<24} {line.what} {line.subject}".rstrip()
+            self._write(f"   {self._paint(f'{ms:>8,.0f} ms', 'dim')}  {words}")
 
     def message(self, title: str, lines: Iterable[str]) -> None:
-        """Write a Slack message, its colour bar as colour where there is colour."""
+        """Write a Slack message, its colour bar in colour on a terminal with colours."""
         self._write("")
         self._write(f"      {self._paint(title, 'blue')}")
         for line in lines:
@@ -53,11 +57,11 @@ class Terminal:
         self._write("")
 
     def passed(self, text: str) -> None:
-        """Write that a check held."""
+        """Write that a check passed."""
         self._write(f"   {self._paint('✓', 'green')} {text}")
 
     def failed(self, text: str, *, expected: object, seen: object) -> None:
-        """Write that a check did not hold: what was expected and what was seen."""
+        """Write that a check failed: what was expected and what was seen."""
         self._write(f"   {self._paint('✗', 'red')} {text}")
         self._write(f"       expected: {expected}")
         self._write(f"       seen:     {seen}")

@@ -1,6 +1,6 @@
-"""What happened, in order: typed events with times, and listeners that hear of each as it happens.
+"""What happened, in order: typed steps with times, and listeners that are called for each one.
 
-The demo prints from it, tests ask it, the page draws it. It holds values only; who causes what is elsewhere.
+Values only. Who causes a step is elsewhere; what a step means for a reader is in ``narration.py``.
 """
 
 import threading
@@ -11,13 +11,27 @@ from typing import Literal, TypeVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCalled:
+class Step:
+    """Something that happened."""
+
+    about: str = ""
+    """Request id of the change that it belongs to; empty where that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStep(Step):
+    """A step in one account and region."""
+
+    account: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCalled(AccountStep):
     """An AWS API call reached the endpoint and was answered."""
 
     service: str
     action: str
-    account: str
-    region: str
     caller: str
     """ARN of the identity."""
     function: str = ""
@@ -28,115 +42,83 @@ class ApiCalled:
     request_id: str = ""
     error: str = ""
     """AWS error code; empty when the call succeeded."""
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloudTrailSent:
-    """CloudTrail sent an event to EventBridge; ``fate`` says what became of it there."""
+class CloudTrailSent(AccountStep):
+    """CloudTrail sent an event to EventBridge."""
 
-    event_id: str
     request_id: str
     action: str
-    account: str
-    region: str
-    caller: str
-    group: str
-    """Id or name of the security group, as far as the event says."""
-    error: str = ""
     fate: Literal["delivered", "matched nothing", "lost"] = "delivered"
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationStarted:
+class InvocationStarted(AccountStep):
     """Lambda began to run a function."""
 
     invocation_id: str
     function: str
-    account: str
-    region: str
     trigger: str
-    """What caused it: ``event``, ``topic``, ``schedule`` or ``click``."""
+    """What caused it: ``event``, ``topic`` or ``schedule``."""
     attempt: int = 1
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationEnded:
+class InvocationEnded(AccountStep):
     """A function returned, or failed with ``error``."""
 
     invocation_id: str
     function: str
-    account: str
-    region: str
     attempt: int = 1
     duration_ms: float
     error: str = ""
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLettered:
+class DeadLettered(AccountStep):
     """A message is out of retries and waits to be redriven."""
 
     function: str
-    account: str
-    region: str
     error: str
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessagePublished:
+class MessagePublished(Step):
     """SNS took a message; ``deliveries`` is how many functions get it, counting repeated deliveries."""
 
     topic: str
     """ARN."""
-    caller: str
-    message_id: str
-    subject: str
     size_bytes: int
     deliveries: int
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemWritten:
+class ItemWritten(AccountStep):
     """An item of one of the product's tables changed."""
 
     table: str
-    account: str
-    region: str
     key: str
     status: str
     """Attribute ``status`` of the item; empty where it has none, ``deleted`` when the item is gone."""
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackPosted:
-    """A message appeared, was replaced, or was whispered to one user."""
+class SlackPosted(Step):
+    """A message appeared, was replaced, or was shown to one user only (ephemeral)."""
 
     channel: str
     ts: str
     text: str
-    how: Literal["posted", "replaced", "whispered"]
+    how: Literal["posted", "replaced", "ephemeral"]
     user: str = ""
-    """Name of the one whom it was whispered to."""
+    """Name of the user who sees an ephemeral message."""
     answers: str = ""
-    """For a note, ``ts`` of the message whose click it answers."""
+    """For an ephemeral message, ``ts`` of the message whose click it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackRefused:
+class SlackRefused(Step):
     """Slack answered with an error."""
 
     channel: str
@@ -145,7 +127,7 @@ class SlackRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlackClicked:
+class SlackClicked(Step):
     """Somebody clicked a button, and Slack sent the click to the app."""
 
     user: str
@@ -155,7 +137,7 @@ class SlackClicked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClickAnswered:
+class ClickAnswered(Step):
     """The app answered a click; ``status`` is 0 when it did not."""
 
     channel: str
@@ -166,49 +148,25 @@ class ClickAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultStruck:
+class FaultStruck(Step):
     """A fault that somebody switched on took effect."""
 
     fault: str
     detail: str
-    about: str = ""
-    """Request id of the change that it belongs to, where that is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoryTold:
-    """A remark of whoever drives the sandbox, such as the headings of the demo."""
-
-    text: str
-
-
-Event = (
-    ApiCalled
-    | CloudTrailSent
-    | InvocationStarted
-    | InvocationEnded
-    | DeadLettered
-    | MessagePublished
-    | ItemWritten
-    | SlackPosted
-    | SlackRefused
-    | SlackClicked
-    | ClickAnswered
-    | FaultStruck
-    | StoryTold
-)
-EventT = TypeVar("EventT", bound=Event)
+StepT = TypeVar("StepT", bound=Step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An event with its place: running number from 1, and milliseconds since the timeline began."""
+    """A step with its place: running number from 1, and milliseconds since the timeline began."""
 
     number: int
     ms: float
     at: float
     """Seconds since the epoch."""
-    event: Event
+    step: Step
 
 
 Listener = Callable[[Entry], None]
@@ -223,12 +181,12 @@ class Timeline:
     _listeners: list[Listener] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def add(self, event: Event, *, at: float | None = None) -> Entry:
-        """Append an event, now or as of an earlier moment, and tell the listeners in order."""
+    def add(self, step: Step, *, at: float | None = None) -> Entry:
+        """Append a step, now or as of an earlier moment, and call the listeners in order."""
         with self._lock:
             moment = time.time() if at is None else at
             ms = (moment - self.began) * 1000
-            entry = Entry(number=len(self._entries) + 1, ms=ms, at=moment, event=event)
+            entry = Entry(number=len(self._entries) + 1, ms=ms, at=moment, step=step)
             self._entries.append(entry)
             for listener in list(self._listeners):
                 listener(entry)
@@ -237,7 +195,7 @@ class Timeline:
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` for every entry from now on; the result ends that.
 
-        Listeners run in the thread that added the event and must not block.
+        Listeners run in the thread that added the step and must not block.
         """
         with self._lock:
             self._listeners.append(listener)
@@ -254,9 +212,9 @@ class Timeline:
         with self._lock:
             return tuple(self._entries[after:])
 
-    def of_type(self, kind: type[EventT], *, after: int = 0) -> tuple[EventT, ...]:
-        """Return the events of one type, e.g. ``timeline.of_type(SlackPosted)``."""
-        return tuple(entry.event for entry in self.entries(after=after) if isinstance(entry.event, kind))
+    def of_type(self, kind: type[StepT], *, after: int = 0) -> tuple[StepT, ...]:
+        """Return the steps of one type, e.g. ``timeline.of_type(SlackPosted)``."""
+        return tuple(entry.step for entry in self.entries(after=after) if isinstance(entry.step, kind))
 
     @property
     def last_number(self) -> int:

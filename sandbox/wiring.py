@@ -1,4 +1,4 @@
-"""Which function hears of which topic, event and schedule, from what the apps' decorators declare.
+"""Which function gets which topic, event and schedule, from what the apps' decorators declare.
 
 Nothing here knows the name of a trigger; a function that is decorated is wired, as ``chalice deploy`` would wire it.
 """

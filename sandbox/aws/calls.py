@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.aws.identities import Caller
-from sandbox.aws.request import ApiRequest
+from sandbox.aws.request import ApiRequest, Caller
 
 _CODE = re.compile(rb"<Code>(.*?)</Code>|\"__type\":\s*\"(?:[^\"]*#)?([^\"]*)\"", re.DOTALL)
 _MESSAGE = re.compile(rb"<Message>(.*?)</Message>|\"[mM]essage\":\s*\"([^\"]*)\"", re.DOTALL)

@@ -1,14 +1,21 @@
-"""How CloudTrail writes an EC2 call's parameters and answer: two styles, depending on the age of the API action.
+"""How CloudTrail writes an EC2 call: identity, record and envelope, parameters and answer. Tests use it as well.
 
-Older actions are written in camelCase with ``{"items": […]}`` around lists; newer ones as they travel, in PascalCase
-below ``<Action>Request``, where one element is an object, several are a list, and each has a ``tag`` with its
-position. The event around them is in ``cloudtrail.py``.
+Parameters and answers have two styles, depending on the age of the API action. Older actions are written in camelCase
+with ``{"items": […]}`` around lists; newer ones as they travel, in PascalCase below ``<Action>Request``, where one
+element is an object, several are a list, and each has a ``tag`` with its position.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html
 """
 
 import json
+import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
+
+from sandbox.aws.request import Caller
+
+EVENT_VERSION = "1.11"
 
 #: Actions written as they travel. The other ones are written in camelCase.
 WRAPPED_ACTIONS = frozenset(
@@ -29,6 +36,95 @@ _RULE_ACTIONS = ("AuthorizeSecurityGroup", "RevokeSecurityGroup")
 #: Parameters whose name on the wire differs from CloudTrail's.
 _CAMEL_NAMES = {"SecurityGroupRuleId": "securityGroupRuleIds", "TagSpecification": "tagSpecificationSet"}
 _PLUMBING = frozenset({"Action", "Version"})
+
+
+def make_event(
+    action: str,
+    parameters: Mapping[str, Any] | None,
+    answer: Mapping[str, Any] | None,
+    *,
+    identity: Mapping[str, Any],
+    account: str,
+    region: str,
+    at: datetime,
+    request_id: str = "",
+    **fields: Any,
+) -> dict[str, Any]:
+    """Write the event of a call as EventBridge delivers it.
+
+    Args:
+        action: the API action.
+        parameters: ``requestParameters``.
+        answer: ``responseElements``; ``None`` for a call that failed.
+        identity: ``userIdentity``, from :func:`user_identity`.
+        account: the account whose trail has the record.
+        region: where the call was made.
+        at: when it was made.
+        request_id: ``requestID``; a new one when empty.
+        **fields: more fields of the record, or others than usual, e.g. ``errorCode``, ``eventTime``.
+    """
+    detail: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": identity,
+        "eventTime": _seconds(at),
+        "eventSource": "ec2.amazonaws.com",
+        "eventName": action,
+        "awsRegion": region,
+        "sourceIPAddress": "198.51.100.7",
+        "userAgent": "aws-cli/2.24.0",
+        "requestParameters": parameters,
+        "responseElements": answer,
+        "requestID": request_id or str(uuid.uuid4()),
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": account,
+        "eventCategory": "Management",
+        **fields,
+    }
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.ec2",
+        "account": detail["recipientAccountId"],
+        "time": detail["eventTime"],
+        "region": detail["awsRegion"],
+        "resources": [],
+        "detail": detail,
+    }
+
+
+def user_identity(caller: Caller) -> dict[str, Any]:
+    """Write an identity; IAM users and keys of the root have no session context.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+    """
+    identity: dict[str, Any] = {
+        "type": caller.kind,
+        "principalId": caller.principal_id,
+        "arn": caller.arn,
+        "accountId": caller.account,
+        "accessKeyId": caller.access_key_id,
+    }
+    if caller.kind == "IAMUser":
+        identity["userName"] = caller.name
+    if caller.kind == "AssumedRole":
+        identity["sessionContext"] = {
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": caller.role_id,
+                "arn": caller.role_arn,
+                "accountId": caller.account,
+                "userName": caller.name,
+            },
+            "attributes": {
+                "creationDate": _seconds(caller.since or datetime.now(UTC)),
+                "mfaAuthenticated": "false",
+            },
+        }
+    return identity
 
 
 def request_parameters(action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -59,6 +155,10 @@ def response_elements(action: str, body: bytes) -> dict[str, Any]:
         written["_return" if name == "return" else name] = _element(child)
     written.setdefault("_return", True)
     return _fitting("responseElements", written)
+
+
+def _seconds(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _fitting(field: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +205,7 @@ def _camel(name: str, value: Any) -> Any:
         if name == "SecurityGroupRuleId":
             return {"items": [{"securityGroupRuleId": element} for element in elements]}
         written = [_camel("", element) for element in elements]
-        # Only the tags inside a tag specification stand in a bare list.
+        # Only the tags inside a tag specification are a bare list.
         return [*written] if name == "Tag" else {"items": written}
     if isinstance(value, dict):
         return {

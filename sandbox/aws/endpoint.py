@@ -22,8 +22,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.test import run_wsgi_app
 
 from sandbox.aws.calls import ApiCall
-from sandbox.aws.identities import Caller, Identities
-from sandbox.aws.request import ApiRequest, read_request
+from sandbox.aws.identities import Identities
+from sandbox.aws.request import ApiRequest, Caller, read_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -32,12 +32,12 @@ Observer = Callable[[ApiCall], None]
 #: Looks at a call before it is made; the result is ``(error code, message)`` when it must not be.
 Guard = Callable[[ApiRequest, Caller], tuple[str, str] | None]
 
-#: What no XML answer can carry; a rule that had it in its description could never be looked at again.
+#: Characters that an XML answer cannot contain; a rule with them in its description could not be read again.
 #: https://www.w3.org/TR/xml/#charsets
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 UNSIGNED = "This is the sandbox's AWS endpoint. It takes signed AWS API requests, e.g. from the aws command line.\n"
-MALFORMED = "This is no AWS API request: its length, its encoding or its JSON is broken.\n"
+MALFORMED = "This is not an AWS API request: its length, its encoding or its JSON is broken.\n"
 UNKNOWN_KEY = (
     "The access key {key} belongs to no account of the sandbox. "
     "Use the credentials that the sandbox printed when it started."
@@ -48,7 +48,7 @@ class QuietMotoHandler(MotoRequestHandler):
     """moto's request handler without a line of log per request."""
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
-        """Say nothing: calls stand on the timeline."""
+        """Log nothing: the timeline shows the calls."""
 
 
 class AwsEndpoint:
@@ -63,7 +63,7 @@ class AwsEndpoint:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer one request; whatever it is, the answer is one that AWS clients understand."""
+        """Answer one request, always in a form that AWS clients understand."""
         try:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             body = environ["wsgi.input"].read(length) if length > 0 else b""
@@ -79,7 +79,7 @@ class AwsEndpoint:
             return _respond(start_response, "403 Forbidden", *_error(request, "InvalidClientTokenId", message))
         try:
             status, headers, payload = self._answer(environ, request, caller)
-        except Exception as error:  # noqa: BLE001 - whatever moto stumbles over, the caller gets an error of AWS's form
+        except Exception as error:  # noqa: BLE001 - for every failure of moto the caller gets an error of AWS's form
             what = f"{request.service}:{request.action}: {type(error).__name__}: {error}"
             logging.getLogger("sandbox.aws").warning("The AWS endpoint could not answer %s", what)
             payload, content_type = _error(request, "InternalFailure", f"The sandbox could not answer {what}")
@@ -110,7 +110,7 @@ class AwsEndpoint:
         self, environ: "WSGIEnvironment", request: ApiRequest, caller: Caller
     ) -> tuple[str, list[tuple[str, str]], bytes]:
         if any(UNPRINTABLE.search(value) for value in request.parameters.values()):
-            payload, content_type = _error(request, "InvalidParameterValue", "A value has characters that are no text.")
+            payload, content_type = _error(request, "InvalidParameterValue", "A value has control characters.")
             return "400 Bad Request", _headers(payload, content_type), payload
         for guard in self.guards:
             refusal = guard(request, caller)

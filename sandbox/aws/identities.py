@@ -1,15 +1,16 @@
-"""Who calls: users, role sessions and roots of the sandbox's accounts, and the identity behind an access key.
+"""Users, role sessions and roots of the sandbox's accounts, and the identity of an access key.
 
 moto keeps users, roles and sessions per account and finds the account of a call by its access key. It checks no
 signature and no policy.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC
 
 from moto.iam.models import AccessKey, iam_backends
 from moto.sts.models import sts_backends
+
+from sandbox.aws.request import Caller
 
 PARTITION = "aws"
 #: Where IAM Identity Center keeps the roles that people get.
@@ -30,25 +31,8 @@ class Credentials:
     arn: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """The identity behind an access key, with what CloudTrail tells of it."""
-
-    kind: Literal["IAMUser", "AssumedRole", "Root"]
-    account: str
-    arn: str
-    principal_id: str
-    access_key_id: str
-    name: str
-    """The user's name, or the role's."""
-    role_arn: str = ""
-    role_id: str = ""
-    since: datetime | None = None
-    """When a session began."""
-
-
 class Identities:
-    """Makes identities, and recognizes them by access key."""
+    """Makes identities, and finds them by access key."""
 
     def __init__(self) -> None:
         self._roots: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""An AWS API request as it arrives over HTTP: which service, action and region, signed with which access key.
+"""An AWS API request as it arrives over HTTP: service, action, region and access key; and the identity behind the key.
 
 Reads the query protocols (EC2, SNS, STS, IAM) and the JSON ones (DynamoDB); interprets nothing beyond that.
 """
@@ -7,7 +7,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,\s]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
@@ -32,11 +33,28 @@ class ApiRequest:
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The identity behind an access key, with what CloudTrail shows of it."""
+
+    kind: Literal["IAMUser", "AssumedRole", "Root"]
+    account: str
+    arn: str
+    principal_id: str
+    access_key_id: str
+    name: str
+    """The user's name, or the role's."""
+    role_arn: str = ""
+    role_id: str = ""
+    since: datetime | None = None
+    """When a session began."""
+
+
 def read_request(environ: Mapping[str, Any], body: bytes) -> ApiRequest | None:
     """Read a request from its WSGI environment and body; ``None`` when it is not signed.
 
     Raises:
-        ValueError: when the body is no text, or no JSON where it should be.
+        ValueError: when the body is not text, or not JSON where it should be.
     """
     credential = _CREDENTIAL.search(str(environ.get("HTTP_AUTHORIZATION", "")))
     if credential is None:

@@ -1,6 +1,6 @@
-"""The tables and topics that a deployment makes besides what Chalice makes: here as in ``deploy/``."""
+"""The tables and topics of a deployment that Chalice does not make, as ``deploy/`` makes them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -10,7 +10,9 @@ REQUESTS_TABLE = "securityGroupRequests"
 STATE_TABLE = "securityGroupState"
 
 
-def create_requests_table(dynamodb: "DynamoDBClient") -> None:
+def create_requests_table(
+    dynamodb: "DynamoDBClient", *, projection: Literal["ALL", "KEYS_ONLY", "INCLUDE"] = "ALL"
+) -> None:
     """Create central's table: key ``requestId``, index ``byStatus`` sorted by ``requestedAt``."""
     dynamodb.create_table(
         TableName=REQUESTS_TABLE,
@@ -28,7 +30,7 @@ def create_requests_table(dynamodb: "DynamoDBClient") -> None:
                     {"AttributeName": "status", "KeyType": "HASH"},
                     {"AttributeName": "requestedAt", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": projection},
             }
         ],
     )

@@ -3,14 +3,12 @@
 moto takes the message and checks it (size, subject, topic); delivering across accounts is what it cannot do.
 """
 
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.aws.calls import ApiCall
-from sandbox.aws.identities import Caller
-from sandbox.aws.request import ApiRequest
+from sandbox.aws.events import message_event
+from sandbox.aws.request import ApiRequest, Caller
 
 
 class TopicPolicies:
@@ -45,34 +43,15 @@ def published_topic(request: ApiRequest) -> str:
 
 
 def lambda_event(call: ApiCall, message_id: str) -> dict[str, Any]:
-    """Make the event that a function subscribed to the topic gets.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
-    """
-    topic = published_topic(call.request)
+    """Make the event that a function subscribed to the topic of a Publish call gets."""
     parameters = call.request.parameters
-    return {
-        "Records": [
-            {
-                "EventSource": "aws:sns",
-                "EventVersion": "1.0",
-                "EventSubscriptionArn": f"{topic}:{uuid.uuid5(uuid.NAMESPACE_URL, topic)}",
-                "Sns": {
-                    "Type": "Notification",
-                    "MessageId": message_id,
-                    "TopicArn": topic,
-                    "Subject": parameters.get("Subject"),
-                    "Message": parameters.get("Message", ""),
-                    "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-                    "SignatureVersion": "1",
-                    "Signature": "EXAMPLE",
-                    "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService.pem",
-                    "UnsubscribeUrl": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
-                    "MessageAttributes": _attributes(parameters),
-                },
-            }
-        ]
-    }
+    return message_event(
+        published_topic(call.request),
+        parameters.get("Message", ""),
+        subject=parameters.get("Subject"),
+        message_id=message_id,
+        attributes=_attributes(parameters),
+    )
 
 
 def _attributes(parameters: Mapping[str, str]) -> dict[str, Any]:

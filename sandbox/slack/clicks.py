@@ -1,4 +1,4 @@
-"""What people do: click a button, which travels as Slack's signed request to the app; or forge one.
+"""Clicks: a button's click is sent to the app as Slack's signed request, or as a forged one.
 
 https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 """
@@ -18,9 +18,9 @@ from sandbox.errors import SandboxError
 from sandbox.slack.workspace import APP_ID, TEAM_DOMAIN, TEAM_ID, Message, SlackUser, SlackWorkspace
 from sandbox.timeline import ClickAnswered, SlackClicked, Timeline
 
-#: After this time Slack tells the user that the click failed.
+#: After this time Slack shows the user that the click failed.
 PATIENCE_SECONDS = 3.0
-#: How long we look for the answer all the same, to see what it would have been.
+#: How long the sandbox waits nevertheless, to show what the answer would have been.
 LONGEST_SECONDS = 30.0
 
 
@@ -59,7 +59,7 @@ class Clicker:
         self._settings = settings
         self._timeline = timeline
         self._session = requests.Session()
-        self._session.trust_env = False  # the app is on this machine, whatever proxy is set
+        self._session.trust_env = False  # the app is on this machine, so no proxy is used
 
     def click(self, user: SlackUser, message: Message, button_text: str) -> ClickResult:
         """Click the button with this label, as Slack delivers it; raises when the message has no such button."""
@@ -99,7 +99,7 @@ class Clicker:
             "type": "message",
             "message_ts": message.ts,
             "channel_id": channel.id,
-            "is_ephemeral": bool(message.whispered_to),
+            "is_ephemeral": bool(message.visible_to),
         }
         if attachment_id is not None:
             container |= {"type": "message_attachment", "attachment_id": attachment_id, "is_app_unfurl": False}

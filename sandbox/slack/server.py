@@ -7,13 +7,13 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
 from sandbox.faults import Faults
-from sandbox.slack.validation import PayloadError, check_message
+from sandbox.slack.validation import PayloadError, read_message
 from sandbox.slack.workspace import TEAM_ID, SlackWorkspace
 from sandbox.timeline import FaultStruck, SlackRefused, Timeline
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: https://docs.slack.dev/apis/web-api/rate-limits#posting-messages
 SECONDS_BETWEEN_MESSAGES = 1.0
 RETRY_AFTER_SECONDS = 1
-#: Longer than any client of ours waits.
+#: Longer than the product's clients wait.
 SILENCE_SECONDS = 15
 
 
@@ -44,7 +44,7 @@ class SlackServer:
         return f"/services/{TEAM_ID}/{self._workspace.channels[channel].id}/sandboxhook"
 
     def stop(self) -> None:
-        """Let requests end that wait for a time-out."""
+        """End requests that wait for a time-out."""
         self._stopping.set()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -68,8 +68,7 @@ class SlackServer:
         if failed is not None:
             return failed
         try:
-            payload = _payload(request)
-            check_message(payload)
+            payload = read_message(_text(request))
         except PayloadError as error:
             return self._refuse(channel, 400, error.word, str(error))
         self._workspace.post(channel, payload)
@@ -83,8 +82,7 @@ class SlackServer:
         if target is None:
             return self._refuse("response_url", 404, "expired_url", "used five times, or older than 30 minutes")
         try:
-            payload = _payload(request)
-            check_message(payload)
+            payload = read_message(_text(request))
         except PayloadError as error:
             return self._refuse(target.channel, 400, error.word, str(error))
         if payload.get("delete_original"):
@@ -94,7 +92,7 @@ class SlackServer:
         elif payload.get("response_type") == "in_channel":
             self._workspace.post(target.channel, payload)
         else:
-            self._workspace.whisper(target.channel, target.user, payload, answers=target.message_ts)
+            self._workspace.post_ephemeral(target.channel, target.user, payload, answers=target.message_ts)
         return Response(json.dumps({"ok": True}), 200, content_type="application/json")
 
     def _failed(self, channel: str) -> Response | None:
@@ -106,7 +104,7 @@ class SlackServer:
         if fault == "timeout":
             self._timeline.add(FaultStruck(fault="Slack does not answer", detail=channel))
             self._stopping.wait(SILENCE_SECONDS)
-            return Response("", 500)  # nobody waits for it any more
+            return Response("", 500)  # the client has given up
         return None
 
     def _too_fast(self, channel: str) -> Response | None:
@@ -129,13 +127,6 @@ class SlackServer:
         return Response(word, status)
 
 
-def _payload(request: Request) -> Mapping[str, Any]:
-    """Read the message of a request: a JSON body, or JSON in the form field ``payload``."""
-    text = request.form.get("payload") or request.get_data(as_text=True)
-    try:
-        payload = json.loads(text)
-    except ValueError as error:
-        raise PayloadError("invalid_payload", "the body is not JSON") from error
-    if not isinstance(payload, dict):
-        raise PayloadError("invalid_payload", "the body is no JSON object")
-    return payload
+def _text(request: Request) -> str:
+    """Return the JSON of a request: its body, or the form field ``payload``."""
+    return request.form.get("payload") or request.get_data(as_text=True)

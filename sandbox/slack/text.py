@@ -1,4 +1,4 @@
-"""Shows a message as plain text, for terminals: what a reader of the channel sees, without colours or markup."""
+"""Shows a message as plain text for terminals: what a reader of the channel sees, without markup."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.slack.workspace import Message, SlackUser
 
-#: The colours of design: a word says more in a terminal.
+#: The product's colours, by name.
 BARS = {"#f98c3e": "orange", "#29a52d": "green", "#f71818": "red"}
 
 _DATE = re.compile(r"<!date\^\d+\^[^|>]*\|([^>]*)>")
@@ -54,7 +54,7 @@ def _block(block: Mapping[str, Any], users: Mapping[str, SlackUser]) -> Iterator
 
 
 def _fields(fields: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Show fields as Slack's two columns do: a label and its value side by side, however the app split them."""
+    """Show fields as Slack's two columns do: a label and its value side by side."""
     for position in range(0, len(fields), 2):
         pair = fields[position : position + 2]
         if all(len(field) == 1 for field in pair):

@@ -1,10 +1,11 @@
-"""Refuses what Slack refuses: block kinds, required parts and limits of a message, checked before it is shown.
+"""Refuses what Slack refuses: checks block kinds, required parts and limits of a message.
 
-Written from Slack's reference and independent of the product, so that each checks the other. Only the parts of
-Block Kit that a message of a webhook with buttons can need are known; everything else is refused by name.
+Written from Slack's reference and independent of the product, so that each checks the other. It knows only the parts
+of Block Kit that the product's messages need, and refuses everything else by name.
 https://docs.slack.dev/reference/block-kit/blocks
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -32,12 +33,24 @@ ATTACHMENT_KEYS = {"blocks", "color", "fallback", "text", "mrkdwn_in", "footer",
 
 
 class PayloadError(Exception):
-    """Slack would refuse the message; the text is Slack's word for it and the reason."""
+    """Slack would refuse the message; the text is Slack's error code and the reason."""
 
     def __init__(self, word: str, reason: str) -> None:
-        """Take Slack's word, e.g. ``invalid_blocks``, and where it hurts."""
+        """Take Slack's error code, e.g. ``invalid_blocks``, and which part is wrong."""
         super().__init__(f"{word}: {reason}")
         self.word = word
+
+
+def read_message(text: str) -> dict[str, Any]:
+    """Read a message as apps post it, and check it; raises :class:`PayloadError`."""
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise PayloadError("invalid_payload", "the body is not JSON") from error
+    if not isinstance(payload, dict):
+        raise PayloadError("invalid_payload", "the body is not a JSON object")
+    check_message(payload)
+    return payload
 
 
 def check_message(payload: Mapping[str, Any]) -> None:
@@ -49,7 +62,7 @@ def check_message(payload: Mapping[str, Any]) -> None:
     if not text and not blocks and not attachments:
         raise PayloadError("no_text", "neither text nor blocks nor attachments")
     if not isinstance(text, str) or len(text) > MAX_TEXT:
-        raise PayloadError("invalid_payload", "text is no string or too long")
+        raise PayloadError("invalid_payload", "text is not a string or is too long")
     every_block = _list(blocks, "blocks")
     for number, attachment in enumerate(_list(attachments, "attachments")):
         _check_attachment(attachment, f"attachments[{number}]")
@@ -66,7 +79,7 @@ def _check_attachment(attachment: Any, path: str) -> None:
     _only(_mapping(attachment, path), ATTACHMENT_KEYS, path, word="invalid_attachments")
     color = attachment.get("color")
     if color is not None and not COLOR.fullmatch(str(color)):
-        raise PayloadError("invalid_attachments", f"{path}.color {color!r} is no colour")
+        raise PayloadError("invalid_attachments", f"{path}.color {color!r} is not a colour")
     _check_blocks(_list(attachment.get("blocks"), f"{path}.blocks"), f"{path}.blocks")
 
 
@@ -172,7 +185,7 @@ def _text(item: Any, longest: int, path: str, *, plain: bool = False) -> None:
 
 def _short(value: Any, longest: int, path: str) -> None:
     if not isinstance(value, str) or len(value) > longest:
-        raise PayloadError("invalid_blocks", f"{path} is no string or longer than {longest}")
+        raise PayloadError("invalid_blocks", f"{path} is not a string or is longer than {longest}")
 
 
 def _only(item: Mapping[str, Any], allowed: set[str], path: str, *, word: str = "invalid_blocks") -> None:
@@ -183,7 +196,7 @@ def _only(item: Mapping[str, Any], allowed: set[str], path: str, *, word: str = 
 
 def _mapping(value: Any, path: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise PayloadError("invalid_blocks", f"{path} is missing or no object")
+        raise PayloadError("invalid_blocks", f"{path} is missing or not an object")
     return value
 
 
@@ -191,7 +204,7 @@ def _list(value: Any, path: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise PayloadError("invalid_blocks", f"{path} is no list")
+        raise PayloadError("invalid_blocks", f"{path} is not a list")
     return value
 
 

@@ -1,6 +1,6 @@
-"""The workspace: people, channels, messages with their history, and notes that only one person sees.
+"""The workspace: people, channels, messages with their history, and ephemeral messages.
 
-A model without HTTP: ``server.py`` is what apps talk to, ``clicks.py`` what people do.
+A model without HTTP: apps use ``server.py``, people ``clicks.py``.
 """
 
 import copy
@@ -34,7 +34,7 @@ class SlackUser:
 
 @dataclass(slots=True, kw_only=True)
 class Message:
-    """A message in a channel, or a whispered note, as it looks now."""
+    """A message in a channel, or an ephemeral one, as it looks now."""
 
     ts: str
     channel: str
@@ -42,8 +42,8 @@ class Message:
     blocks: list[dict[str, Any]]
     attachments: list[dict[str, Any]]
     thread_ts: str = ""
-    whispered_to: str = ""
-    """User id, for notes that only one person sees."""
+    visible_to: str = ""
+    """User id, for ephemeral messages."""
     edits: int = 0
     """How often it was replaced."""
 
@@ -114,10 +114,10 @@ class SlackWorkspace:
             return tuple(copy.deepcopy(message) for message in self.channels[channel].messages)
 
     def notes(self, channel: str, *, user: str) -> tuple[Message, ...]:
-        """Return copies of what was whispered to a user (by id) in a channel, oldest first."""
+        """Return copies of the ephemeral messages that a user (by id) sees in a channel, oldest first."""
         with self._lock:
             notes = self.channels[channel].notes
-            return tuple(copy.deepcopy(note) for note in notes if note.whispered_to == user)
+            return tuple(copy.deepcopy(note) for note in notes if note.visible_to == user)
 
     def message(self, channel: str, ts: str) -> Message:
         """Return a copy of a message; raises ``KeyError`` when it is not there."""
@@ -143,27 +143,27 @@ class SlackWorkspace:
         self._timeline.add(SlackPosted(channel=channel, ts=ts, text=message.text, how="replaced"))
 
     def delete(self, channel: str, ts: str) -> None:
-        """Take a message away."""
+        """Remove a message."""
         with self._lock:
             self.channels[channel].messages.remove(self._find(channel, ts))
 
     def clear(self) -> None:
-        """Take every message and note away, and end every ``response_url``."""
+        """Remove every message, and end every ``response_url``."""
         with self._lock:
             for channel in self.channels.values():
                 channel.messages.clear()
                 channel.notes.clear()
             self._response_urls.clear()
 
-    def whisper(self, channel: str, user: str, payload: Mapping[str, Any], *, answers: str = "") -> None:
-        """Show a note to one user (by id); ``answers`` is the ``ts`` of the message that the user clicked."""
+    def post_ephemeral(self, channel: str, user: str, payload: Mapping[str, Any], *, answers: str = "") -> None:
+        """Show a message to one user (by id); ``answers`` is the ``ts`` of the message that the user clicked."""
         with self._lock:
             note = self._new_message(channel, payload)
-            note.whispered_to = user
+            note.visible_to = user
             self.channels[channel].notes.append(note)
         name = self.users[user].name if user in self.users else user
         self._timeline.add(
-            SlackPosted(channel=channel, ts=note.ts, text=note.text, how="whispered", user=name, answers=answers)
+            SlackPosted(channel=channel, ts=note.ts, text=note.text, how="ephemeral", user=name, answers=answers)
         )
 
     def new_response_url(self, channel: str, message_ts: str, user: str) -> str:

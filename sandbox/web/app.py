@@ -97,7 +97,7 @@ def _does(act: Callable[[Body], Json]) -> Callable[[Request], Awaitable[Response
         try:
             document = json.loads(body or b"{}")
         except (ValueError, RecursionError):
-            return _refused("BadRequest", "The body is no JSON.", status=400)
+            return _refused("BadRequest", "The body is not JSON.", status=400)
         return await _answer(act, document)
 
     return endpoint
@@ -118,7 +118,7 @@ async def _answer(handle: Callable[[Body], Json], document: Any) -> Response:
 
 
 def _refused(code: str, message: str, *, status: int = 200) -> Response:
-    """Say what was refused and why. What AWS refuses is no error of the page's, hence status 200."""
+    """Answer with what was refused and why. What AWS refuses is not an error of the page, so the status is 200."""
     return JSONResponse({"refused": {"code": code, "message": message}}, status_code=status)
 
 

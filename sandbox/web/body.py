@@ -1,10 +1,10 @@
-"""Reads the JSON body of a request from the page into typed values; what is wrong becomes one sentence."""
+"""Reads the JSON body of a request from the page into typed values; an error is one sentence."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-#: JSON's escapes can make halves of characters, which no encoding can write and so no call can carry.
+#: JSON's escapes can make halves of characters, which cannot be encoded.
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 

@@ -32,7 +32,7 @@ class Channels:
         return {"user": person.id, "channels": [self._channel(name, person) for name in self._names()]}
 
     def click(self, body: Body) -> Json:
-        """Click a button of a message in the version that the page showed; say how the app answered."""
+        """Click a button of a message in the version that the page showed; return how the app answered."""
         key = (body.text("channel"), body.text("ts"), int(body.number("version", least=0, most=10_000)))
         with self._lock:
             message = self._seen.get(key)
@@ -62,7 +62,7 @@ class Channels:
 
     def _person(self, user: str) -> SlackUser:
         if user not in self._sandbox.slack.users:
-            raise BadRequestError(f"{user!r} is no user of the workspace.")
+            raise BadRequestError(f"{user!r} is not a user of the workspace.")
         return self._sandbox.slack.users[user]
 
 
@@ -74,5 +74,5 @@ def _shown(message: Message) -> Json:
         "blocks": message.blocks,
         "attachments": message.attachments,
         "threadTs": message.thread_ts,
-        "ephemeral": bool(message.whispered_to),
+        "ephemeral": bool(message.visible_to),
     }

@@ -1,7 +1,7 @@
-"""The EC2 console: the calls that AWS's own console makes when somebody views and edits inbound rules.
+"""The EC2 console: the calls that AWS's console makes when a user views and edits inbound rules.
 
 Adding is AuthorizeSecurityGroupIngress with one permission per row, editing (descriptions too) is
-ModifySecurityGroupRules, deleting is RevokeSecurityGroupIngress by rule ids. Looking is done under the sandbox's own
+ModifySecurityGroupRules, deleting is RevokeSecurityGroupIngress by rule ids. Reading is done under the sandbox's own
 role, so that it does not fill the timeline.
 """
 
@@ -12,7 +12,7 @@ from sandbox.settings import MemberAccount
 from sandbox.system import Sandbox
 from sandbox.web.body import BadRequestError, Body
 
-#: Whom one can be, in each member account; names as ``AwsAccess.credentials`` takes them.
+#: The identities to choose from, in each member account; names as ``AwsAccess.credentials`` takes them.
 IDENTITIES = {
     "user": "alice, IAM user",
     "sso": "ada@example.com, IAM Identity Center",
@@ -60,7 +60,7 @@ class Console:
         return self._authorize(body, permissions)
 
     def add_many(self, body: Body) -> Json:
-        """Add so many different rules in one call."""
+        """Add a number of different rules in one call."""
         count = int(body.number("count", least=1, most=MANY_AT_MOST))
         ranges = [
             {"CidrIp": f"10.{60 + number // 250}.{number % 250}.0/24", "Description": f"branch office {number + 1}"}
@@ -104,7 +104,7 @@ class Console:
         for member in self._sandbox.settings.members:
             if member.id == account:
                 return member
-        raise BadRequestError(f"{account!r} is no member account.")
+        raise BadRequestError(f"{account!r} is not a member account.")
 
     def _region(self, region: str) -> str:
         if region not in self._sandbox.settings.regions:

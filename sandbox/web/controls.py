@@ -1,4 +1,4 @@
-"""What goes wrong and what time it is: fault switches, schedules, dead letters, deliveries that come again."""
+"""Faults and time: fault switches, schedules, dead letters, repeated deliveries."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -11,8 +11,8 @@ from sandbox.system import Sandbox
 from sandbox.web.body import Body
 
 SCHEDULES = ("snapshotSecurityGroups", "sweepRequests")
-#: Functions that one may want to see die half-way.
-MORTAL_FUNCTIONS = (
+#: Functions that can be killed in the middle of a run.
+KILLABLE_FUNCTIONS = (
     "revertSecurityGroup",
     "securityGroupChange",
     "buttonClick",
@@ -49,7 +49,7 @@ SWITCHES: Mapping[str, tuple[str, Callable[[Body, str], Any]]] = {
     "eventsToLose": ("events_to_lose", _whole(0, MOST_EVENTS_LOST)),
     "killRuns": ("kill_runs", _whole(1, MOST_RUNS)),
     "killAfterCalls": ("kill_after_calls", _whole(1, MOST_CALLS)),
-    "killFunction": ("kill_function", lambda body, name: body.choice(name, ("", *MORTAL_FUNCTIONS))),
+    "killFunction": ("kill_function", lambda body, name: body.choice(name, ("", *KILLABLE_FUNCTIONS))),
 }
 
 
@@ -61,19 +61,10 @@ class Controls:
         self._sandbox = sandbox
 
     def view(self) -> Json:
-        """Return how all switches stand."""
+        """Return the state of all switches."""
         faults = self._sandbox.faults
         return {
-            "slack": faults.slack,
-            "slackOneMessagePerSecond": faults.slack_one_message_per_second,
-            "snsCopies": faults.sns_copies,
-            "snsDelaySeconds": faults.sns_delay_seconds,
-            "eventCopies": faults.event_copies,
-            "eventDelaySeconds": faults.event_delay_seconds,
-            "eventsToLose": faults.events_to_lose,
-            "killFunction": faults.kill_function,
-            "killRuns": faults.kill_runs,
-            "killAfterCalls": faults.kill_after_calls,
+            **{name: getattr(faults, attribute) for name, (attribute, _) in SWITCHES.items()},
             "deadLetters": [
                 {"function": letter.function.name, "account": letter.function.account, "error": letter.error}
                 for letter in self._sandbox.dead_letters
@@ -111,7 +102,7 @@ class Controls:
         return {"redriven": self._sandbox.redrive()}
 
     def deliver_again(self, _body: Body) -> Json:
-        """Let EventBridge deliver once more the newest event that somebody else than the product caused."""
+        """Let EventBridge deliver again the newest event that the product did not cause."""
         for event in reversed(self._sandbox.events):
             identity = event["detail"]["userIdentity"]
             if "/member-" not in str(identity.get("arn", "")) and not event["detail"].get("errorCode"):

@@ -1,18 +1,16 @@
-"""What the page hears live: the timeline's entries in words and the changes they make up, from any place on.
+"""What the page gets live: the timeline's lines and the changes they belong to, from any place on.
 
-Each start afresh begins a new epoch; whoever was listening to an earlier one is told so and gets everything anew.
-Each feed has a name of its own, by which a page learns that the sandbox behind its address is another one by now.
+Each reset begins a new epoch; a page that listened to an earlier one learns so and gets everything again.
+Each feed has its own name, by which a page learns that another sandbox is running at its address.
 """
 
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from sandbox.timeline import Entry, ItemWritten, Timeline
-from sandbox.web.changes import Changes
-from sandbox.web.words import line_of
+from sandbox.narration import Narrator
+from sandbox.timeline import Entry, Timeline
 
 Json = dict[str, Any]
 
@@ -21,12 +19,11 @@ class Feed:
     """Listens to a timeline; safe to use from any thread."""
 
     def __init__(self, timeline: Timeline) -> None:
-        """Prepare; nothing is heard before :meth:`begin`."""
+        """Prepare; steps are ignored until :meth:`begin`."""
         self._lock = threading.Lock()
         self._run = uuid.uuid4().hex
         self._entries: list[Json] = []
-        self._changes = Changes()
-        self._statuses: dict[str, str] = {}
+        self._narrator = Narrator()
         self._epoch = 0
         self._open = False
         self._wakers: set[Callable[[], None]] = set()
@@ -35,18 +32,18 @@ class Feed:
     def begin(self) -> None:
         """Forget everything and begin a new epoch."""
         with self._lock:
-            self._entries, self._changes, self._statuses = [], Changes(), {}
+            self._entries, self._narrator = [], Narrator()
             self._epoch += 1
             self._open = True
         self.wake()
 
     def pause(self) -> None:
-        """Hear nothing until :meth:`begin`."""
+        """Ignore steps until :meth:`begin`."""
         with self._lock:
             self._open = False
 
     def wake(self) -> None:
-        """Let everybody who listens look again."""
+        """Let all subscribers look again."""
         with self._lock:
             wakers = list(self._wakers)
         for waker in wakers:
@@ -83,26 +80,21 @@ class Feed:
                 "place": len(self._entries),
                 "afresh": afresh,
                 "entries": entries,
-                "changes": [self._changes.by_id[about].shown() for about in sorted(touched)],
+                "changes": [self._narrator.changes[about].shown() for about in sorted(touched)],
             }
 
     def _hear(self, entry: Entry) -> None:
         with self._lock:
             if not self._open:
                 return
-            about = self._changes.read(entry)
-            line = line_of(entry.event)
-            if isinstance(entry.event, ItemWritten):
-                if self._statuses.get(entry.event.key) == entry.event.status:
-                    line = replace(line, level="detail")
-                self._statuses[entry.event.key] = entry.event.status
+            line = self._narrator.read(entry)
             self._entries.append(
                 {
                     "number": entry.number,
                     "ms": entry.ms,
                     "at": entry.at,
-                    "kind": type(entry.event).__name__,
-                    "about": about,
+                    "kind": type(entry.step).__name__,
+                    "about": line.about,
                     "part": line.part,
                     "who": line.who,
                     "what": line.what,

@@ -1,4 +1,4 @@
-"""Lets only this machine's own browser in: no foreign host name, no foreign page, and nothing loaded from elsewhere.
+"""Admits only the page itself, opened on this machine: no other host name, no other page, nothing from other servers.
 
 The page changes things, so another web page must not be able to use it: neither by sending requests to it (checked by
 ``Origin`` and ``Sec-Fetch-Site``) nor by giving its own host name this address (DNS rebinding, checked by ``Host``).
@@ -8,6 +8,8 @@ https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Preven
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.serving import NAMES
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -29,8 +31,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-#: Names under which a browser on this machine reaches the loopback interface.
-NAMES = ("127.0.0.1", "localhost")
 
 
 class LoopbackOnly:

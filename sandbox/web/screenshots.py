@@ -34,7 +34,7 @@ def main() -> int:
         stage = Stage(sandbox)
         with PageServer(stage, bound) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-            stage.tell_story()
+            stage.seed_story()
             take_all(browser, stage, server.url)
             browser.close()
     return 0
@@ -92,7 +92,7 @@ def shoot_question(page: Page) -> None:
 
 
 def take(page: Page, name: str) -> None:
-    """Take the window as it is, once it has come to rest."""
+    """Take a picture of the window once nothing moves in it."""
     page.wait_for_timeout(500)
     page.screenshot(path=IMAGES / f"{name}.png")
     print(IMAGES / f"{name}.png")

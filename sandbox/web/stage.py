@@ -1,4 +1,4 @@
-"""Everything the page shows and does, as one object: the sandbox with its groups, the parts of the page, the feed."""
+"""Everything that the page shows and does: the sandbox with its groups, the parts of the page, the feed."""
 
 import io
 import threading
@@ -15,7 +15,7 @@ from sandbox.terminal import Terminal
 from sandbox.web.body import Body
 from sandbox.web.channels import Channels
 from sandbox.web.console import IDENTITIES, Console
-from sandbox.web.controls import MORTAL_FUNCTIONS, SCHEDULES, Controls
+from sandbox.web.controls import KILLABLE_FUNCTIONS, SCHEDULES, Controls
 from sandbox.web.feed import Feed
 
 Json = dict[str, Any]
@@ -36,7 +36,7 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, int, str, str], ...]], ...] = (
 
 
 class Stage:
-    """A sandbox, its page's parts, and what starts it afresh."""
+    """A sandbox, the parts of its page, and its reset."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         """Prepare the page of a running sandbox: makes the groups, then begins to listen."""
@@ -73,25 +73,25 @@ class Stage:
                 for user in settings.users
             ],
             "channels": {channel.id: channel.name for channel in self.sandbox.slack.channels.values()},
-            "functions": list(MORTAL_FUNCTIONS),
+            "functions": list(KILLABLE_FUNCTIONS),
             "schedules": list(SCHEDULES),
             "began": self.sandbox.timeline.began,
         }
 
     def start_afresh(self, _body: Body) -> Json:
-        """Empty everything and make the groups again."""
+        """Reset: empty everything and make the groups again."""
         with self._alone():
             self._empty()
         return {}
 
     def play_story(self, _body: Body) -> Json:
-        """Start afresh, since the story begins with an empty table, then play it."""
+        """Empty everything, since the story begins with an empty table, then play it."""
         with self._alone():
             self._empty()
-            self.tell_story()
+            self.seed_story()
         return {}
 
-    def tell_story(self) -> None:
+    def seed_story(self) -> None:
         """Play the demo's story in the empty sandbox, so that the page has content."""
         try:
             Story(self.sandbox, Terminal(io.StringIO())).play()
@@ -105,14 +105,14 @@ class Stage:
             self.channels.forget()
             make_groups(self.sandbox)
         except NotIdleError as error:
-            raise SandboxError(f"Not everything came to rest, so nothing was emptied. {error}") from error
+            raise SandboxError(f"Something is still running, so nothing was emptied. {error}") from error
         finally:
             self.feed.begin()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._busy.acquire(blocking=False):
-            raise SandboxError("The sandbox is busy with the last such request.")
+            raise SandboxError("The sandbox is still busy with an earlier reset or story.")
         try:
             yield
         finally:

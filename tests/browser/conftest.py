@@ -14,6 +14,9 @@ from sandbox.web.body import Body
 from sandbox.web.server import PageServer
 from sandbox.web.stage import Stage
 from tests.browser.driver import Driver
+from tests.support import quick_moto
+
+quick_moto.remember()
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: Long enough for a machine that does several things at once.

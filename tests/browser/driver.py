@@ -51,7 +51,7 @@ class Driver:
         self.dialog.get_by_role("button", name="Save rules").click()
 
     def add_and_wait(self, kind: str, source: str, description: str = "") -> None:
-        """Add a rule, wait until it was taken back and the question is on the screen."""
+        """Add a rule, wait until it was reverted and the question is on the screen."""
         self.add_rule(kind, source, description)
         expect(self.dialog).to_have_count(0)
         self.stage.sandbox.wait_until_idle()

@@ -29,7 +29,7 @@ def test_an_added_rule_vanishes_and_is_back_after_its_approval(page: Driver) -> 
 
 
 def test_cancelling_the_dialog_sends_no_click(page: Driver) -> None:
-    """The question stays as it was, and the app hears nothing."""
+    """The question stays as it was, and the app gets nothing."""
     page.add_and_wait("SSH", "0.0.0.0/0")
     page.question.last.get_by_role("button", name="Approve Add").click()
     page.dialog.get_by_role("button", name="Cancel").click()
@@ -69,7 +69,7 @@ def test_a_deleted_rule_is_back_until_its_removal_is_approved(page: Driver) -> N
     page.expect_in_both_channels("Security group change approved and applied")
 
 
-def test_a_denied_change_stays_taken_back(page: Driver) -> None:
+def test_a_denied_change_stays_reverted(page: Driver) -> None:
     """No dialog for Deny, no rule afterwards, and both channels say who denied."""
     page.add_and_wait("RDP", "10.0.0.0/8", "admin access")
     page.deny()
@@ -142,7 +142,7 @@ def test_what_the_exempt_role_does_stays_without_a_question(page: Driver) -> Non
 
 
 def test_the_observed_account_keeps_its_change_and_tells_it(page: Driver) -> None:
-    """In observe mode the rule stays and only the monitoring channel hears of it."""
+    """In observe mode the rule stays and only the monitoring channel shows it."""
     page.page.locator("#account").select_option("333333333333")
     expect(page.page.locator("#mode")).to_contain_text("observe")
     page.add_rule("SSH", "0.0.0.0/0", "lab test")

@@ -54,7 +54,7 @@ def test_the_whole_loop_works_by_keyboard_alone(page: Driver) -> None:
 
 
 def test_channels_are_tabs_for_the_arrow_keys(page: Driver) -> None:
-    """Left and right move between the channels; the focus stays when a message arrives, which is told aloud."""
+    """Left and right move between the channels; the focus stays when a message arrives, which is announced."""
     page.page.get_by_role("tab", name=APPROVAL_CHANNEL).focus()
     page.page.keyboard.press("ArrowRight")
     expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
@@ -164,7 +164,7 @@ def test_errors_are_those_of_ec2(page: Driver) -> None:
 
 
 def test_a_question_that_slack_refused_is_asked_later(page: Driver) -> None:
-    """Slack answers 500; the rule is gone all the same, and the sweep asks once Slack is back."""
+    """Slack answers 500; the rule is reverted nevertheless, and the sweep asks once Slack is back."""
     controls = page.page.locator("#controls")
     page.page.locator("#toggle-controls").click()
     controls.get_by_label("answers").select_option("server_error")
@@ -209,7 +209,7 @@ def test_a_dead_letter_is_redriven(page: Driver) -> None:
 
 
 def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
-    """CloudTrail loses the event: the rule stays, in red, until the snapshot takes it back and asks."""
+    """CloudTrail loses the event: the rule stays, in red, until the snapshot reverts it and asks."""
     controls = page.page.locator("#controls")
     page.page.locator("#toggle-controls").click()
     controls.get_by_label("lose").select_option("1")
@@ -218,7 +218,7 @@ def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
     expect(page.row("lost")).to_have_count(1)
     expect(page.changes.first.locator(".state")).to_contain_text("unseen")
     expect(page.changes.first.locator(".exposed")).to_contain_text("in force so far")
-    for _ in range(2):  # the first one sees the difference, the next one takes it back
+    for _ in range(2):  # the first one sees the difference, the next one reverts it
         controls.get_by_role("button", name="Run the snapshot").click()
         expect(controls.locator(".said")).to_contain_text("It ran")
         page.page.wait_for_timeout(700)  # drift_grace_minutes of this sandbox

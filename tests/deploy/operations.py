@@ -20,10 +20,10 @@ from deploy.names import Place
 from deploy.round_trip import make_event
 from deploy.target import Target, find_target
 from deploy.templates import foundation
+from sandbox.slack.stand_in import SlackStandIn
 from shared.slack.messages import APPROVE, DENY
 from tests.deploy.builds import offline_pip, reusing_zips
 from tests.deploy.cloud import Cloud, running_cloud
-from tests.deploy.slack_server import Slack, running_slack
 
 CENTRAL = Place(app="central", stage="prod", partition="aws", account="111111111111", region="us-east-1")
 MEMBER = Place(app="member", stage="prod", partition="aws", account="222222222222", region="eu-west-1")
@@ -38,7 +38,7 @@ class Operator:
     """Runs verbs, and plays the people: who changes rules and who clicks."""
 
     cloud: Cloud
-    slack: Slack
+    slack: SlackStandIn
     _targets: dict[Place, Target] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> int:
@@ -82,8 +82,8 @@ class Operator:
         """Put into SSM what Slack shows when the app is made."""
         values = {
             "slackSigningSecret": SECRET,
-            "approvalHookUrl": f"{self.slack.url}/approve",
-            "monitoringHookUrl": f"{self.slack.url}/monitor",
+            "approvalHookUrl": self.slack.url("/approve"),
+            "monitoringHookUrl": self.slack.url("/monitor"),
         }
         for name, value in values.items():
             self.client(CENTRAL, "ssm").put_parameter(
@@ -135,8 +135,8 @@ class Operator:
             "user": {"id": "U0APPROVER", "username": "grace", "team_id": "T0TEAM"},
             "team": {"id": "T0TEAM"},
             "container": {"type": "message", "message_ts": "1.2"},
-            "response_url": f"{self.slack.url}/response",
-            "actions": [{"action_id": action, "type": "button", "value": self.slack.button(action)}],
+            "response_url": self.slack.url("/response"),
+            "actions": [{"action_id": action, "type": "button", "value": self._button(action)}],
         }
         body = urlencode({"payload": json.dumps(payload)})
         stamp = str(int(time.time()))
@@ -147,6 +147,15 @@ class Operator:
         self.cloud.settle()
         found: dict[str, Any] = json.loads(answer["Payload"].read())
         return found
+
+    def _button(self, action: str) -> str:
+        """Return the value of the newest button of a kind."""
+        for post in reversed(self.slack.to("/approve")):
+            for block in post.payload.get("blocks", []):
+                for element in block.get("elements", []) if block["type"] == "actions" else []:
+                    if element["action_id"] == action:
+                        return str(element["value"])
+        raise AssertionError(f"no button {action}")
 
     def status(self, request_id: str) -> str:
         """Return the status of a request in the central table."""
@@ -241,7 +250,7 @@ def operating(factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Give an operator both accounts, as profiles, and an empty Slack workspace."""
     folder = factory.mktemp("cloud")
     pip = offline_pip(factory)
-    with running_slack() as slack, running_cloud(folder) as cloud, pytest.MonkeyPatch.context() as patch:
+    with SlackStandIn() as slack, running_cloud(folder) as cloud, pytest.MonkeyPatch.context() as patch:
         for name in CREDENTIALS:
             patch.delenv(name, raising=False)
         for name, value in pip.items():

@@ -188,8 +188,8 @@ def test_approved_from_the_zips(operator: Operator) -> None:
     assert (answer["statusCode"], answer["body"]) == (200, "")
     assert operator.status(request) == "applied"
     assert operator.ports(group) == {443}
-    assert operator.slack.messages("/response")
-    assert operator.slack.messages("/monitor")
+    assert operator.slack.to("/response")
+    assert operator.slack.to("/monitor")
 
 
 def test_denied_from_the_zips(operator: Operator) -> None:
@@ -198,7 +198,7 @@ def test_denied_from_the_zips(operator: Operator) -> None:
     request = operator.open_port(group, 8443)
     assert operator.click(DENY_ACTION)["statusCode"] == 200
     assert (operator.status(request), operator.ports(group)) == ("denied", set())
-    assert "denied" in json.dumps(operator.slack.messages("/monitor")[-1]).lower()
+    assert "denied" in operator.slack.to("/monitor")[-1].text.lower()
 
 
 def test_failed_from_the_zips(operator: Operator) -> None:
@@ -208,7 +208,7 @@ def test_failed_from_the_zips(operator: Operator) -> None:
     operator.client(MEMBER, "ec2").delete_security_group(GroupId=group)
     operator.click(APPROVE_ACTION)
     assert operator.status(request) == "error"
-    assert "no longer exists" in json.dumps(operator.slack.messages("/monitor")[-1])
+    assert "no longer exists" in operator.slack.to("/monitor")[-1].text
 
 
 def test_a_late_click_changes_nothing(operator: Operator) -> None:
@@ -249,9 +249,9 @@ def test_a_change_without_an_event_is_found_by_the_schedule(operator: Operator) 
 def test_the_sweep_runs_from_the_zip(operator: Operator) -> None:
     """Five hours later it reminds of a request that nobody decided."""
     operator.open_port(operator.make_group("undecided"), 6443)
-    before = len(operator.slack.messages("/approve"))
+    before = len(operator.slack.to("/approve"))
     _run(operator, CENTRAL, "sweepRequests", minutes=300)
-    assert len(operator.slack.messages("/approve")) > before
+    assert len(operator.slack.to("/approve")) > before
     operator.click(DENY_ACTION)
     assert [_waiting(operator, place, place.failures) for place in (CENTRAL, MEMBER)] == [0, 0]
 
@@ -307,7 +307,7 @@ def test_the_doctors_test_event_arrives_in_slack(operator: Operator) -> None:
     """It goes the way of every change, and says what it is."""
     assert operator.at(MEMBER, "doctor", "--round-trip") == 0
     operator.cloud.settle()
-    assert "test-event-of-doctor" in json.dumps(operator.slack.messages("/monitor")[-1])
+    assert "test-event-of-doctor" in operator.slack.to("/monitor")[-1].text
 
 
 def test_no_function_makes_a_call_that_its_policy_does_not_allow(operator: Operator) -> None:

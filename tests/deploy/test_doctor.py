@@ -16,6 +16,7 @@ import pytest
 from central.chalicelib.slack.signature import find_flaw
 from deploy.doctor import central, checks
 from deploy.names import App, Place
+from sandbox.slack.stand_in import Reply
 from tests.deploy.operations import CENTRAL, MEMBER, SECRET, Operator, operating
 
 pytestmark = pytest.mark.slow
@@ -329,14 +330,14 @@ def test_a_repaired_account_has_no_problem(operator: Operator) -> None:
 
 def test_a_dead_webhook_is_found_without_posting(operator: Operator) -> None:
     """Slack knows the address no longer; and nothing appears in the channel, dead or alive."""
-    operator.slack.posted.clear()
-    operator.slack.dead.add("/monitor")
+    operator.slack.forget()
+    operator.slack.always["/monitor"] = Reply(status=404, body="no_service")
     try:
         (said,) = examined(operator, CENTRAL)
     finally:
-        operator.slack.dead.clear()
+        operator.slack.always.clear()
     assert "The webhook monitoringHookUrl is dead (Slack says 404 no_service)" in said
-    assert operator.slack.posted == []
+    assert operator.slack.posts == []
 
 
 def test_a_missing_secret_is_named(operator: Operator) -> None:

@@ -15,19 +15,7 @@ from unittest import mock
 
 from botocore.config import Config
 
-
-class Context:
-    """Lambda's context, as far as the route uses it."""
-
-    def __init__(self, arn: str) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-        self.invoked_function_arn = arn
-        self.function_name = arn.rpartition(":")[2]
-        self.memory_limit_in_mb = 1024
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return plenty: nothing here is about time."""
-        return 60_000
+from sandbox.lambda_context import LambdaContext
 
 
 def main() -> None:
@@ -45,7 +33,12 @@ def main() -> None:
         answers.write("ready\n")
         answers.flush()
         sys.stdin.readline()
-        statuses = [central.app.app(event, Context(given["arn"]))["statusCode"] for event in given["events"]]
+        # An invocation has plenty of time: nothing here is about time.
+        contexts = (
+            LambdaContext(request_id=str(uuid.uuid4()), arn=given["arn"], timeout_seconds=60) for _ in given["events"]
+        )
+        clicks = zip(given["events"], contexts, strict=True)
+        statuses = [central.app.app(event, context)["statusCode"] for event, context in clicks]
     answers.write(json.dumps(statuses) + "\n")
     answers.flush()
 

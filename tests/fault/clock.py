@@ -1,4 +1,4 @@
-"""Time that passes only when somebody says so: waiting costs nothing, and every run is the same.
+"""Time that passes only on request: waiting costs nothing, and every run is the same.
 
 Stands in for ``time`` and for the clocks of both apps' composition roots; moto keeps its own time, which nobody reads.
 """

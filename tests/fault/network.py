@@ -1,4 +1,4 @@
-"""Where every exchange of both apps passes: between botocore and moto, and between requests and Slack.
+"""Intercepts every exchange of both apps: between botocore and moto, and between requests and Slack.
 
 Here faults strike, time passes, and what an exchange causes (an event of CloudTrail, a message of SNS) is handed on.
 """
@@ -32,7 +32,7 @@ _THROTTLED = {
 
 
 class Listener(Protocol):
-    """Who hears of each exchange: the world."""
+    """Gets each exchange: the world."""
 
     def strikes(self, service: str, action: str, subject: str, call: str) -> Kind | None:
         """Say what goes wrong with an exchange; time passes here too."""
@@ -43,7 +43,7 @@ class Listener(Protocol):
 
 @contextmanager
 def tapped(listener: Listener) -> Iterator[None]:
-    """Let a listener stand in the way of every exchange with AWS and Slack."""
+    """Let a listener intercept every exchange with AWS and Slack."""
     to_aws, to_slack = BotocoreStubber.__call__, HTTPAdapter.send
 
     def aws(self: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **kwargs: Any) -> Any:
@@ -143,6 +143,8 @@ def _slack(
         case "killed before":
             raise KilledError(action)
     response = run()
+    if kind in ("reply lost", "killed after"):
+        response.close()  # nobody reads it: an open connection would be reported whenever it is collected
     if kind == "reply lost":
         raise requests.ReadTimeout(request=request)
     if kind == "killed after":

@@ -69,7 +69,7 @@ def unlearned(world: World) -> str:
 
 
 def asked(change: Play) -> Callable[[World], str]:
-    """A group of which somebody's change was taken back and asked."""
+    """A group in which a change was reverted and asked."""
 
     def prepare(world: World) -> str:
         group = guarded(world)
@@ -212,7 +212,7 @@ def duplicated(world: World) -> str:
 
 
 def unasked(world: World) -> str:
-    """A change was taken back, but Slack was down for as long as anybody tried."""
+    """A change was reverted, but Slack was down during all tries."""
     group = guarded(world)
     for path in (APPROVAL, MONITORING):
         world.accounts.slack.always[path] = Reply(status=500)

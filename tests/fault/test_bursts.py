@@ -87,7 +87,7 @@ def test_one_sweep_tells_of_many_requests_without_annoying_slack(begin: Begin) -
     assert [record for record in world.accounts.records() if record.owed] == []
 
 
-def test_fifty_calls_are_all_taken_back_before_anybody_is_asked(begin: Begin) -> None:
+def test_fifty_calls_are_all_reverted_before_anybody_is_asked(begin: Begin) -> None:
     """A stack adds fifty rules, a call each: reverts need nothing of what is said about them, and all are asked."""
     world, _ = limited(begin)
     group = guarded(world)

@@ -58,7 +58,7 @@ def test_everything_redriven_a_day_later_changes_nothing(begin: Begin, flow: Flo
 
 
 def test_an_event_delivered_again_after_the_approval_leaves_the_approved_rules_alone(begin: Begin) -> None:
-    """The event of an addition that was approved meanwhile does not take the addition back."""
+    """The event of an addition that was approved meanwhile does not revert the addition."""
     world = begin()
     group = asked(scenes.adds)(world)
     (event,) = [event for event in world.events if event["detail"]["userIdentity"]["arn"] == world.accounts.ada.arn]
@@ -70,8 +70,8 @@ def test_an_event_delivered_again_after_the_approval_leaves_the_approved_rules_a
     assert violations(world, group, ends((*BASE, SSH, TELNET), APPROVED)) == []
 
 
-def test_an_event_that_comes_hours_late_is_taken_back_and_asked_all_the_same(begin: Begin) -> None:
-    """The snapshot was there first: it took the rules back and asked; the late event asks under its own id."""
+def test_an_event_that_comes_hours_late_is_reverted_and_asked(begin: Begin) -> None:
+    """The snapshot was there first: it reverted the rules and asked; the late event asks under its own id."""
     world = begin()
     group = guarded(world)
     scenes.adds(world, group)

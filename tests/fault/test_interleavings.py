@@ -79,7 +79,7 @@ class Interleavings(RuleBasedStateMachine):
     def changes_freely(self, data: st.DataObject) -> None:
         """The pipeline changes what is approved, or adds to it.
 
-        It knows rules by their ids. What somebody just made alike to an approved rule, under another id, is not its.
+        It knows rules by their ids. A rule with the values of an approved one, but another id, is not the pipeline's.
         """
         pipeline = self.world.accounts.pipeline
         self.world.wait(seconds=1)  # the order of what it does within one second, CloudTrail does not tell

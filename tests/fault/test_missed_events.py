@@ -25,7 +25,7 @@ def snapshot_after(world: World, minutes: float) -> None:
     world.run_schedule("snapshotSecurityGroups")
 
 
-def test_a_difference_stands_for_the_grace_period_and_is_then_taken_back_and_asked(begin: Begin) -> None:
+def test_a_difference_is_reverted_and_asked_after_the_grace_period(begin: Begin) -> None:
     """A late event has fifteen minutes to come first; then the rules are closed, and a request without author asks."""
     world = begin()
     group = guarded(world)
@@ -78,7 +78,7 @@ def test_what_a_snapshot_found_can_be_approved(begin: Begin) -> None:
     assert violations(world, group, ends((MOVED, WEB, SSH), APPROVED)) == []
 
 
-def test_a_lost_change_of_somebody_exempt_is_taken_back_too_and_asked(begin: Begin) -> None:
+def test_a_lost_change_of_an_exempt_principal_is_reverted_and_asked(begin: Begin) -> None:
     """Nobody knows who it was; so it is asked, without an author."""
     world = begin()
     group = guarded(world)
@@ -93,7 +93,7 @@ def test_a_lost_change_of_somebody_exempt_is_taken_back_too_and_asked(begin: Beg
 
 
 def test_where_policy_says_report_a_difference_is_shown_once_and_left(begin: Begin) -> None:
-    """The group stays as it is, the baseline too, and monitoring is told once."""
+    """Group and baseline stay as they are, and monitoring gets one message."""
     world = begin(policy='drift = "report"\n' + POLICY)
     group = guarded(world)
     lose_events(world)

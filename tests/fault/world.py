@@ -22,9 +22,9 @@ from sandbox.aws import cloudtrail, sns
 from sandbox.aws.calls import ApiCall
 from sandbox.aws.events import scheduled_event
 from sandbox.aws.request import ApiRequest
+from sandbox.lambda_context import LambdaContext
 from tests.fault.accounts import CENTRAL, MEMBER, POLICY, REGION, Accounts
 from tests.fault.clicking import button_value, click_event
-from tests.fault.clock import Clock
 from tests.fault.faults import Aim, Exchange, KilledError, Kind
 from tests.fault.network import tapped
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Post
@@ -63,23 +63,6 @@ class Delivery:
     invocation: str = field(default_factory=lambda: str(uuid.uuid4()))
     tries: int = 0
     error: str = ""
-
-
-@dataclass
-class Context:
-    """Lambda's context."""
-
-    aws_request_id: str
-    invoked_function_arn: str
-    function_name: str
-    ends: float
-    clock: Clock
-    memory_limit_in_mb: int = 1024
-    function_version: str = "$LATEST"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time left before the function is ended."""
-        return max(0, int(1000 * (self.ends - self.clock.monotonic())))
 
 
 class World:
@@ -208,8 +191,7 @@ class World:
     def queue_schedule(self, function: str) -> None:
         """Let a schedule fire; what it runs waits its turn."""
         account = MEMBER if function in _MEMBER_FUNCTIONS else CENTRAL
-        event = scheduled_event(account=account, region=REGION, rule=function)
-        self.deliver(function, {**event, "time": self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")})
+        self.deliver(function, scheduled_event(account=account, region=REGION, rule=function, at=self.clock.now))
 
     def run_schedule(self, function: str) -> None:
         """Let a schedule fire, and deliver everything."""
@@ -227,25 +209,23 @@ class World:
         return ""
 
     @contextmanager
-    def _container(self, delivery: Delivery) -> Iterator[Context]:
+    def _container(self, delivery: Delivery) -> Iterator[LambdaContext]:
         from member.chalicelib import context
 
         function = delivery.function
         account = MEMBER if function in _MEMBER_FUNCTIONS else CENTRAL
         app = "member" if account == MEMBER else "central"
         self._running, self._deliveries = delivery, self._deliveries + 1
-        self._ends = self.clock.monotonic() + TIMEOUT_SECONDS.get(function, 60)
+        timeout_seconds = TIMEOUT_SECONDS.get(function, 60)
+        self._ends = self.clock.monotonic() + timeout_seconds
         context._own_session_arn.cache_clear()
-        context = Context(
-            aws_request_id=delivery.invocation,
-            invoked_function_arn=f"arn:aws:lambda:{REGION}:{account}:function:{app}-dev-{function}",
-            function_name=f"{app}-dev-{function}",
-            ends=self._ends,
-            clock=self.clock,
+        arn = f"arn:aws:lambda:{REGION}:{account}:function:{app}-dev-{function}"
+        lambda_context = LambdaContext(
+            request_id=delivery.invocation, arn=arn, timeout_seconds=timeout_seconds, clock=self.clock.monotonic
         )
         try:
             with mock.patch.dict(os.environ, self.accounts.environment(app, function) | self.settings):
-                yield context
+                yield lambda_context
         finally:
             self._running = None
 
@@ -294,7 +274,7 @@ class World:
 
     @property
     def responses(self) -> list[Post]:
-        """What was posted to clicked messages, whispers included."""
+        """What was posted to clicked messages, ephemeral messages included."""
         return [post for post in self.accounts.slack.posts if post.path.startswith("/actions/")]
 
 

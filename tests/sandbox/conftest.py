@@ -7,6 +7,9 @@ import pytest
 from sandbox.settings import SHOP, SandboxSettings
 from sandbox.system import Sandbox
 from tests.sandbox.tiny_apps import CENTRAL, MEMBER, write_app
+from tests.support import quick_moto
+
+quick_moto.remember()
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def approve(sandbox: Sandbox, button: str) -> Message:
 
 
 def test_authorize_by_the_flat_form(sandbox: Sandbox) -> None:
-    """--protocol, --port and --cidr: taken back, asked, and back after the approval."""
+    """--protocol, --port and --cidr: reverted, asked, and applied after the approval."""
     group = group_id(sandbox, "batch")
     authorize = ["authorize-security-group-ingress", "--group-id", group]
     answer = aws(sandbox, *authorize, "--protocol", "tcp", "--port", "22", "--cidr", "203.0.113.7/32")

@@ -36,7 +36,7 @@ APPLY_TOPIC = f"arn:aws:sns:{REGION}:{SHOP.id}:applySecurityGroupChange"
 
 @pytest.fixture(autouse=True)
 def afterwards(tiny: Sandbox) -> Iterator[None]:
-    """Each test begins with working switches and leaves nothing under way."""
+    """Each test begins with working switches and leaves nothing running."""
     tiny.faults.clear()
     yield
     tiny.faults.clear()
@@ -78,9 +78,9 @@ def test_a_change_runs_through_the_functions_that_declare_to_listen(tiny: Sandbo
     item = tiny.aws.request(request)
     assert item is not None
     assert item["status"] == "pending"
-    told = [type(entry.event) for entry in tiny.timeline.entries(after=began)]
+    steps = [type(entry.step) for entry in tiny.timeline.entries(after=began)]
     order = [ApiCalled, CloudTrailSent, InvocationStarted, MessagePublished, ItemWritten, SlackPosted]
-    assert [told.index(kind) for kind in order] == sorted(told.index(kind) for kind in order)
+    assert [steps.index(kind) for kind in order] == sorted(steps.index(kind) for kind in order)
     calls = [call for call in tiny.timeline.of_type(ApiCalled, after=began) if call.function]
     assert {call.function for call in calls} == {"revertSecurityGroup", "securityGroupChange"}
     assert "RevokeSecurityGroupIngress" in {call.action for call in calls}
@@ -101,11 +101,11 @@ def test_a_click_reaches_the_route_and_what_it_publishes_goes_on(tiny: Sandbox, 
     assert tiny.slack.message(APPROVAL_CHANNEL, question.ts).text == "Processing"
     ran = {event.function for event in tiny.timeline.of_type(InvocationStarted, after=began)}
     assert "applySecurityGroupChange" in ran
-    told = [entry.event for entry in tiny.timeline.entries(after=began)]
-    (click,) = [event for event in told if isinstance(event, SlackClicked)]
-    (answer,) = [event for event in told if isinstance(event, ClickAnswered)]
+    steps = [entry.step for entry in tiny.timeline.entries(after=began)]
+    (click,) = [event for event in steps if isinstance(event, SlackClicked)]
+    (answer,) = [event for event in steps if isinstance(event, ClickAnswered)]
     assert (click.user, answer.status) == (APPROVER.name, 200)
-    between = told[told.index(click) : told.index(answer)]
+    between = steps[steps.index(click) : steps.index(answer)]
     assert any(isinstance(event, ItemWritten) for event in between), "what the click causes comes after it"
 
 

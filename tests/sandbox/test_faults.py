@@ -119,14 +119,14 @@ def test_an_old_event_delivered_again_never_undoes_what_was_approved(system: San
 
 
 def test_a_change_whose_event_was_lost_is_found_by_the_snapshots(system: Sandbox, group: str) -> None:
-    """The first snapshot sees it, a later one takes it back and asks."""
+    """The first snapshot sees it, a later one reverts it and asks."""
     system.run_schedule("snapshotSecurityGroups")
     system.faults.events_to_lose = 1
     open_port(system, group)
     assert len(system.aws.rules(SHOP, group)) == 1
     ends = time.monotonic() + 60
     while system.aws.rules(SHOP, group):
-        assert time.monotonic() < ends, "drift is taken back"
+        assert time.monotonic() < ends, "drift is reverted"
         system.run_schedule("snapshotSecurityGroups")
         system.wait_until_idle()
         time.sleep(0.2)

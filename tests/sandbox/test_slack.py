@@ -239,7 +239,7 @@ def shown(world: World) -> Message:
     return message
 
 
-def test_response_url_replaces_whispers_adds_and_deletes(world: World) -> None:
+def test_response_url_replaces_answers_adds_and_deletes(world: World) -> None:
     """What happens to the message is what the payload says."""
     world.post(GOOD)
     assert respond(world, {"response_type": "ephemeral", "replace_original": False, "text": "psst"}).status_code == 200

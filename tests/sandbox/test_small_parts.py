@@ -11,7 +11,7 @@ from sandbox.aws.repairs import AwsRule, repaired
 from sandbox.faults import Faults
 from sandbox.schedules import Schedules, interval_seconds
 from sandbox.terminal import Terminal
-from sandbox.timeline import Entry, StoryTold, Timeline
+from sandbox.timeline import Entry, FaultStruck, Timeline
 from sandbox.wiring import Function
 
 
@@ -34,17 +34,18 @@ def test_a_schedule_runs_until_its_context_ends(monkeypatch: pytest.MonkeyPatch)
         assert ran.acquire(timeout=10)
 
 
-def test_listeners_hear_every_entry_in_order_until_they_stop() -> None:
-    """Numbers run from one; a listener that stopped hears nothing more."""
+def test_listeners_are_called_for_every_entry_in_order_until_they_stop() -> None:
+    """Numbers run from one; a listener that stopped is not called again."""
     timeline, heard = Timeline(), list[Entry]()
-    timeline.add(StoryTold(text="before"))
+    before, one, two, after = (FaultStruck(fault=name, detail="") for name in ("before", "one", "two", "after"))
+    timeline.add(before)
     stop = timeline.listen(heard.append)
-    timeline.add(StoryTold(text="one"))
-    timeline.add(StoryTold(text="two"))
+    timeline.add(one)
+    timeline.add(two)
     stop()
-    timeline.add(StoryTold(text="after"))
-    assert [(entry.number, entry.event) for entry in heard] == [(2, StoryTold(text="one")), (3, StoryTold(text="two"))]
-    assert [event.text for event in timeline.of_type(StoryTold, after=3)] == ["after"]
+    timeline.add(after)
+    assert [(entry.number, entry.step) for entry in heard] == [(2, one), (3, two)]
+    assert timeline.of_type(FaultStruck, after=3) == (after,)
 
 
 def test_work_counts_as_under_way_before_its_delay_is_over() -> None:

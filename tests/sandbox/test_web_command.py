@@ -37,10 +37,10 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str], option
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
-def test_a_number_that_is_no_port_is_one_sentence(capsys: pytest.CaptureFixture[str], port: str) -> None:
+def test_a_number_that_is_not_a_port_is_one_sentence(capsys: pytest.CaptureFixture[str], port: str) -> None:
     """A port outside 0 to 65535 is no traceback."""
     assert main(["--port", port, "--no-browser"]) == 1
-    assert capsys.readouterr().err == f"{port} for the page is no port. Choose one up to 65535 with --port, or 0.\n"
+    assert capsys.readouterr().err == f"{port} for the page is not a port. Choose one up to 65535 with --port, or 0.\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(

@@ -15,8 +15,10 @@ from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
 from central.chalicelib.requests.items import record_from_item
-from central.chalicelib.requests.table import INDEX, TABLE
+from central.chalicelib.requests.table import TABLE
 from central.chalicelib.slack.signature import sign
+from sandbox.aws import resources
+from sandbox.aws.events import message_event, scheduled_event
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
@@ -94,10 +96,10 @@ class Central:
 
     def deliver_text(self, text: str, to: str = "securityGroupChange") -> None:
         """Deliver a message as it stands."""
-        self.client.lambda_.invoke(to, self.client.events.generate_sns_event(text, subject="s"))
+        self.client.lambda_.invoke(to, message_event(f"arn:aws:sns:{REGION}:{ACCOUNT}:{to}", text, subject="s"))
 
     def file(self, request: Request | None = None) -> Request:
-        """Have a member account file a request; an aged one is stored as if filed when the change was made."""
+        """Publish a member's request; an aged one is stored as if published when the change was made."""
         request = request or make_request()
         self.deliver(RequestMessage(request=request))
         if request.event_time < datetime.now(UTC) - timedelta(minutes=1):
@@ -112,10 +114,8 @@ class Central:
     def sweep(self, **later: float) -> None:
         """Run the sweep now, or as if it were that much later, e.g. ``minutes=6``."""
         moment = datetime.now(UTC) + timedelta(**later)
-        event = self.client.events.generate_cw_event(
-            source="aws.events", detail_type="Scheduled Event", detail={}, resources=[]
-        )
-        self.client.lambda_.invoke("sweepRequests", {**event, "time": moment.strftime("%Y-%m-%dT%H:%M:%SZ")})
+        event = scheduled_event(account=ACCOUNT, region=REGION, rule="sweepRequests", at=moment)
+        self.client.lambda_.invoke("sweepRequests", event)
 
     # -- what Slack sends ----------------------------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Central:
         return self.slack.to(RESPONSE)
 
     def make_topic(self, name: str) -> None:
-        """Make a topic and a queue that hears it."""
+        """Make a topic and a queue that is subscribed to it."""
         arn = self.sns.create_topic(Name=name)["TopicArn"]
         self.queues[name] = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         self.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
@@ -214,24 +214,7 @@ def signed_headers(body: bytes, timestamp: str = "") -> dict[str, str]:
 
 def make_table(dynamodb: Any, projection: str = "ALL") -> None:
     """Make the table of requests."""
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "requestId", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("requestId", "status", "requestedAt")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": "status", "KeyType": "HASH"},
-                    {"AttributeName": "requestedAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": projection},
-            }
-        ],
-    )
+    resources.create_requests_table(dynamodb, projection=projection)
 
 
 def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ one of those in one respect.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws.cloudtrail_forms import make_event, user_identity
+from sandbox.aws.request import Caller
 from shared.domain.rule import Rule
 
 Json = dict[str, Any]
@@ -19,7 +21,7 @@ Json = dict[str, Any]
 ACCOUNT = "222222222222"
 REGION = "eu-west-1"
 GROUP = "sg-0a1b2c3d4e5f60718"
-EVENT_TIME = "2026-03-02T09:15:27Z"
+EVENT_TIME = datetime(2026, 3, 2, 9, 15, 27, tzinfo=UTC)
 
 DATA = Path(__file__).parent.parent / "data" / "cloudtrail"
 
@@ -34,15 +36,17 @@ def example(name: str) -> Json:
 
 
 def iam_user(name: str = "ada", *, account: str = ACCOUNT, path: str = "/") -> Json:
-    """An IAM user with an access key; CloudTrail writes no session context for it."""
-    return {
-        "type": "IAMUser",
-        "principalId": "AIDAEXAMPLEEXAMPLE001",
-        "arn": f"arn:aws:iam::{account}:user{path}{name}",
-        "accountId": account,
-        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
-        "userName": name,
-    }
+    """An IAM user with an access key."""
+    return user_identity(
+        Caller(
+            kind="IAMUser",
+            account=account,
+            arn=f"arn:aws:iam::{account}:user{path}{name}",
+            principal_id="AIDAEXAMPLEEXAMPLE001",
+            access_key_id="AKIAIOSFODNN7EXAMPLE",
+            name=name,
+        )
+    )
 
 
 def assumed_role(role: str = "deploy", session: str = "build-7", *, account: str = ACCOUNT, path: str = "/") -> Json:
@@ -54,23 +58,19 @@ def assumed_role(role: str = "deploy", session: str = "build-7", *, account: str
         account: the role's account.
         path: the role's path; the session's ARN does not show it.
     """
-    return {
-        "type": "AssumedRole",
-        "principalId": f"AROAEXAMPLEEXAMPLE002:{session}",
-        "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
-        "accountId": account,
-        "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
-        "sessionContext": {
-            "sessionIssuer": {
-                "type": "Role",
-                "principalId": "AROAEXAMPLEEXAMPLE002",
-                "arn": f"arn:aws:iam::{account}:role{path}{role}",
-                "accountId": account,
-                "userName": role,
-            },
-            "attributes": {"creationDate": "2026-03-02T08:50:11Z", "mfaAuthenticated": "false"},
-        },
-    }
+    return user_identity(
+        Caller(
+            kind="AssumedRole",
+            account=account,
+            arn=f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+            principal_id=f"AROAEXAMPLEEXAMPLE002:{session}",
+            access_key_id="ASIAIOSFODNN7EXAMPLE",
+            name=role,
+            role_arn=f"arn:aws:iam::{account}:role{path}{role}",
+            role_id="AROAEXAMPLEEXAMPLE002",
+            since=datetime(2026, 3, 2, 8, 50, 11, tzinfo=UTC),
+        )
+    )
 
 
 def identity_center(person: str = "ada@example.com", permission_set: str = "Admin", *, account: str = ACCOUNT) -> Json:
@@ -202,37 +202,17 @@ def event(
         request_id: ``requestID``; a new one when left out.
         **fields: other fields of the CloudTrail record, e.g. ``errorCode``, ``awsRegion``, ``eventTime``.
     """
-    detail: Json = {
-        "eventVersion": "1.10",
-        "userIdentity": iam_user() if identity is None else identity,
-        "eventTime": EVENT_TIME,
-        "eventSource": "ec2.amazonaws.com",
-        "eventName": name,
-        "awsRegion": REGION,
-        "sourceIPAddress": "198.51.100.7",
-        "userAgent": "aws-cli/2.24.0",
-        "requestParameters": parameters,
-        "responseElements": response,
-        "requestID": request_id or str(uuid.uuid4()),
-        "eventID": str(uuid.uuid4()),
-        "readOnly": False,
-        "eventType": "AwsApiCall",
-        "managementEvent": True,
-        "recipientAccountId": ACCOUNT,
-        "eventCategory": "Management",
+    return make_event(
+        name,
+        parameters,
+        response,
+        identity=iam_user() if identity is None else identity,
+        account=ACCOUNT,
+        region=REGION,
+        at=EVENT_TIME,
+        request_id=request_id,
         **fields,
-    }
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.ec2",
-        "account": detail["recipientAccountId"],
-        "time": detail["eventTime"],
-        "region": detail["awsRegion"],
-        "resources": [],
-        "detail": detail,
-    }
+    )
 
 
 def authorize(

@@ -10,6 +10,7 @@ from typing import Any
 
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
+from sandbox.aws.events import message_event, scheduled_event
 from shared.domain.request import Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 from shared.wire.messages import (
@@ -61,7 +62,7 @@ class Member:
         ec2: an EC2 client of the account.
         sqs: an SQS client.
         dynamodb: a DynamoDB client.
-        queue: the queue that hears what the central account would.
+        queue: the queue that gets what the central account would.
         vpc_id: a VPC that is not the default one.
         group_id: the group the tests are about.
     """
@@ -83,9 +84,8 @@ class Member:
 
     def snapshot(self, *, after: timedelta = timedelta(0)) -> None:
         """Run the scheduled snapshot, now or in a while."""
-        moment = (datetime.now(UTC) + after).isoformat().replace("+00:00", "Z")
-        event = {"version": "0", "account": ACCOUNT, "region": REGION, "detail": {}, "detail-type": "Scheduled Event"}
-        event |= {"source": "aws.events", "time": moment, "id": "x", "resources": []}
+        moment = datetime.now(UTC) + after
+        event = scheduled_event(account=ACCOUNT, region=REGION, rule="snapshotSecurityGroups", at=moment)
         self.run("snapshotSecurityGroups", event)
 
     def adopt(self) -> None:
@@ -114,10 +114,9 @@ class Member:
     def deliver_message(self, text: str) -> None:
         """Deliver a message of the apply topic."""
         arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:applySecurityGroupChange"
-        sns = {"TopicArn": arn, "Message": text, "Subject": "", "MessageId": "1", "MessageAttributes": {}}
-        self.run("applySecurityGroupChange", {"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+        self.run("applySecurityGroupChange", message_event(arn, text))
 
-    # -- what the central account hears --------------------------------------------------------------------------------
+    # -- what the central account gets ---------------------------------------------------------------------------------
 
     def told(self) -> list[Message]:
         """Return the requests and outcomes that the central account was sent since the last call."""
@@ -133,19 +132,19 @@ class Member:
         return messages
 
     def told_request(self) -> Request:
-        """Return the one request the central account was told of since the last call."""
+        """Return the one request that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, RequestMessage), message
         return message.request
 
     def told_applied(self) -> AppliedMessage:
-        """Return the one success the central account was told of since the last call."""
+        """Return the one success that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, AppliedMessage), message
         return message
 
     def told_error(self) -> ErrorMessage:
-        """Return the one error the central account was told of since the last call."""
+        """Return the one error that was published since the last call."""
         (message,) = self.told()
         assert isinstance(message, ErrorMessage), message
         return message
@@ -170,7 +169,7 @@ class Member:
         return found
 
     def holds(self, *rules: Rule, group_id: str = "", tags: Iterable[tuple[str, str]] = ()) -> None:
-        """Give the group rules that nobody hears of: as if they had always been there."""
+        """Give the group rules without an event, as if they had always been there."""
         Person(self, group_id=group_id).opens(*rules, tags=tags)
 
     def new_group(self, name: str = "") -> str:

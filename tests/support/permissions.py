@@ -81,7 +81,7 @@ def _check(function: tuple[str, str], service: str, operation: str, parameters: 
     for action, resource in needs(service, operation, parameters, "arn:aws:{}:eu-west-1:123456789012:{}".format):
         seen.add((function[1], action))
         if not is_allowed(policy_of(*function), action, resource):
-            # No Exception: the product, and the tests' Lambda, would take that for a failure of AWS.
+            # Not an Exception: the product, and the tests' Lambda, would take that for a failure of AWS.
             pytest.fail(f"{function[1]} makes a call that its policy lacks: {action} on {resource}", pytrace=False)
 
 

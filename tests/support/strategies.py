@@ -110,7 +110,7 @@ def rules(
 
 
 def rule_sets(*, max_size: int = 8, **options: Any) -> st.SearchStrategy[tuple[Rule, ...]]:
-    """The rules of one group, sorted by identity: no two alike for EC2, no rule id twice.
+    """The rules of one group, sorted by identity: no two equal for EC2, no rule id twice.
 
     Args:
         max_size: at most so many rules.
@@ -143,7 +143,7 @@ def before_and_after(draw: st.DrawFn, /, **options: Any) -> tuple[tuple[Rule, ..
             after.append(rule)
         elif fate == "describe":
             after.append(_with(rule, description=draw(descriptions)))
-        elif fate == "restore":  # taken away and put back: alike for EC2, but with another id
+        elif fate == "restore":  # removed and added again: equal for EC2, but with another id
             after.append(_with(rule, rule_id=draw(rule_ids)))
         elif fate == "edit" and everything:
             new = everything.pop()
@@ -158,7 +158,7 @@ def _with(rule: Rule, **values: Any) -> Rule:
 
 @st.composite
 def changes(draw: st.DrawFn, /, **options: Any) -> Change:
-    """A change that fits some group: no two of its rules alike, but both sides of a new description."""
+    """A change that fits some group: no two of its rules equal, but both sides of a new description."""
     some = list(draw(rule_sets(max_size=10, **options)))
     added: list[Rule] = []
     removed: list[Rule] = []

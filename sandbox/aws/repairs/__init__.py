@@ -1,4 +1,4 @@
-"""Where moto differs from AWS in ways that the product would notice, put right in one place.
+"""Corrects moto where it differs from AWS in ways that the product would notice.
 
 Each repair names the AWS behaviour it restores, and has a test of its own. The repairs replace attributes of
 moto's classes while :func:`repaired` is open, and put the originals back afterwards, so that other users of
@@ -19,7 +19,7 @@ from sandbox.aws.repairs.rules import AwsRule, grouped_rules
 
 __all__ = ["AwsRule", "repaired"]
 
-#: What is replaced: the owner (a class or a module), the attribute's name, and what stands there instead.
+#: What is replaced: the owner (a class or a module), the attribute's name, and its replacement.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     (serialize, "SerializationContext", RequestContext),
     (models, "SecurityGroupRule", AwsRule),

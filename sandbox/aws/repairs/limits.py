@@ -1,7 +1,7 @@
 """What EC2 refuses as a value: unknown protocols, ports out of range, descriptions and names that are too long.
 
-moto takes all of them. What no XML answer can carry is refused for every call in ``endpoint.py``. EC2 also refuses
-descriptions with characters such as ``<`` or ``é``; here they are let in, so that everybody can see them stay text.
+moto takes all of them. What an XML answer cannot contain is refused for every call in ``endpoint.py``. EC2 also refuses
+descriptions with characters such as ``<`` or ``é``; here they are accepted, to show that they stay text.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A security group's rule as EC2 keeps it: canonical values, one identity, a description whatever the source.
+"""A security group's rule as EC2 keeps it: canonical values, one identity, a description for every kind of source.
 
 Only the rule itself; what the API calls do with rules is in `calls.py`.
 """
@@ -12,7 +12,7 @@ from moto.ec2.models.security_groups import GroupedSecurityRuleView, SecurityGro
 
 from sandbox.aws.repairs.limits import check_description, check_ports, check_protocol
 
-#: EC2 shows these protocols by name whatever the caller sent.
+#: EC2 shows these protocols by name, also when the caller sent a number.
 #: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
 PROTOCOL_NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 #: Ports (for ICMP: type and code) that mean "all", stored when the caller names none.
@@ -30,7 +30,7 @@ def canonical_protocol(protocol: str) -> str:
 def canonical_cidr(text: str, *, version: int) -> str:
     """Write a CIDR as EC2 stores it: no host bits (`10.0.0.5/24` is `10.0.0.0/24`), shortest IPv6 text.
 
-    Raises `InvalidParameterValue` as EC2 does when it is no CIDR of that family.
+    Raises `InvalidParameterValue` as EC2 does when it is not a CIDR of that family.
     """
     try:
         network = ipaddress.ip_network(text, strict=False)
@@ -44,7 +44,7 @@ def canonical_cidr(text: str, *, version: int) -> str:
 def canonical_ports(protocol: str, ports: tuple[Any, Any]) -> tuple[int | None, int | None]:
     """Give the ports that EC2 stores: numbers where the protocol has ports, none where all ports are meant.
 
-    ``-1`` and protocols other than tcp, udp, icmp and icmpv6 always mean all ports, whatever was sent; absent
+    ``-1`` and protocols other than tcp, udp, icmp and icmpv6 always mean all ports, also when others were sent; absent
     ports of those four mean all of them.
     """
     if protocol not in ALL_PORTS:
@@ -91,7 +91,7 @@ class AwsRule(SecurityGroupRule):
 
     @property
     def description(self) -> str | None:
-        """The description, whatever the kind of source; none rather than an empty one."""
+        """The description, for every kind of source; ``None`` instead of an empty one."""
         text = self.ip_range.get("Description") or self.source_group.get("Description")
         return text or self._prefix_list_description or None
 

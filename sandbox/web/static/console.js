@@ -53,7 +53,7 @@ function forgetRules() {
 function show(newer) {
   groups = newer;
   const mode = accounts.find((one) => one.id === account.value).mode;
-  const words = mode === "observe" ? "observe: changes are reported, nothing is taken back" : "enforce: changes are taken back";
+  const words = mode === "observe" ? "observe: changes are reported, not reverted" : "enforce: changes are reverted";
   find("#mode").textContent = words;
   if (!groups.some((group) => group.id === open)) {
     open = groups[0]?.id ?? "";
@@ -223,7 +223,7 @@ async function remove(rule) {
   try {
     await call("api/rules/delete", { ruleIds: [rule.id] });
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error; // it stands in the flash bar
+    if (!(error instanceof Refusal)) throw error; // the flash bar shows it
   }
 }
 

@@ -38,7 +38,7 @@ export function startControls(overview) {
       choice("killAfterCalls", "after", { 1: "its first AWS call", 2: "two calls", 3: "three calls", 4: "four calls", 5: "five calls" }),
       choice("killRuns", "in", { 1: "its next run", 2: "its next two runs", 3: "all three tries" }),
       h("p", { class: "letters" }, (fields.letters = h("span", {}, "No dead letters."))),
-      act("Redrive", "api/controls/redrive", {}, (answer) => `${answer.redriven} handed out again.`),
+      act("Redrive", "api/controls/redrive", {}, (answer) => `${answer.redriven} handed to their functions again.`),
     ]),
     group("Time", [
       h("div", { class: "row" }, act("Run the snapshot", "api/controls/run", { name: "snapshotSecurityGroups" }, ran), act("Run the sweep", "api/controls/run", { name: "sweepRequests" }, ran)),
@@ -46,7 +46,7 @@ export function startControls(overview) {
       act("Let 5 hours pass", "api/controls/pass-time", { hours: 5 }, passed),
       act("Let 3 days pass", "api/controls/pass-time", { hours: 72 }, passed)),
     ]),
-    h("div", { class: "last" }, act("Everything works again", "api/controls/repair", {}, () => "All switches are as they should be."), said),
+    h("div", { class: "last" }, act("Everything works again", "api/controls/repair", {}, () => "All faults are off."), said),
   );
   refreshControls();
 }
@@ -84,7 +84,7 @@ function act(words, path, body, told) {
   );
 }
 
-/** Do something; what is refused is said. */
+/** Do something; show what is refused. */
 async function orSay(task) {
   try {
     await task();
@@ -106,7 +106,7 @@ function change({ target }) {
 }
 
 function show(view) {
-  if (unsent) return; // it is older than what the reader chose
+  if (unsent) return; // it is older than the reader's choice
   for (const [name, value] of Object.entries(view)) {
     const field = fields[name];
     if (!field) continue;

@@ -84,7 +84,7 @@ export function soon(task, milliseconds = 40) {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error; // the stream says that the server is gone
+      if (!(error instanceof Refusal)) throw error; // the stream shows that the server is gone
     } finally {
       running = false;
       if (again) {

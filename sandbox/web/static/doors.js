@@ -1,4 +1,4 @@
-// The real doors: the lines that make the AWS CLI, boto3 or Terraform speak to the sandbox.
+// The lines that make the AWS CLI, boto3 or Terraform use the sandbox.
 
 import { find, h } from "./dom.js";
 import { chosenGroup } from "./console.js";
@@ -23,7 +23,7 @@ function open(overview) {
       "All AWS APIs answer at ",
       h("code", {}, overview.awsUrl),
       ` for every account. These lines are for the account ${chosen.name} (${chosen.id}) in ${region}, as chosen in the console. `,
-      "boto3 and Terraform take them too. Whatever you change through this door runs the loop.",
+      "boto3 and Terraform take them too. Every change made with them is handled like one made on this page.",
     ),
     Object.entries(WHO).map(([who, words]) => code(`To be ${words}:`, [...chosen.shell[who], `export AWS_DEFAULT_REGION=${region}`])),
     code("Then, for example:", [

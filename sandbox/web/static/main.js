@@ -23,7 +23,7 @@ function connected(state, text) {
   if (silence === null) say(state, text);
 }
 
-/** Say something else for a while, then how the connection is. */
+/** Show something else for a while, then the state of the connection. */
 function tell(state, text, milliseconds) {
   say(state, text);
   clearTimeout(silence);
@@ -33,7 +33,7 @@ function tell(state, text, milliseconds) {
   }, milliseconds);
 }
 
-/** EventSource connects again by itself and says where it was; the server goes on from there. */
+/** EventSource connects again by itself and sends its place; the server continues from there. */
 function listen() {
   const stream = new EventSource("api/events");
   stream.addEventListener("open", () => connected("on", "live"));

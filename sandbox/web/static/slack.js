@@ -10,7 +10,7 @@ const picker = find("#slack-user");
 const people = { users: new Map(), channels: new Map() };
 const newer = find("#newer");
 const seen = new Map();
-const heard = new Map(); // version of each message that was told to a screen reader, or was there before
+const heard = new Map(); // version of each message that was announced to a screen reader, or was there before
 let channels = [];
 let open = sessionStorage.getItem("channel") ?? "";
 let followed = 0; // where the panel was scrolled to last, but for the reader
@@ -49,7 +49,7 @@ function show(view) {
   announce();
 }
 
-/** Tell screen readers what is new, in the words that Slack's notifications have; not what was there at first. */
+/** Announce new messages to screen readers, with the text of Slack's notifications; not what was there at first. */
 function announce() {
   const first = heard.size === 0;
   let news = "";
@@ -103,7 +103,7 @@ function showNewest() {
 function emptyText(name) {
   return name === channels[0].name
     ? "Nothing to decide. Change an inbound rule in the EC2 console, and the question appears here."
-    : "Nothing yet. Every request, decision and error is told here.";
+    : "Nothing yet. Every request, decision and error is shown here.";
 }
 
 function drawTabs() {
@@ -253,7 +253,7 @@ function fail(actions, text) {
   actions.append(h("p", { class: "failed", role: "alert" }, `⚠ ${text}`));
 }
 
-/** Ask as Slack does before a click is sent; resolves to whether it shall be. */
+/** Ask as Slack does before a click is sent; resolves to whether the user confirmed. */
 function confirmed(confirm) {
   return new Promise((resolve) => {
     const dialog = h(

@@ -8,7 +8,7 @@ const everyCall = find("#every-call");
 
 const STATES = {
   "in force": { word: "in force", tone: "bad" },
-  "taken back": { word: "taken back", tone: "wait" },
+  reverted: { word: "reverted", tone: "wait" },
   unseen: { word: "unseen: CloudTrail lost its event", tone: "bad" },
   allowed: { word: "allowed by policy", tone: "good" },
   refused: { word: "refused by EC2", tone: "quiet" },
@@ -18,7 +18,7 @@ const STATES = {
   denied: { word: "denied", tone: "bad" },
   expired: { word: "expired", tone: "bad" },
   error: { word: "error", tone: "bad" },
-  unreverted: { word: "not taken back", tone: "bad" },
+  unreverted: { word: "not reverted", tone: "bad" },
   observed: { word: "observed only", tone: "wait" },
 };
 const STEPS = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000, 120000, 300000, 600000, 3600000];
@@ -152,7 +152,7 @@ function bar(change, end) {
   const words = open ? `in force without approval for ${duration(exposed)} so far` : `in force without approval for ${duration(exposed)}`;
   return [
     h("div", { class: "exposure", role: "img", "aria-label": words }, h("span", { class: open ? "red open" : "red", style: { width: `${width}%` } })),
-    h("p", { class: "exposed", "aria-hidden": "true" }, h("b", {}, duration(exposed)), open ? " in force so far" : " in force, then taken back"),
+    h("p", { class: "exposed", "aria-hidden": "true" }, h("b", {}, duration(exposed)), open ? " in force so far" : " in force, then reverted"),
   ];
 }
 
