@@ -3,18 +3,15 @@
 A setting is read when something needs it, so that a missing one stops that and nothing else; the error is one sentence
 that names the variable. Values never appear in errors or logs.
 
-What does not belong here: settings that refer to a secret kept by AWS (``shared.secrets``).
+What does not belong here: settings that refer to a secret kept by AWS (``central.chalicelib.secrets``).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from typing import Final
 
-_ACCOUNT_ID: Final = re.compile(r"[0-9]{12}\Z")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]\Z")
+from shared.domain.location import is_account_id, is_region
 
 
 class SettingError(RuntimeError):
@@ -46,7 +43,7 @@ def account_id(name: str) -> str:
         SettingError: when it is missing or has another form.
     """
     value = setting(name)
-    if not _ACCOUNT_ID.match(value):
+    if not is_account_id(value):
         raise SettingError(f"Setting {name} is malformed: expected a 12-digit AWS account id.")
     return value
 
@@ -58,6 +55,6 @@ def region(name: str) -> str:
         SettingError: when it is missing or has another form.
     """
     value = setting(name)
-    if not _REGION.match(value):
+    if not is_region(value):
         raise SettingError(f"Setting {name} is malformed: expected an AWS region such as eu-west-1.")
     return value

@@ -10,11 +10,11 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
+from shared.domain.location import is_region
 from shared.wire.fields import Field, FieldError
 
 from .call import Call
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from shared.domain.rule import Direction, Rule
 
     from .call import CallKind, RuleEdit
-
-_REGION: Final = re.compile(r"[a-z]{2,10}(-[a-z]{2,20}){1,3}-[0-9]{1,2}")
-"""How the regions of all partitions are named, e.g. ``us-gov-west-1``, ``eusc-de-east-1``: it becomes a host name."""
 
 
 class EventError(FieldError):
@@ -119,7 +116,7 @@ def _head(detail: Field) -> Call:
     if action is None:
         raise detail["eventName"].error(f"{name!r} is not a security group call this product knows")
     region = detail["awsRegion"].text()
-    if not _REGION.fullmatch(region):
+    if not is_region(region):  # it becomes part of a host name
         raise detail["awsRegion"].error(f"{region[:40]!r} is no AWS region")
     caller = read_caller(detail["userIdentity"])
     account = detail["recipientAccountId"].optional_text() or caller.account
