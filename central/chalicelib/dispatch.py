@@ -1,25 +1,26 @@
 """Sends a decision to where it is carried out.
 
 An approval goes to the topic ``applySecurityGroupChange`` of the request's own account and region, every other end to
-``denySecurityGroupChange`` here. Both receivers trust their own store and take the same message twice.
+``denySecurityGroupChange`` here. Both receivers trust their own store and accept the same message twice.
 """
 
 from __future__ import annotations
 
 from shared.aws.topics import publish, topic_arn
-from shared.domain.record import Record
 from shared.wire.messages import APPLY, DENY, ApplyMessage, DenyMessage
 
-from .context import Run, step
+from .context import Context
+from .requests.record import Record
+from .steps import step
 
 
-def dispatch(run: Run, record: Record, *, hurried: bool = False) -> None:
+def dispatch_decision(context: Context, record: Record, *, fail_fast: bool = False) -> None:
     """Publish the decision of a decided request.
 
     Args:
-        run: this invocation.
+        context: this invocation.
         record: ``approved``, or ended.
-        hurried: give up within about two seconds.
+        fail_fast: give up within about two seconds.
 
     Raises:
         botocore.exceptions.ClientError: when SNS refuses; the sweep tries again.
@@ -27,17 +28,18 @@ def dispatch(run: Run, record: Record, *, hurried: bool = False) -> None:
     """
     request = record.request
     with step("dispatch decision", record):
-        if record.status != "approved":
-            arn = topic_arn(DENY, account=run.account, region=run.region)
+        decision = record.decision
+        if record.status != "approved" or decision is None:
+            arn = topic_arn(DENY, account=context.account, region=context.region)
             ending = DenyMessage(request_id=request.request_id, digest=request.digest)
-            publish(arn, ending, subject="Security group change denied", hurried=hurried)
+            publish(arn, ending, subject="Security group change denied", hurried=fail_fast)
             return
         approval = ApplyMessage(
             request_id=request.request_id,
             digest=request.digest,
-            approver_id=record.decided_by,
-            approver_name=record.decided_by_name,
-            approved_at=record.decided_at or run.now,
+            approver_id=decision.by,
+            approver_name=decision.by_name,
+            approved_at=decision.at,
         )
         arn = topic_arn(APPLY, account=request.account, region=request.region)
-        publish(arn, approval, subject="Security group change approved", hurried=hurried)
+        publish(arn, approval, subject="Security group change approved", hurried=fail_fast)

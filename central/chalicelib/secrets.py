@@ -1,6 +1,6 @@
 """Secret settings: by value, or by reference to SSM Parameter Store or Secrets Manager.
 
-A reference is resolved once per container, and again when its value turns out not to work. Values never appear in
+A reference is resolved once per container, and again when its value does not work. Values never appear in
 errors or logs.
 """
 
@@ -19,7 +19,7 @@ _SECRETS_MANAGER: Final = "secretsmanager:"
 _SECONDS_BETWEEN_RENEWALS: Final = 60.0
 
 _resolved: Final[dict[tuple[str, str], str]] = {}
-"""What references were resolved to, by name and reference; for the life of the container."""
+"""The resolved values, by name and reference; for the life of the container."""
 
 _not_renewed_before: Final[dict[str, float]] = {}
 
@@ -43,13 +43,13 @@ def secret(name: str) -> str:
 
 
 def renewed(name: str) -> bool:
-    """Resolve a reference once more, because what it said does not work: the secret may have been rotated since.
+    """Resolve a reference again, because its value does not work: the secret may have been rotated since.
 
-    At most once a minute, so that forged requests cannot make a container ask for its secrets all the time. Where the
-    reference cannot be read now, the value from before is kept.
+    At most once a minute, so that forged requests cannot make a container read its secrets all the time. When the
+    reference cannot be read now, the former value is kept.
 
     Returns:
-        Whether the secret is another one now.
+        Whether the secret has changed.
     """
     reference, now = optional(name), time.monotonic()
     if not reference.startswith((_SSM, _SECRETS_MANAGER)) or now < _not_renewed_before.get(name, now):
@@ -65,7 +65,7 @@ def renewed(name: str) -> bool:
 
 
 def forget_secrets() -> None:
-    """Forget what references were resolved to, as a new container would."""
+    """Forget the resolved values, as in a new container."""
     _resolved.clear()
     _not_renewed_before.clear()
 

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from shared.aws.clients import client
-from shared.secrets import secret
 from shared.warm_up import prepare_function
+
+from .secrets import secret
 
 
 def prepare() -> None:
@@ -37,16 +38,16 @@ def _click(here: str) -> None:
     reading.result()
 
 
-def _store_and_tell(here: str) -> None:
-    from . import intake, outcome  # noqa: F401 - loads the flows
+def _store(here: str) -> None:
+    from . import adoption, intake, outcome  # noqa: F401 - loads the flows
 
-    _tell(here)
+    _ready_to_post(here)
 
 
-def _take_in(here: str) -> None:
+def _record_outcome(here: str) -> None:
     from . import outcome  # noqa: F401 - loads the flow
 
-    _tell(here)
+    _ready_to_post(here)
 
 
 def _sweep(here: str) -> None:
@@ -55,7 +56,7 @@ def _sweep(here: str) -> None:
     client("dynamodb", here)
 
 
-def _tell(here: str) -> None:
+def _ready_to_post(here: str) -> None:
     from .slack.webhook import warm_up
 
     client("dynamodb", here)
@@ -64,8 +65,8 @@ def _tell(here: str) -> None:
 
 _READY: Final[Mapping[str, Callable[[str], None]]] = {
     "app": _click,  # Chalice's handler of all routes
-    "securityGroupChange": _store_and_tell,
-    "denySecurityGroupChange": _take_in,
-    "errorHandlerSecurityGroupChange": _take_in,
+    "securityGroupChange": _store,
+    "denySecurityGroupChange": _record_outcome,
+    "errorHandlerSecurityGroupChange": _record_outcome,
     "sweepRequests": _sweep,
 }

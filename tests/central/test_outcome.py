@@ -59,7 +59,7 @@ def test_an_applied_change_replaces_the_question_and_is_told_in_monitoring(centr
     """The clicked message shows that the rules are in force; monitoring gets a message of its own; nothing is owed."""
     central.deliver(applied(approved))
     item = central.item()
-    assert (item["status"], item["owed"], item["claims"]) == ("applied", {}, {})
+    assert (item["status"], item["tasks"], item["leases"]) == ("applied", {}, {})
     assert [entry["status"] for entry in item["history"]] == ["pending", "approved", "applied"]
     assert item["history"][-1]["by"] == ACCOUNT
     (shown,) = central.responses
@@ -86,7 +86,7 @@ def test_a_redriven_message_turns_an_error_into_success(central: Central, approv
     central.deliver(applied(approved))
     item = central.item()
     assert [entry["status"] for entry in item["history"]] == ["pending", "approved", "error", "applied"]
-    assert item["owed"] == {}
+    assert item["tasks"] == {}
     assert "in force" in central.monitoring[-1].text
 
 
@@ -176,7 +176,7 @@ def test_an_old_click_is_answered_in_its_thread(central: Central, approved: Requ
     central.deliver(applied(approved))
     assert central.responses == []
     assert [post.payload["thread_ts"] for post in central.approval] == ["1727740800.000100"]
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 @pytest.mark.parametrize("reply", [Reply(status=404, body="expired_url"), Reply(status=500)])
@@ -187,7 +187,7 @@ def test_a_result_that_cannot_replace_the_question_goes_into_its_thread(
     central.slack.always[RESPONSE] = reply
     central.deliver(applied(approved))
     assert [post.payload["thread_ts"] for post in central.approval] == ["1727740800.000100"]
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_result_without_a_clicked_message_is_a_message_of_its_own(central: Central) -> None:
@@ -206,11 +206,11 @@ def test_a_result_that_slack_refuses_is_told_by_the_retry(central: Central, appr
     """The outcome is stored and its telling owed; the same message again tells what is left to tell."""
     central.slack.always |= {path: Reply(status=503) for path in (APPROVAL, MONITORING, RESPONSE)}
     central.deliver(applied(approved))
-    assert (central.status(), set(central.item()["owed"])) == ("applied", {"result", "result_monitoring"})
+    assert (central.status(), set(central.item()["tasks"])) == ("applied", {"notify", "notifyMonitoring"})
     central.slack.always.clear()
     central.deliver(applied(approved))
     assert (len(central.responses), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_denial_delivered_twice_is_told_once(central: Central) -> None:
@@ -230,13 +230,13 @@ def test_a_function_that_died_between_two_messages_goes_on_with_the_second(
     """Lambda's retry has the same invocation id: it knows the move as its own and posts only what is still owed."""
     monkeypatch.setattr("chalice.local.uuid.uuid4", lambda: "invocation-1")
     central.slack.always[MONITORING] = Reply(status=503)
-    monkeypatch.setattr("central.chalicelib.requests.table.RequestsTable.release", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr("central.chalicelib.outbox.Outbox.release", lambda *_args, **_kwargs: None)
     central.deliver(applied(approved))
-    assert set(central.item()["claims"]) == {"result_monitoring"}, "a dead function releases nothing"
+    assert set(central.item()["leases"]) == {"notifyMonitoring"}, "a dead function releases nothing"
     central.slack.always.clear()
     central.deliver(applied(approved))
     assert (len(central.responses), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_move_whose_answer_got_lost_is_told_all_the_same(

@@ -38,7 +38,7 @@ def test_a_rule_the_pipeline_made_anew_survives_an_edit_of_it_within_the_same_se
 
 
 def test_a_lost_change_that_is_made_again_at_once_is_found_again(begin: Begin) -> None:
-    """A difference that was taken back is over: the same one, seen by the next snapshot, is a new one."""
+    """A difference that was reverted is over: the same one, seen by the next snapshot, is a new one."""
     world = begin()
     group = guarded(world)
     world.passes = lambda _event: None
@@ -65,7 +65,7 @@ def test_an_event_redriven_days_later_still_gives_approvers_their_time(begin: Be
 
 
 def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begin: Begin) -> None:
-    """A change that could not be taken back is shown by the sweep before the questions that wait longer."""
+    """A change that could not be reverted is shown by the sweep before the questions that wait longer."""
     world = begin()
     group = unlearned(world)
     for path in (APPROVAL, MONITORING):
@@ -77,7 +77,7 @@ def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begi
     world.accounts.slack.always.clear()
     settle(world)
     assert [headline(post) for post in world.approval] == [
-        "Unapproved security group change could not be taken back",
+        "Unapproved security group change could not be reverted",
         *["Security group change needs approval"] * 2,
     ]
 
@@ -137,7 +137,7 @@ def test_an_approved_edit_does_not_take_the_approval_of_a_rule_whose_id_it_uses(
 
 
 def test_what_the_pipeline_edits_and_makes_anew_is_approved_in_any_order(begin: Begin) -> None:
-    """An edit that is heard of after its rule's place was taken again was lost, and its rule taken back as drift."""
+    """An edit that is heard of after its rule's place was taken again was lost, and its rule reverted as drift."""
     for is_backwards in (False, True):
         world = begin()
         group = guarded(world)

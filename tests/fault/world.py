@@ -294,7 +294,7 @@ class World:
 
     @property
     def responses(self) -> list[Post]:
-        """What was posted to clicked messages, whispers included."""
+        """What was posted to clicked messages, ephemeral ones included."""
         return [post for post in self.accounts.slack.posts if post.path.startswith("/actions/")]
 
 

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shared import secrets, settings
+from central.chalicelib import secrets
+from shared import settings
 from shared.settings import SettingError
 
 REGION = "eu-west-1"

@@ -15,12 +15,14 @@ from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
 from central.chalicelib.requests.items import record_from_item
+from central.chalicelib.requests.moves import Move
+from central.chalicelib.requests.record import Decision, HistoryEntry, Record, Task
 from central.chalicelib.requests.table import INDEX, TABLE
 from central.chalicelib.slack.signature import sign
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
-from shared.domain.request import Request
+from shared.domain.request import Request, Status
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
 from shared.wire.rule_json import time_to_text
@@ -32,6 +34,8 @@ REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's default account; members and central share it here
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 APPROVER = "U061F7AUR"
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=1)
 
 ADA = Caller(
     type="AssumedRole",
@@ -57,6 +61,39 @@ def make_request(request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1", **val
         "change": make_change(added=[opened]),
     }
     return Request(request_id=request_id, **(defaults | values))
+
+
+def make_record(request: Request, **values: Any) -> Record:
+    """Return a request as stored, pending; each value can be set."""
+    return Record(request=request, **({"status": "pending", "requested_at": request.event_time} | values))
+
+
+def new_record(request_id: str = "r-1", *, tasks: tuple[Task, ...] = ("ask",), **values: Any) -> Record:
+    """Return a new record."""
+    request = make_request(request_id, event_time=values.get("requested_at", NOON))
+    status: Status = values.get("status", "pending")
+    defaults: dict[str, Any] = {
+        "status": status,
+        "requested_at": NOON,
+        "tasks": tuple((task, NOON) for task in tasks),
+        "history": (HistoryEntry(at=NOON, status=status, previous="", by=request.account),),
+    }
+    return Record(request=replace(request, status=status), **(defaults | values))
+
+
+def approval(stored: Record, **values: Any) -> Move:
+    """Return the move that approves a record."""
+    defaults: dict[str, Any] = {
+        "request_id": stored.request.request_id,
+        "previous": "pending",
+        "to": "approved",
+        "digest": stored.request.digest,
+        "at": LATER,
+        "by": "U1",
+        "tasks": ("dispatch",),
+        "decision": Decision(by="U1", at=LATER),
+    }
+    return Move(**(defaults | values))
 
 
 def aged(request: Request, **age: float) -> Request:
@@ -237,7 +274,7 @@ def make_table(dynamodb: Any, projection: str = "ALL") -> None:
 def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write."""
     lock = threading.RLock()
-    for name in ("put_item", "update_item"):
+    for name in ("put_item", "update_item", "transact_write_items"):
         original = getattr(DynamoDBBackend, name)
 
         def locked(*args: Any, _original: Any = original, **kwargs: Any) -> Any:

@@ -1,31 +1,28 @@
-"""A request as the central account keeps it: its status, who decided, what is still owed, and its full history.
+"""A request as the central account keeps it: its status, who decided, its pending tasks, and its history.
 
-``central`` stores records (``central``) and shows them (``shared.slack``). Every function here
-returns what a move *would* do; the store makes it true with one conditional write.
+What does not belong here: how it is stored (``requests.items``) and changed (``requests.table``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from shared.domain.request import Request, Status
+from shared.slack.request_view import RequestView
 
-Debt = Literal[
-    "question",  # ask in the approval channel (for a request nobody can decide: show it there)
-    "question_monitoring",  # show the new request in the monitoring channel
-    "dispatch",  # tell the member account to apply; paid when its outcome arrives
-    "result",  # show the outcome in the approval channel, over the question where that is possible
-    "result_monitoring",  # show the outcome in the monitoring channel
+Task = Literal[
+    "ask",  # ask in the approval channel; a request that nobody can decide is shown there
+    "announce",  # show the new request in the monitoring channel
+    "dispatch",  # send the approval to the member account; completed when its outcome arrives
+    "notify",  # show the outcome in the approval channel, over the question where that is possible
+    "notifyMonitoring",  # show the outcome in the monitoring channel
 ]
-
-POLICY: Final = "policy"
-"""``decided_by`` of a request that policy itself denied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HistoryEntry:
     """One line of a request's history; lines are only ever appended.
 
     Attributes:
@@ -44,65 +41,109 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decided.
+
+    Attributes:
+        by: Slack user id, or ``policy``.
+        by_name: how Slack names them, for plain text.
+        at: when, UTC.
+    """
+
+    by: str
+    by_name: str = ""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an approved change could not be applied: a code such as ``InvalidPermission.Duplicate``, and a sentence."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickedMessage:
+    """The Slack message that was clicked.
+
+    Attributes:
+        response_url: Slack's address for replacing it; a secret, 30 minutes, 5 uses.
+        ts: Slack's id of it, to reply in its thread when ``response_url`` is used up.
+    """
+
+    response_url: str = ""
+    ts: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A stored request.
 
     Attributes:
         request: what was asked.
-        status: where it stands now.
+        status: its present status.
         requested_at: when it was stored, UTC; reminder and expiry count from here. The sort key of the index.
-        owed: what still has to be done, each with the time since when it is owed.
-        claimed: debts that somebody is paying right now, or that may not be paid again earlier: until when. Everybody
-            else leaves them alone until then, so that nothing is posted twice.
+        tasks: what still has to be done, each with the time since when.
+        leases: until when a task is left alone by everybody else, because somebody works on it or it must not be
+            tried earlier.
         history: every move, oldest first.
-        decided_by: Slack user id of who decided; ``policy``; empty while nobody has.
-        decided_by_name: how Slack names them, for plain text.
-        decided_at: when, UTC.
-        error_code: why applying failed, e.g. ``InvalidPermission.Duplicate``.
-        error_reason: the same as a sentence.
-        response_url: Slack's address for replacing the message that was clicked; a secret, 30 minutes, 5 uses.
-        message_ts: Slack's id of the clicked message; a reply in its thread is the way when ``response_url`` is spent.
+        decision: who decided; ``None`` while nobody has.
+        failure: why applying failed.
+        clicked: the message that was clicked.
         reminded_at: when it was asked again.
-        repeat_of: id of the request whose question stands for this one too; empty for one with a question of its own.
-        repeats: how often the same change was made again, where this request's question stands for these too.
-        repeats_shown: how often it had been made when the question was last shown again for that reason.
+        duplicate_of: id of the request whose question stands for this one too; empty for one with its own question.
+        duplicates: how often the same change was made again, where this request's question stands for those too.
+        duplicates_shown: how often it had been made when the question was last shown again for that reason.
     """
 
     request: Request
     status: Status
     requested_at: datetime
-    owed: tuple[tuple[Debt, datetime], ...] = ()
-    claimed: tuple[tuple[Debt, datetime], ...] = ()
-    history: tuple[Entry, ...] = ()
-    decided_by: str = ""
-    decided_by_name: str = ""
-    decided_at: datetime | None = None
-    error_code: str = ""
-    error_reason: str = ""
-    response_url: str = ""
-    message_ts: str = ""
+    tasks: tuple[tuple[Task, datetime], ...] = ()
+    leases: tuple[tuple[Task, datetime], ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    decision: Decision | None = None
+    failure: Failure | None = None
+    clicked: ClickedMessage = ClickedMessage()
     reminded_at: datetime | None = None
-    repeat_of: str = ""
-    repeats: int = 0
-    repeats_shown: int = 0
+    duplicate_of: str = ""
+    duplicates: int = 0
+    duplicates_shown: int = 0
 
     @property
-    def made(self) -> int:
+    def times_made(self) -> int:
         """How often the change was made, as far as this request stands for all of it."""
-        return self.repeats + 1
+        return self.duplicates + 1
 
-    def owes(self, debt: Debt) -> bool:
-        """True while ``debt`` is not paid."""
-        return any(one == debt for one, _ in self.owed)
-
-    def due(self, now: datetime, *, owed_for: timedelta = timedelta(0)) -> tuple[Debt, ...]:
-        """Return the debts that are owed for at least ``owed_for`` and that nobody is paying."""
-        busy = {debt for debt, until in self.claimed if until > now}
-        return tuple(
-            debt for debt, since in self.owed if now - self._begun(debt, since) >= owed_for and debt not in busy
+    @property
+    def view(self) -> RequestView:
+        """What Slack messages show."""
+        decision, failure = self.decision, self.failure
+        return RequestView(
+            request=self.request,
+            status=self.status,
+            requested_at=self.requested_at,
+            decided_by=decision.by if decision else "",
+            decided_by_name=decision.by_name if decision else "",
+            decided_at=decision.at if decision else None,
+            error_code=failure.code if failure else "",
+            error_reason=failure.reason if failure else "",
+            times_made=self.times_made,
         )
 
-    def _begun(self, debt: Debt, since: datetime) -> datetime:
-        """Return when a debt began: showing the request was owed from the moment it came, reminders excepted."""
-        is_first = debt == "question_monitoring" or (debt == "question" and self.reminded_at is None)
+    def has(self, task: Task) -> bool:
+        """True while ``task`` is pending."""
+        return any(one == task for one, _ in self.tasks)
+
+    def due(self, now: datetime, *, pending_for: timedelta = timedelta(0)) -> tuple[Task, ...]:
+        """Return the tasks that have been pending for at least ``pending_for`` and that nobody has leased."""
+        leased = {task for task, until in self.leases if until > now}
+        return tuple(
+            task for task, since in self.tasks if now - self._begun(task, since) >= pending_for and task not in leased
+        )
+
+    def _begun(self, task: Task, since: datetime) -> datetime:
+        """Return since when a task is pending: to be shown since the request came, reminders excepted."""
+        is_first = task == "announce" or (task == "ask" and self.reminded_at is None)
         return min(since, self.requested_at) if is_first else since

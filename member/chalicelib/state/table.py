@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
-from shared.aws.update_expression import one_at_a_time
 from shared.wire.fields import FieldError
 
 from .baseline import Baseline
@@ -90,21 +89,20 @@ class StateTable:
         """
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
-            with one_at_a_time():
-                self._client.update_item(
-                    TableName=TABLE,
-                    Key=to_attributes({"id": request_key(entry.request.request_id)}),
-                    UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
-                    ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
-                    ExpressionAttributeValues={
-                        ":to": to_attribute(outcome),
-                        ":from": to_attribute(entry.outcome),
-                        ":attempts": to_attribute(attempts),
-                        ":seen": to_attribute(entry.attempts),
-                        ":note": to_attribute(note),
-                        ":digest": to_attribute(entry.request.digest),
-                    },
-                )
+            self._client.update_item(
+                TableName=TABLE,
+                Key=to_attributes({"id": request_key(entry.request.request_id)}),
+                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
+                ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
+                ExpressionAttributeValues={
+                    ":to": to_attribute(outcome),
+                    ":from": to_attribute(entry.outcome),
+                    ":attempts": to_attribute(attempts),
+                    ":seen": to_attribute(entry.attempts),
+                    ":note": to_attribute(note),
+                    ":digest": to_attribute(entry.request.digest),
+                },
+            )
         except ClientError as error:
             if _is_condition(error):
                 return None
@@ -154,8 +152,7 @@ class StateTable:
                 "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
             }
         try:
-            with one_at_a_time():
-                self._client.put_item(**self._put(baseline), **condition)
+            self._client.put_item(**self._put(baseline), **condition)
         except ClientError as error:
             if _is_condition(error):
                 return None
