@@ -108,7 +108,7 @@ def about_record(record: Record, story: Story) -> Iterator[str]:
         yield f"still pending: {[task for task, _ in record.tasks]}"
     if record.view.decided_by != story.by:
         yield f"decided by {record.view.decided_by!r} instead of {story.by!r}"
-    if record.response_url:
+    if record.clicked.response_url:
         yield "the response_url is still there"
     previous = ""
     for entry in record.history:
