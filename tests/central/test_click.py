@@ -16,6 +16,7 @@ from central.chalicelib import click, context
 from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import TABLE
 from central.chalicelib.slack.signature import sign
+from shared.aws.clients import client
 from shared.wire.messages import AppliedMessage, ApplyMessage, DenyMessage
 from tests.support.central_account import (
     ACCOUNT,
@@ -27,6 +28,7 @@ from tests.support.central_account import (
     click_body,
     fail_once,
     make_request,
+    meet_transactions,
 )
 from tests.support.slack_stand_in import APPROVAL, RESPONSE, Post, Reply
 
@@ -436,6 +438,16 @@ def test_a_click_that_cannot_be_stored_is_not_taken_for_a_decision(
     assert "click again" in ephemerals(central)[0]
     assert central.sent(APPLY_TOPIC) == []
     assert '"ClicksFailed"' in capsys.readouterr().out
+
+
+def test_a_click_that_meets_a_transaction_is_decided_nevertheless(central: Central) -> None:
+    """A duplicate is being counted at the same request: the write is made again within the click's time."""
+    request = central.file()
+    dynamodb = client("dynamodb", REGION, pace="hurried")
+    meet_transactions(dynamodb, "UpdateItem", times=3)
+    assert central.click(request).status == 200
+    assert central.status() == "approved"
+    assert len(central.sent(APPLY_TOPIC)) == 1
 
 
 def test_a_write_whose_answer_got_lost_is_one_decision(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:

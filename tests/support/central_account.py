@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from chalice.test import Client
+from moto.core.botocore_stubber import MockRawResponse
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
@@ -282,6 +284,20 @@ def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
                 return _original(*args, **kwargs)
 
         monkeypatch.setattr(DynamoDBBackend, name, locked)
+
+
+def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
+    """Let the next so many calls of an operation meet somebody else's transaction."""
+    left = [times]
+
+    def refuse(**_: Any) -> Any:
+        if not left[0]:
+            return None
+        left[0] -= 1
+        body = '{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}'
+        return AWSResponse("https://dynamodb", 400, {}, MockRawResponse(body))
+
+    dynamodb.meta.events.register_first(f"before-send.dynamodb.{operation}", refuse)
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:

@@ -7,11 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto.core.botocore_stubber import MockRawResponse
 
 from central.chalicelib.requests.moves import Moved, NotMoved
 from central.chalicelib.requests.record import Decision
@@ -19,7 +17,7 @@ from central.chalicelib.requests.table import TABLE, DifferentRequestError, Requ
 from shared.aws.attributes import to_attributes
 from shared.domain.change import make_change
 from shared.domain.request import FIRST_STATUSES, MOVES, Status
-from tests.support.central_account import LATER, NOON, REGION, approval, make_table
+from tests.support.central_account import LATER, NOON, REGION, approval, make_table, meet_transactions
 from tests.support.central_account import new_record as record
 
 
@@ -37,20 +35,6 @@ class Calls:
         """Return the calls since the last time."""
         made, self.made = self.made, []
         return made
-
-
-def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
-    """Let the next so many calls of an operation meet somebody else's transaction."""
-    left = [times]
-
-    def refuse(**_: Any) -> Any:
-        if not left[0]:
-            return None
-        left[0] -= 1
-        body = '{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}'
-        return AWSResponse("https://dynamodb", 400, {}, MockRawResponse(body))
-
-    dynamodb.meta.events.register_first(f"before-send.dynamodb.{operation}", refuse)
 
 
 @pytest.fixture
