@@ -405,7 +405,7 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
 
 
 def test_a_late_click_waits_for_a_hanging_slack_once(central: Central) -> None:
-    """Whisper and fresh message are two posts; where the first fails, the answer to the click does not wait again."""
+    """Ephemeral and fresh message are two posts; where the first fails, the answer to the click does not wait again."""
     request = central.file()
     central.click(request)
     central.slack.forget()
@@ -415,8 +415,8 @@ def test_a_late_click_waits_for_a_hanging_slack_once(central: Central) -> None:
 
 
 @pytest.mark.parametrize("action", ["approve", "deny"])
-def test_a_failed_publish_leaves_the_decision_owed(central: Central, action: str) -> None:
-    """The click is answered, the decision stands, and what was not published is paid by the sweep."""
+def test_a_failed_publish_leaves_the_decision_pending(central: Central, action: str) -> None:
+    """The click is answered, the decision stands, and what was not published is done by the sweep."""
     request = central.file()
     for topic in (APPLY_TOPIC, DENY_TOPIC):
         central.break_topic(topic)
@@ -541,8 +541,8 @@ def test_who_loses_between_two_looks_is_told_too(central: Central, policy: Calla
     assert central.sent(APPLY_TOPIC) == []
 
 
-def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: Central) -> None:
-    """Somebody clicks before the function that asked has settled its debt: the move ends the debt."""
+def test_a_question_still_being_posted_is_not_pending_after_a_quick_click(central: Central) -> None:
+    """Somebody clicks before the function that asked has completed its task: the move ends the task."""
     quick: list[int] = []
     request = make_request(event_time=datetime.now(UTC) - timedelta(seconds=5))
     central.slack.replies[APPROVAL].append(

@@ -191,7 +191,7 @@ def test_a_policy_that_cannot_be_read_keeps_no_request_from_being_asked(
     assert len(about(central.approval, request)) == 1
 
 
-def test_repeats_filed_at_the_same_moment_are_counted_in_the_end(
+def test_duplicates_filed_at_the_same_moment_are_counted_in_the_end(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB cancels one of two transactions on the same item: it is tried again."""

@@ -30,7 +30,7 @@ def buttons(post: Any) -> list[str]:
 
 
 def test_a_reverted_change_is_stored_and_asked_in_both_channels(central: Central) -> None:
-    """The approval channel gets the question with buttons, monitoring the same without; nothing is owed then."""
+    """The approval channel gets the question with buttons, monitoring the same without; nothing is pending then."""
     request = central.file()
     item = central.item()
     assert (item["status"], item["digest"], item["tasks"], item["leases"]) == ("pending", request.digest, {}, {})
@@ -241,7 +241,7 @@ def test_a_large_request_is_split_and_its_buttons_stand_on_the_last_part(central
 def test_a_slack_that_fails_after_the_revert_does_not_lose_the_request(
     central: Central, logs: io.StringIO, status: int
 ) -> None:
-    """The request is stored, the question owed, and the log says why; a redelivery or the sweep asks."""
+    """The request is stored, the question pending, and the log says why; a redelivery or the sweep asks."""
     central.slack.always[APPROVAL] = Reply(status=status)
     request = central.file()
     assert f"Slack answered {status}" in logs.getvalue()
@@ -271,20 +271,20 @@ def test_a_dead_webhook_is_named_by_slacks_code(central: Central) -> None:
     assert set(central.item()["tasks"]) == {"ask"}
 
 
-@pytest.mark.parametrize(("name", "debt"), [("approvalHookUrl", "ask"), ("monitoringHookUrl", "announce")])
+@pytest.mark.parametrize(("name", "task"), [("approvalHookUrl", "ask"), ("monitoringHookUrl", "announce")])
 def test_a_missing_webhook_stops_its_own_channel_only(
-    central: Central, monkeypatch: pytest.MonkeyPatch, name: str, debt: str
+    central: Central, monkeypatch: pytest.MonkeyPatch, name: str, task: str
 ) -> None:
-    """The other channel gets its message; the error names the variable, and the debt stays."""
+    """The other channel gets its message; the error names the variable, and the task stays."""
     monkeypatch.delenv(name)
     with pytest.raises(UnpostedError, match=f"{name} is missing"):
         central.file()
-    assert set(central.item()["tasks"]) == {debt}
+    assert set(central.item()["tasks"]) == {task}
     assert len(central.slack.posts) == 1
 
 
 def test_all_parts_of_a_question_have_to_arrive(central: Central) -> None:
-    """A question of which Slack took only the first part is still owed."""
+    """A question of which Slack took only the first part is still pending."""
     rules = [
         make_rule(
             direction="ingress",

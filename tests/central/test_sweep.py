@@ -70,7 +70,7 @@ def test_a_sweep_with_nothing_to_do_asks_the_index_and_no_more(central: Central,
 
 
 def test_a_question_that_slack_refused_is_asked_later(central: Central) -> None:
-    """After five minutes, and not before, the sweep posts what is owed, once."""
+    """After five minutes, and not before, the sweep posts what is pending, once."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
@@ -113,7 +113,7 @@ def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Cen
 
 
 def test_a_function_that_died_before_asking_loses_nothing(central: Central) -> None:
-    """Stored and not posted, with the debts in a dead function's hands: the sweep takes over."""
+    """Stored and not posted, with the tasks in a dead function's hands: the sweep takes over."""
     run = context.begin(Context())
     run.table.store(_first_record(run, make_request()))
     assert set(central.item()["leases"]) == {"ask", "announce"}
@@ -172,7 +172,7 @@ def test_a_sweep_that_has_been_running_for_minutes_is_not_taken_for_dead(central
 
 
 def test_unreverted_and_observed_requests_are_told_later_too(central: Central) -> None:
-    """Every kind of request keeps its debts until Slack has taken the messages."""
+    """Every kind of request keeps its tasks until Slack has taken the messages."""
     slack_is_down(central)
     for status in ("unreverted", "observed", "denied"):
         file_in_vain(central, make_request(status, status=status, reason="because"))
@@ -213,7 +213,7 @@ def test_an_approval_whose_publish_failed_is_dispatched_later(central: Central) 
 
 
 def test_a_denial_whose_publish_failed_is_told_later(central: Central) -> None:
-    """The result is owed on the request, so the sweep tells it without any message."""
+    """The result is pending on the request, so the sweep tells it without any message."""
     request = central.file()
     central.break_topic("denySecurityGroupChange")
     central.click(request, "deny")
@@ -303,7 +303,7 @@ def test_a_reminder_can_be_clicked_and_the_first_question_then_tells(central: Ce
 
 
 def test_a_reminder_that_slack_refuses_comes_later(central: Central) -> None:
-    """The reminder is owed like the question itself."""
+    """The reminder is pending like the question itself."""
     central.file()
     slack_is_down(central)
     central.sweep(hours=4)
@@ -350,7 +350,7 @@ def test_a_request_nobody_decided_expires_and_both_channels_are_told(central: Ce
 
 
 def test_an_expiry_that_slack_does_not_take_is_told_later(central: Central) -> None:
-    """The end of a request is owed to both channels like any other result."""
+    """The end of a request is pending to both channels like any other result."""
     central.file(aged(make_request(), hours=73))
     slack_is_down(central)
     central.sweep()
@@ -410,7 +410,7 @@ def test_a_broken_policy_keeps_no_debt_from_being_paid(central: Central, policy:
 
 
 def test_a_sweep_out_of_time_leaves_the_rest_to_the_next(central: Central, logs: io.StringIO) -> None:
-    """Lambda's time is respected: what was not done is still owed, and that is no error."""
+    """Lambda's time is respected: what was not done is still pending, and that is no error."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
@@ -521,7 +521,7 @@ def test_two_expiries_at_once_are_one(central: Central) -> None:
 
 
 def test_expiries_during_an_outage_all_happen(central: Central) -> None:
-    """A channel known to be down keeps no request from ending; the results are owed."""
+    """A channel known to be down keeps no request from ending; the results are pending."""
     for number in range(3):
         central.file(aged(make_request(f"r-{number}", group_id=f"sg-{number}"), hours=73))
     slack_is_down(central)

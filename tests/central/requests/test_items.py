@@ -39,7 +39,7 @@ def test_every_record_comes_back_as_it_was_stored(original: Record) -> None:
     once = record_from_item(record_to_item(original))
     assert record_from_item(record_to_item(once)) == once
     assert once.request.digest == original.request.digest
-    assert once.tasks == tuple((debt, to_milliseconds(since)) for debt, since in original.tasks)
+    assert once.tasks == tuple((task, to_milliseconds(since)) for task, since in original.tasks)
     times = {"requested_at": NOON, "decision": None, "reminded_at": None}
     plain = {"request": original.request, "tasks": (), "history": (), **times}
     assert replace(once, **plain) == replace(original, **plain)
