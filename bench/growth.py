@@ -16,8 +16,8 @@ from bench.measuring import Measured, invoke, summary, the_only
 from bench.warm import REVOKE
 from bench.world import World, example_record
 from central.chalicelib.requests.items import record_to_item
+from central.chalicelib.requests.record import Record
 from shared.aws.attributes import to_attributes
-from shared.domain.record import Record
 from shared.slack.messages import question
 from shared.wire.messages import RequestMessage, read_message
 
@@ -100,7 +100,7 @@ def snapshots(world: World) -> dict[str, Row]:
 
 def tables(world: World, runs: int) -> dict[str, Row]:
     """Return sweeps of a table with so many ended requests, spread over a year."""
-    template = record_to_item(example_record("x")) | {"status": "applied", "owed": {}}
+    template = record_to_item(example_record("x")) | {"status": "applied", "tasks": {}}
     rows = {}
     for number in TABLES:
         world.memory.tell("requests", number=number, template=to_attributes(template), days=_DAYS)
@@ -158,8 +158,8 @@ def _messages(measured: Measured) -> Row:
         message = read_message(call.parameters["Message"])
         assert isinstance(message, RequestMessage)
         now = datetime.now(UTC)
-        record = Record(request=message.request, status=message.request.status, requested_at=now, owed=(), history=())
-        parts += len(question(record))
+        record = Record(request=message.request, status=message.request.status, requested_at=now, history=())
+        parts += len(question(record.view))
     return {
         "published": len(published),
         "published_bytes": sum(len(call.parameters["Message"]) for call in published),

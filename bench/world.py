@@ -21,13 +21,13 @@ from bench.events import ACCOUNT, SECRET
 from bench.servers import LATENCY_MS, FarSide, Moto, cpus_for_measuring
 from bench.shipped import REGION, Shipped
 from central.chalicelib.requests.items import record_to_item
+from central.chalicelib.requests.record import HistoryEntry, Record
 from central.chalicelib.requests.table import INDEX
 from central.chalicelib.requests.table import TABLE as REQUESTS
 from member.chalicelib.state.table import TABLE as STATE
 from shared.aws.attributes import to_attributes
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
-from shared.domain.record import Entry, Record
 from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
 
@@ -172,8 +172,8 @@ def example_record(request_id: str) -> Record:
         event_time=now,
         change=make_change(added=[rule]),
     )
-    entry = Entry(at=now, status="pending", previous="", by=ACCOUNT)
-    return Record(request=request, status="pending", requested_at=now, owed=(), history=(entry,))
+    entry = HistoryEntry(at=now, status="pending", previous="", by=ACCOUNT)
+    return Record(request=request, status="pending", requested_at=now, history=(entry,))
 
 
 @contextmanager

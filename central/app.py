@@ -28,7 +28,7 @@ def buttonClick() -> Response:
 
 @app.on_sns_message(topic="securityGroupChange", name="securityGroupChange")
 def securityGroupChange(event: SNSEvent) -> None:
-    """A member account files a request, or says that an approved change is in force."""
+    """A member account publishes a request, an applied change, or an adoption."""
     triggers.security_group_change(event)
 
 
@@ -46,7 +46,7 @@ def errorHandlerSecurityGroupChange(event: SNSEvent) -> None:
 
 @app.schedule(Rate(2, unit=Rate.MINUTES), name="sweepRequests")
 def sweepRequests(event: CloudWatchEvent) -> None:
-    """Time to finish what was left half done, to remind and to expire."""
+    """Overdue tasks are done, people are reminded, and old requests expire."""
     triggers.sweep_requests(event)
 
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import RequestsTable
 from deploy.errors import DeployError
 from deploy.foundation import find_table
 from deploy.names import TABLES
 from deploy.target import Target
-from shared.domain.record import Record
 from shared.slack.text import visible
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from central.chalicelib.click import Refusal
-from shared.slack import messages_status
+from shared.slack import status_view
 
 ROOT = Path(__file__).parents[1]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -95,11 +95,11 @@ def codes() -> set[str]:
         for keyword in call.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
-    return {*map(str, own), *messages_status._TO_DO}
+    return {*map(str, own), *status_view._TO_DO}
 
 
 def reasons() -> set[str]:
-    """Return why a call was not, or could not be, taken back: the sentences of assess and follow_up."""
+    """Return why a call was not, or could not be, reverted: the sentences of assess and follow_up."""
     return {
         text
         for path, tree in TREES.items()
@@ -161,7 +161,7 @@ def test_every_refused_message_has_its_advice(reason: str) -> None:
 
 @pytest.mark.parametrize("reason", sorted(reasons()))
 def test_every_reason_for_not_taking_back_has_its_advice(reason: str) -> None:
-    """What a request says that was not, or could not be, taken back."""
+    """What a request says that was not, or could not be, reverted."""
     assert reason in unbroken(RUNBOOK)
 
 

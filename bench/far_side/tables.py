@@ -49,8 +49,8 @@ class Requests:
         start = document.get("ExclusiveStartKey")
         begin = first if start is None else int(start["requestId"]["S"])
         end = min(begin + self._per_page, last)
-        owes = self._template.get("owed", {"M": {}})["M"]
-        shown = range(begin, end) if "FilterExpression" not in document or owes else ()
+        tasks = self._template.get("tasks", {"M": {}})["M"]
+        shown = range(begin, end) if "FilterExpression" not in document or tasks else ()
         items = [self._item(index) for index in shown]
         answer: Item = {"Items": items, "Count": len(items), "ScannedCount": max(0, end - begin)}
         if end < last:

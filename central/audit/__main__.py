@@ -17,9 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from central.audit.listing import STATUSES, CursorError, Unreadable, Wanted, listed, place_of
 from central.audit.writing import csv_lines, json_lines, table_lines
+from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import RequestsTable
 from shared.aws.clients import client
-from shared.domain.record import Record
 from shared.settings import optional
 from shared.slack.text import visible
 from shared.wire.rule_json import time_to_text
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     except (ClientError, BotoCoreError) as error:
         print(f"AWS refused: {error}", file=sys.stderr)
-    except BrokenPipeError:  # whoever reads has seen enough, as in `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FINE
     return _INCOMPLETE
@@ -82,7 +82,7 @@ def _write(options: argparse.Namespace, table: RequestsTable, limit: int) -> int
     sys.stdout.flush()
     if limit and last and next(_readable(found, []), None) is not None:
         place = place_of(last[0], time_to_text(last[0].requested_at))
-        print(f"There are more. Go on with: --after {visible(place)!r}", file=sys.stderr)
+        print(f"There are more. Continue with: --after {visible(place)!r}", file=sys.stderr)
     for one in unreadable:
         print(f"{visible(one.request_id)} cannot be read: {visible(one.problem)}", file=sys.stderr)
     return _INCOMPLETE if unreadable else _FINE
@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"at most so many; 0: all (default: {_ON_ONE_SCREEN} in a table, all otherwise)",
     )
-    parser.add_argument("--after", default="", metavar="PLACE", help="go on where the last page ended")
+    parser.add_argument("--after", default="", metavar="PLACE", help="continue where the last page ended")
     parser.add_argument("--region", default="", help="of the central app (default: AWS_REGION, AWS_DEFAULT_REGION)")
     return parser
 
@@ -128,13 +128,13 @@ def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time such as 2026-10-01T12:00:00Z") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 time such as 2026-10-01T12:00:00Z") from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _limit(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of requests")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of requests")
     return int(text)
 
 

@@ -1,7 +1,7 @@
 """Finds requests in the central table: by status and time through the index, by everything else in what that yields.
 
 The table is never scanned. Each status is one query of the index ``byStatus``, newest first, read page by page as far
-as somebody wants to see; the statuses are merged by time. What is listed is eventually consistent: a request that moves
+as needed; the statuses are merged by time. What is listed is eventually consistent: a request that moves
 while it is being listed may be shown in its former status, or, rarely, not at all.
 
 What does not belong here: how it is written down (``central.audit.writing``).
@@ -16,8 +16,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final, get_args
 
+from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import RequestsTable, Row
-from shared.domain.record import Record
 from shared.domain.request import Status
 from shared.wire.fields import Field, FieldError
 
@@ -25,7 +25,7 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 class CursorError(ValueError):
-    """The place to go on from is none that a listing has named."""
+    """The place to continue from is not one that a listing has named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,10 @@ class Wanted:
         account: 12-digit member account.
         group: id of the security group, or its exact name.
         person: part of the requester's name or ARN, or of the id or name of who decided or did anything else to the
-            request; upper and lower case alike.
+            request; in upper or lower case.
         since: requested then or later, UTC.
         until: requested then or earlier, UTC.
-        after: go on behind this one: ``<requestedAt>/<requestId>``, as :func:`place_of` returns it.
+        after: continue after this one: ``<requestedAt>/<requestId>``, as :func:`place_of` returns it.
     """
 
     statuses: tuple[Status, ...] = STATUSES
@@ -92,7 +92,7 @@ def listed(table: RequestsTable, wanted: Wanted) -> Iterator[Record | Unreadable
 
 
 def place_of(record: Record, requested_at: str) -> str:
-    """Return where a listing can go on after this request.
+    """Return where a listing can continue after this request.
 
     Args:
         record: the last one that was shown.
@@ -118,7 +118,7 @@ def _behind(after: str) -> tuple[str, str] | None:
         return None
     moment, slash, request_id = after.partition("/")
     if not slash or not request_id:
-        raise CursorError(f"{after!r} is no place to go on from: expected <requestedAt>/<requestId>")
+        raise CursorError(f"{after!r} is not a place to continue from: expected <requestedAt>/<requestId>")
     return moment, request_id
 
 
@@ -128,7 +128,7 @@ def _moment(behind: tuple[str, str] | None) -> datetime | None:
     try:
         return Field(behind[0], "time").time()
     except FieldError as error:
-        raise CursorError(f"{behind[0]!r} is no time to go on from: {error.problem}") from error
+        raise CursorError(f"{behind[0]!r} is not a time to continue from: {error.problem}") from error
 
 
 def _is_wanted(record: Record, wanted: Wanted) -> bool:
@@ -144,5 +144,6 @@ def _people(record: Record) -> Iterator[str]:
     requester = record.request.requester
     if requester is not None:
         yield from (requester.name, requester.arn)
-    yield from (record.decided_by, record.decided_by_name)
+    if record.decision is not None:
+        yield from (record.decision.by, record.decision.by_name)
     yield from (entry.by for entry in record.history)

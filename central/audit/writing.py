@@ -1,8 +1,8 @@
 """Writes requests down: a table for people, CSV for spreadsheets, JSON Lines for programs.
 
-Texts come from whoever changed a security group, so the table and the CSV show what cannot be seen as escapes, and no
+Texts come from whoever changed a security group, so the table and the CSV show invisible characters as escapes, and no
 cell of the CSV begins a formula. JSON Lines has every value exactly as it is stored. The address that Slack gives a
-click (a secret while it lives) is in none of them.
+click (a secret while it is valid) is in none of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from central.chalicelib.requests.items import entry_to_item
-from shared.domain.record import Entry, Record
+from central.chalicelib.requests.record import HistoryEntry, Record
 from shared.slack.describe import edit_sentence, sentence
 from shared.slack.text import visible
 from shared.wire.rule_json import request_to_json, time_to_text
@@ -42,8 +42,8 @@ COLUMNS: Final = (
     "errorCode",
     "errorReason",
     "history",
-    "repeatOf",
-    "repeats",
+    "duplicateOf",
+    "duplicates",
 )
 """Of the CSV, in this order; later versions may add some at the end."""
 
@@ -55,7 +55,7 @@ _WIDTHS: Final[Mapping[str, int]] = {
     "group": 32,
     "requester": 36,
     "change": 44,
-    "again": 8,
+    "again": 9,
     "decided by": 24,
     "request": 48,
 }
@@ -66,23 +66,23 @@ _FORMULA: Final = re.compile("(^|[\"',;|])(\\s*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Return everything that is known of a request: as it was filed (``filedAs``), as it stands, and its history."""
-    request = request_to_json(record.request)
+    """Return all of a stored request, with its first status (``filedAs``), its present one, and its history."""
+    request, view = request_to_json(record.request), record.view
     return {
         **request,
         "filedAs": record.request.status,
         "status": record.status,
         "requestedAt": time_to_text(record.requested_at),
         "kind": record.request.change.kind,
-        "decidedBy": record.decided_by,
-        "decidedByName": record.decided_by_name,
-        "decidedAt": time_to_text(record.decided_at) if record.decided_at is not None else "",
-        "errorCode": record.error_code,
-        "errorReason": record.error_reason,
+        "decidedBy": view.decided_by,
+        "decidedByName": view.decided_by_name,
+        "decidedAt": time_to_text(view.decided_at) if view.decided_at is not None else "",
+        "errorCode": view.error_code,
+        "errorReason": view.error_reason,
         "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",
-        "repeatOf": record.repeat_of,
-        "repeats": record.repeats,
-        "owed": {debt: time_to_text(since) for debt, since in record.owed},
+        "duplicateOf": record.duplicate_of,
+        "duplicates": record.duplicates,
+        "tasks": {task: time_to_text(since) for task, since in record.tasks},
         "history": [entry_to_item(entry) for entry in record.history],
     }
 
@@ -114,9 +114,9 @@ def table_lines(records: Iterable[Record]) -> Iterator[str]:
                 "region": known["region"],
                 "group": f"{known['groupName']} {known['groupId']}".strip(),
                 "requester": known["requester"] or "nobody known",
-                "change": known["change"] or request.change.kind,
-                "again": "repeat" if record.repeat_of else str(record.repeats or ""),
-                "decided by": record.decided_by_name or record.decided_by,
+                "change": known["change"] or request.reason or request.change.kind,
+                "again": "duplicate" if record.duplicate_of else str(record.duplicates or ""),
+                "decided by": known["decidedByName"] or known["decidedBy"],
                 "request": request.request_id,
             }
         )
@@ -130,7 +130,7 @@ def _columns(record: Record) -> dict[str, str]:
         "requester": "" if requester is None else requester.name,
         "requesterArn": "" if requester is None else requester.arn,
         "change": "; ".join(_phrases(record)),
-        "history": "; ".join(_told(entry) for entry in record.history),
+        "history": "; ".join(_line(entry) for entry in record.history),
     }
 
 
@@ -147,7 +147,7 @@ def _described(description: str) -> str:
     return f' "{description}"' if description else ""
 
 
-def _told(entry: Entry) -> str:
+def _line(entry: HistoryEntry) -> str:
     moved = f"{entry.previous} to {entry.status}" if entry.previous else entry.status
     return f"{time_to_text(entry.at)} {moved} by {entry.by}{f' ({entry.note})' if entry.note else ''}"
 

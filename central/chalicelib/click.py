@@ -1,11 +1,11 @@
-"""From a click to a decision: once, by somebody who may, on exactly what was shown.
+"""From a click to a decision: made once, by somebody who may decide, on exactly what was shown.
 
-What a decision costs: one conditional write, one bounded post ("Processing…", before the dispatch so that it cannot
-come after the result) and one publish. The write itself checks status, digest and age, and gives back what the rest
-needs. Only where the answer depends on the stored request (a list of approvers that holds for some accounts, or a ban
-on approving one's own change) the request is read first, consistently.
+A decision takes one conditional write, one bounded post ("Processing…", before the dispatch so that it cannot come
+after the result) and one publish. The write itself checks status, digest and age, and returns what the rest needs. Only
+where the answer depends on the stored request (a list of approvers that holds for some accounts, or approving one's own
+change is not allowed) the request is read first, consistently.
 
-What is not done when Slack's three seconds are over stays owed on the request, and the sweep does it.
+What is not done when Slack's three seconds are over stays a pending task of the request, and the sweep does it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from typing import Any, Final, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.policy import Policies, Policy, may_decide
-from shared.domain.record import Record
 from shared.policy.loading import written_policies
 from shared.settings import optional
-from shared.slack.messages import as_replacement, outcome_replacement, processing, whisper
+from shared.slack.messages import as_replacement, ephemeral, outcome_replacement, processing
+from shared.slack.status_view import click_sentence
 from shared.telemetry import count, logger
-from shared.wire.rule_json import time_to_text
 
-from . import dispatch, status_text
-from .context import Run, facts, step
+from .context import Context
+from .dispatch import dispatch_decision
+from .outbox import NOTIFY
 from .requests.moves import Move, Moved
+from .requests.record import ClickedMessage, Decision, Record
 from .secrets import renewed, secret
 from .slack.click_payload import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
 from .slack.signature import WRONG, find_flaw
 from .slack.webhook import SlackError, is_response_url, post_once
+from .steps import facts, step
 
 _POST_SECONDS: Final = 1.2
 
@@ -51,13 +53,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A click that decided nothing, and what the clicker is told.
+class NoDecision:
+    """A click that decided nothing.
 
     Attributes:
         why: for logs and metrics.
         text: for the clicker.
-        record: the request as it stands, where there is one.
+        record: the request as stored, where there is one.
     """
 
     why: Refusal
@@ -65,11 +67,11 @@ class Told:
     record: Record | None
 
 
-def answer(run: Run, headers: Mapping[str, str], body: bytes) -> Answer:
+def answer(context: Context, headers: Mapping[str, str], body: bytes) -> Answer:
     """Answer one POST to the route.
 
     Args:
-        run: this invocation.
+        context: this invocation.
         headers: the request's, with case-insensitive names.
         body: the raw body.
 
@@ -81,25 +83,25 @@ def answer(run: Run, headers: Mapping[str, str], body: bytes) -> Answer:
         return _refuse(413, "oversized", "The body is too large.")
     if is_ssl_check(body):
         return Answer()
-    flaw = _find_flaw(run, headers, body)
+    flaw = _find_flaw(context, headers, body)
     if flaw == WRONG and renewed("slackSigningSecret"):
-        flaw = _find_flaw(run, headers, body)
+        flaw = _find_flaw(context, headers, body)
     if flaw:
         return _refuse(401, "unsigned", f"Not from Slack: {flaw}.")
     try:
         click = read_click(body)
     except ClickError as error:
         return _refuse(400, "malformed", f"Not a click on one of our buttons: {error}.")
-    return _refuse_stranger(click) or _act(run, click)
+    return _refuse_stranger(click) or _act(context, click)
 
 
-def _find_flaw(run: Run, headers: Mapping[str, str], body: bytes) -> str:
+def _find_flaw(context: Context, headers: Mapping[str, str], body: bytes) -> str:
     return find_flaw(
         secret=secret("slackSigningSecret"),
         timestamp=headers.get("x-slack-request-timestamp", ""),
         signature=headers.get("x-slack-signature", ""),
         body=body,
-        now=run.now,
+        now=context.now,
     )
 
 
@@ -119,56 +121,56 @@ def _refuse(status: int, why: Refusal, sentence: str) -> Answer:
     return Answer(status=status, body=sentence)
 
 
-def _act(run: Run, click: Click) -> Answer:
+def _act(context: Context, click: Click) -> Answer:
     try:
         with step("decide", request_id=click.request_id, user=click.user_id):
-            decided = _decide(run, click)
+            decided = _decide(context, click)
     except (ClientError, BotoCoreError):
         count("ClicksFailed")
-        _post(click, whisper("Your click could not be stored; nothing is certain yet. Please click again."))
+        _post(click, ephemeral("Your click could not be stored, so it may not count. Please click again."))
         raise
-    if isinstance(decided, Told):
-        _tell(run, click, decided)
+    if isinstance(decided, NoDecision):
+        _explain(context, click, decided)
     else:
-        _carry_out(run, click, decided)
+        _carry_out(context, click, decided)
     return Answer()
 
 
-def _decide(run: Run, click: Click) -> Record | Told:
+def _decide(context: Context, click: Click) -> Record | NoDecision:
     policies = written_policies()
     if _may_decide_anywhere(policies, click):
         soonest = min(policy.expires_after for policy in _every(policies))
-        moved = run.table.move(_decision(run, click, requested_after=run.now - soonest))
+        moved = context.table.move(_decision(context, click, requested_after=context.now - soonest))
         if isinstance(moved, Moved):
             return moved.record
         record = moved.record
     else:
-        record = run.table.get(click.request_id)
-    return _decide_knowing(run, click, policies, record)
+        record = context.table.get(click.request_id)
+    return _decide_knowing(context, click, policies, record)
 
 
-def _decide_knowing(run: Run, click: Click, policies: Policies, record: Record | None) -> Record | Told:
-    """Decide with the stored request at hand; the write checks that it still is as it was read."""
+def _decide_knowing(context: Context, click: Click, policies: Policies, record: Record | None) -> Record | NoDecision:
+    """Decide knowing the stored request; the write checks that it has not changed since it was read."""
     if record is None:
-        return Told(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
+        return NoDecision(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
     if record.request.digest != click.digest:
         text = "This button does not belong to the request as it is stored, so your click changed nothing."
-        return Told(why="digest", text=text, record=record)
+        return NoDecision(why="digest", text=text, record=record)
     if record.status != "pending":
-        return Told(why="late", text=status_text.sentence(record), record=record)
+        return NoDecision(why="late", text=click_sentence(record.view), record=record)
     policy = policies.for_account(record.request.account)
     verdict = may_decide(policy, user_id=click.user_id, approving=click.approving, requester=record.request.requester)
     if not verdict.allowed:
-        return Told(why="not allowed", text=verdict.reason, record=record)
-    if record.requested_at + policy.expires_after <= run.now:
-        moved = run.table.move(_expiry(run, click))
+        return NoDecision(why="not allowed", text=verdict.reason, record=record)
+    if record.requested_at + policy.expires_after <= context.now:
+        moved = context.table.move(_expiry(context, click))
     else:
-        moved = run.table.move(_decision(run, click, requested_after=run.now - policy.expires_after))
+        moved = context.table.move(_decision(context, click, requested_after=context.now - policy.expires_after))
     if isinstance(moved, Moved):
         return moved.record
     if moved.record is None:
-        return Told(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
-    return Told(why="late", text=status_text.sentence(moved.record), record=moved.record)
+        return NoDecision(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
+    return NoDecision(why="late", text=click_sentence(moved.record.view), record=moved.record)
 
 
 def _every(policies: Policies) -> list[Policy]:
@@ -184,95 +186,89 @@ def _may_decide_anywhere(policies: Policies, click: Click) -> bool:
     return all(verdict.allowed for verdict in verdicts)
 
 
-def _decision(run: Run, click: Click, *, requested_after: datetime) -> Move:
+def _decision(context: Context, click: Click, *, requested_after: datetime) -> Move:
     return Move(
         request_id=click.request_id,
         previous="pending",
         to="approved" if click.approving else "denied",
         digest=click.digest,
-        at=run.now,
+        at=context.now,
         by=click.user_id,
         requested_after=requested_after,
-        owes=("dispatch",) if click.approving else ("result", "result_monitoring"),
-        values={
-            "decidedBy": click.user_id,
-            "decidedByName": click.user_name,
-            "decidedAt": time_to_text(run.now),
-            **_address(click),
-        },
+        tasks=("dispatch",) if click.approving else NOTIFY,
+        decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now),
+        clicked=_clicked(click),
     )
 
 
-def _expiry(run: Run, click: Click) -> Move:
+def _expiry(context: Context, click: Click) -> Move:
     return Move(
         request_id=click.request_id,
         previous="pending",
         to="expired",
         digest=click.digest,
-        at=run.now,
+        at=context.now,
         by=click.user_id,
         note="clicked too late",
-        owes=("result", "result_monitoring"),
-        values=_address(click),
+        tasks=NOTIFY,
+        clicked=_clicked(click),
     )
 
 
-def _address(click: Click) -> dict[str, str]:
-    return {
-        "responseUrl": click.response_url if is_response_url(click.response_url) else "",
-        "messageTs": click.message_ts,
-    }
+def _clicked(click: Click) -> ClickedMessage:
+    response_url = click.response_url if is_response_url(click.response_url) else ""
+    return ClickedMessage(response_url=response_url, ts=click.message_ts)
 
 
-def _carry_out(run: Run, click: Click, record: Record) -> None:
+def _carry_out(context: Context, click: Click, record: Record) -> None:
     count("Decisions", outcome=record.status)
     logger.info("decided", extra={**facts(record), "user": click.user_id})
     if record.status == "expired":
-        _post(click, whisper(status_text.sentence(record)))
+        _post(click, ephemeral(click_sentence(record.view)))
     else:
-        _post(click, as_replacement(processing(record, approving=click.approving)[-1]))
+        _post(click, as_replacement(processing(record.view, approving=click.approving)[-1]))
     try:
-        dispatch.dispatch(run, record, retries="fail_fast")
+        dispatch_decision(context, record, fail_fast=True)
     except (ClientError, BotoCoreError):
-        count("DispatchesFailed")  # logged by the step; owed on the request, and paid by the sweep
+        count("DispatchesFailed")  # logged by the step; the task stays pending, and the sweep does it
 
 
-def _tell(run: Run, click: Click, told: Told) -> None:
-    count("ClicksRefused", reason=told.why)
+def _explain(context: Context, click: Click, result: NoDecision) -> None:
+    count("ClicksRefused", reason=result.why)
     logger.warning(
         "click changed nothing",
-        extra={"request_id": click.request_id, **facts(told.record), "user": click.user_id, "reason": told.why},
+        extra={"request_id": click.request_id, **facts(result.record), "user": click.user_id, "reason": result.why},
     )
-    was_told = _post(click, whisper(told.text))
+    was_shown = _post(click, ephemeral(result.text))
     # Where the first post failed there is no time for another: Slack waits three seconds for the answer to the click.
-    if was_told and told.why == "late" and told.record is not None and told.record.status in _LATE_STATUSES:
-        _refresh(run, click, told.record)
+    if was_shown and result.why == "late" and result.record is not None and result.record.status in _LATE_STATUSES:
+        _refresh(context, click, result.record)
 
 
-def _refresh(run: Run, click: Click, record: Record) -> None:
-    """Bring the clicked message up to date.
+def _refresh(context: Context, click: Click, record: Record) -> None:
+    """Show the present status in the clicked message.
 
-    The result of an approved request may arrive while it is being shown as on its way. So that the message does not
-    stay behind, the request is read once more, and shown again if it has moved on.
+    The outcome of an approved request may arrive while the message is being replaced. So the request is read again, and
+    shown again if its status has changed.
     """
-    was_shown = _post(click, as_replacement(outcome_replacement(record)))
+    was_shown = _post(click, as_replacement(outcome_replacement(record.view)))
     if record.status != "approved" or not was_shown:
         return
-    now = run.table.get(click.request_id)
+    now = context.table.get(click.request_id)
     if now is not None and now.status != record.status:
-        _post(click, as_replacement(outcome_replacement(now)))
+        _post(click, as_replacement(outcome_replacement(now.view)))
 
 
 def _post(click: Click, payload: Mapping[str, Any]) -> bool:
-    """Post to the click's own address; a click without one, or with a strange one, is acted on all the same.
+    """Post to the click's own address; a click without one, or with an unexpected one, counts nevertheless.
 
     Returns:
-        Whether Slack took it.
+        Whether Slack accepted it.
     """
     if not is_response_url(click.response_url):
         if click.response_url:
             count("ClicksRefused", reason="response_url")
-            logger.warning("strange response_url not used", extra={"request_id": click.request_id})
+            logger.warning("unexpected response_url not used", extra={"request_id": click.request_id})
         return False
     try:
         with step("answer click", request_id=click.request_id):

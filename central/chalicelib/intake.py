@@ -1,95 +1,148 @@
-"""Takes in a request that a member account files: stores it, then asks and tells.
+"""Stores a request that a member account publishes, then asks and announces it.
 
-SNS does not say who published a message. So a request's account is what the message claims: any account that may
-publish on the topic can file a request in another one's name. What that gives it: a question in Slack. Approving it
-opens nothing, since a member applies only what its own ledger says it reverted, and only under the digest it has there.
-Who makes a change knows its id at once, and might have it filed elsewhere under another person's name before the
+SNS does not say who published a message. So a request's account is what the message says: any account that may publish
+on the topic can file a request in another one's name. That gives it a question in Slack. Approving it opens nothing,
+since a member applies only what its own ledger says it reverted, and only under the digest it has there.
+Whoever makes a change knows its id at once, and might have it filed elsewhere under another person's name before the
 genuine request arrives; so the digest covers all that is shown. The genuine request is then refused as a different one,
 which operators see: ``DifferentRequestError``. A stored request is never replaced.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from shared.domain.record import POLICY, Debt, Entry, Record
-from shared.domain.request import Request, Status
+from shared.domain.place import is_account, is_region
+from shared.domain.request import Request
+from shared.slack.request_view import POLICY
 from shared.telemetry import count, logger
-from shared.wire.messages import MessageError
+from shared.wire.messages import MessageError, RequestMessage
 
-from . import duplicates
-from .context import Run, facts
-from .outbox.posting import pay
-from .requests.table import DifferentRequestError
+from .context import Context
+from .duplicates import show_again, store_duplicate
+from .requests.record import Decision, HistoryEntry, Record, Task
+from .requests.table import DifferentRequestError, Stored
+from .steps import facts
 
-_ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
+RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#")
+"""No request id of AWS begins like this; items that central makes itself do."""
+
 _LONGEST_ID: Final = 255
 
-_FIRST_DEBTS: Final[dict[Status, tuple[Debt, ...]]] = {
-    "pending": ("question", "question_monitoring"),
-    "unreverted": ("question", "question_monitoring"),
-    "observed": ("question_monitoring",),
-    "denied": ("question_monitoring",),
-}
+_OBSERVED_IN_BOTH_CHANNELS: Final = frozenset(
+    {
+        *("AdoptedAgain", "StateDamaged"),  # notices of the product itself that somebody has to look into
+        *("ModifyManagedPrefixList", "RestoreManagedPrefixListVersion", "AssociateSecurityGroupVpc"),
+    }
+)
+"""Names of calls and notices that are announced in both channels although nobody is asked."""
 
 
-def store(run: Run, request: Request) -> None:
-    """Store a request and post it; what is stored already is kept, and what it still owes is paid.
+def store_request(context: Context, message: RequestMessage) -> None:
+    """Store a request and post it; what is stored already is kept, and its pending messages are posted.
 
-    One that only repeats another is stored and counted; the other one's question stands for it.
+    A duplicate is stored and counted; the question of the request that it duplicates stands for it.
 
     Raises:
-        MessageError: when id, account or region could not be genuine.
+        MessageError: when id, account or region cannot be genuine, or a notice is not one.
         DifferentRequestError: when another request is stored under its id.
-        UnpaidError: when a setting or a dead webhook kept it from Slack; it is stored, and the sweep tries again.
+        UnpostedError: when a setting or a dead webhook kept it from Slack; it is stored, and the sweep tries again.
     """
+    request = message.request
     _check(request)
-    record = _first_record(run, request)
-    try:
-        claim = duplicates.stored_as_repeat(run, record) or run.table.store(record)
-    except DifferentRequestError:
-        count("MessagesRefused", reason="different request")
-        raise
-    logger.info("request stored" if claim.is_new else "request known already", extra=facts(claim.record))
-    if claim.is_new:
+    record = _first_record(context, request)
+    duplicate = store_duplicate(context, record)
+    if duplicate:
         count("Requests", status=request.status)
-    pay(run, claim)
-    if claim.record.repeat_of:
-        duplicates.show_again(run, claim.record)
+        show_again(context, duplicate)
+        return
+    stored = _store(context, record)
+    post_first(context, stored)
+    if stored.record.duplicate_of:  # delivered again
+        show_again(context, stored.record)
+
+
+def store_first(context: Context, request: Request) -> Stored:
+    """Store a request in its first status, its tasks leased; what is stored already is kept.
+
+    Raises:
+        DifferentRequestError: when another request is stored under its id.
+    """
+    return _store(context, _first_record(context, request))
+
+
+def post_first(context: Context, stored: Stored) -> None:
+    """Post the first messages of a request that was stored just now, or those that are still pending.
+
+    Raises:
+        UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
+    """
+    request = stored.record.request
+    if stored.is_new:
+        context.outbox.post(stored.record, _first_tasks(request))
+    else:
+        context.outbox.resume(request.request_id, _first_tasks(request))
+
+
+def check_place(account: str, region: str, path: str) -> None:
+    """Refuse what would end up in an ARN or a key without being an account id or a region.
+
+    Raises:
+        MessageError: names the field below ``path``.
+    """
+    for field, is_right in (("account", is_account(account)), ("region", is_region(region))):
+        if not is_right:
+            raise malformed(f"{path}.{field}", "has not the form that AWS gives it")
+
+
+def malformed(path: str, problem: str) -> MessageError:
+    """Count a message as malformed, and return the error that names the field."""
+    count("MessagesRefused", reason="malformed")
+    return MessageError(path, problem)
 
 
 def _check(request: Request) -> None:
-    """Refuse what would end up in an ARN or a key without being one."""
-    checks = {
-        "account": _ACCOUNT.fullmatch(request.account),
-        "region": _REGION.fullmatch(request.region),
-        "requestId": len(request.request_id) <= _LONGEST_ID,
-    }
-    for field, is_right in checks.items():
-        if not is_right:
-            count("MessagesRefused", reason="malformed")
-            raise MessageError(f"message.request.{field}", "has not the form that AWS gives it")
+    check_place(request.account, request.region, "message.request")
+    request_id = request.request_id
+    if len(request_id) > _LONGEST_ID or request_id.startswith(RESERVED_PREFIXES):
+        raise malformed("message.request.requestId", "has not the form that AWS gives it")
+    if request.origin == "notice" and not (request.status == "observed" and request.change.is_empty):
+        raise malformed("message.request.status", "a notice is observed, and changes nothing")
 
 
-def _first_record(run: Run, request: Request) -> Record:
+def _store(context: Context, record: Record) -> Stored:
+    try:
+        stored = context.table.store(record)
+    except DifferentRequestError:
+        count("MessagesRefused", reason="different request")
+        raise
+    logger.info("request stored" if stored.is_new else "request known already", extra=facts(stored.record))
+    if stored.is_new:
+        count("Requests", status=record.status)
+    return stored
+
+
+def _first_tasks(request: Request) -> tuple[Task, ...]:
+    is_shown = request.status in ("pending", "unreverted")
+    is_shown |= request.status == "observed" and request.event_name in _OBSERVED_IN_BOTH_CHANNELS
+    return ("ask", "announce") if is_shown else ("announce",)
+
+
+def _first_record(context: Context, request: Request) -> Record:
     is_denied = request.status == "denied"
+    entry = HistoryEntry(
+        at=context.now,
+        status=request.status,
+        previous="",
+        by=POLICY if is_denied else request.account,
+        note=request.reason,
+    )
     return Record(
         request=request,
         status=request.status,
         # Not the time of the call: an event redriven days later still gives approvers their time.
-        requested_at=run.now,
-        owed=tuple((debt, run.now) for debt in _FIRST_DEBTS[request.status]),
-        history=(
-            Entry(
-                at=run.now,
-                status=request.status,
-                previous="",
-                by=POLICY if is_denied else request.account,
-                note=request.reason,
-            ),
-        ),
-        decided_by=POLICY if is_denied else "",
-        decided_at=run.now if is_denied else None,
+        requested_at=context.now,
+        tasks=tuple((task, context.now) for task in _first_tasks(request)),
+        history=(entry,),
+        decision=Decision(by=POLICY, at=context.now) if is_denied else None,
     )

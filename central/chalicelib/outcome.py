@@ -1,7 +1,7 @@
-"""Takes in what became of a decision, and tells it.
+"""Stores what became of a decision, and posts it.
 
 A member account reports with request id, digest, account and region. All four have to be those of the stored request,
-and it has to be approved: so no account can end another one's request, and none a request that nobody approved.
+and it has to be approved. So no account can end another account's request, nor a request that nobody approved.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from shared.domain.record import Record
 from shared.telemetry import count, logger
 from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage
 
-from .context import Run, facts
-from .outbox.posting import RESULTS, pay
+from .context import Context
+from .outbox import NOTIFY, Lease
 from .requests.moves import Move, Moved
-from .requests.table import Claim
+from .requests.record import Failure, Record
+from .steps import facts
 
 _LONGEST_CODE: Final = 200
 _LONGEST_REASON: Final = 2000
@@ -27,80 +27,60 @@ class MessageRefusedError(RuntimeError):
     """A message that does not fit the stored request: forged, damaged, or out of place. Nothing was changed."""
 
 
-def applied(run: Run, message: AppliedMessage) -> None:
-    """Take in that an approved change is in force.
+def record_outcome(context: Context, message: AppliedMessage | ErrorMessage) -> None:
+    """Store that an approved change was applied, or could not be, and post it.
 
     Raises:
-        MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
+        MessageRefusedError: when the message does not fit the stored request.
+        UnpostedError: when a setting or a dead webhook kept the outcome from Slack; the sweep tries again.
     """
+    failure = None
+    if isinstance(message, ErrorMessage):
+        failure = Failure(code=message.code[:_LONGEST_CODE], reason=message.reason[:_LONGEST_REASON])
     move = Move(
         request_id=message.request_id,
         previous="approved",
-        to="applied",
+        to="error" if failure else "applied",
         digest=message.digest,
-        at=run.now,
+        at=context.now,
         by=message.account,
+        note=failure.code if failure else "",
         account=message.account,
         region=message.region,
-        owes=RESULTS,
-        pays_itself=True,
-        values={},
+        tasks=NOTIFY,
+        leases_tasks=True,
+        failure=failure,
     )
-    answer = run.table.move(move)
-    if not isinstance(answer, Moved) and answer.record is not None and answer.record.status == "error":
-        answer = run.table.move(replace(move, previous="error"))  # a redriven message succeeded after all
-    _tell(run, move, answer.record, moved=isinstance(answer, Moved))
+    answer = context.table.move(move)
+    if not isinstance(answer, Moved) and not failure and answer.record and answer.record.status == "error":
+        answer = context.table.move(replace(move, previous="error"))  # a redriven message succeeded after all
+    if not isinstance(answer, Moved):
+        _resume(context, move, answer.record)
+        return
+    count("Outcomes", status=move.to)
+    logger.info("outcome stored", extra=facts(answer.record))
+    context.outbox.post(answer.record, NOTIFY)
 
 
-def failed(run: Run, message: ErrorMessage) -> None:
-    """Take in that an approved change could not be applied.
+def post_end(context: Context, message: DenyMessage) -> None:
+    """Post that a request was denied, or found expired at a click.
 
     Raises:
-        MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
+        MessageRefusedError: when the message does not fit the stored request.
+        UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
-    move = Move(
-        request_id=message.request_id,
-        previous="approved",
-        to="error",
-        digest=message.digest,
-        at=run.now,
-        by=message.account,
-        note=message.code[:_LONGEST_CODE],
-        account=message.account,
-        region=message.region,
-        owes=RESULTS,
-        pays_itself=True,
-        values={"errorCode": message.code[:_LONGEST_CODE], "errorReason": message.reason[:_LONGEST_REASON]},
-    )
-    answer = run.table.move(move)
-    _tell(run, move, answer.record, moved=isinstance(answer, Moved))
-
-
-def ended(run: Run, message: DenyMessage) -> None:
-    """Tell that a request was denied, or found expired at a click.
-
-    Raises:
-        MessageRefusedError: when it does not fit the stored request.
-        UnpaidError: when a setting or a dead webhook kept the result from Slack; the sweep tries again.
-    """
-    claim = run.table.claim(message.request_id, RESULTS, now=run.now, digest=message.digest)
-    if claim is None:
+    leased = context.outbox.resume(message.request_id, NOTIFY, digest=message.digest)
+    if leased is None:
         raise _refused(message.request_id, "no such request is stored", None)
-    if claim.record.request.digest != message.digest:
-        raise _refused(message.request_id, "its digest is not the stored request's", claim.record)
-    _pay(run, claim)
+    if leased.record.request.digest != message.digest:
+        raise _refused(message.request_id, "its digest is not the stored request's", leased.record)
+    _log_if_done(leased)
 
 
-def _tell(run: Run, move: Move, record: Record | None, *, moved: bool) -> None:
+def _resume(context: Context, move: Move, record: Record | None) -> None:
+    """Post what a redelivered message finds unposted; refuse a message that does not fit the request."""
     if record is None:
         raise _refused(move.request_id, "no such request is stored", None)
-    if moved:
-        count("Outcomes", status=move.to)
-        logger.info("outcome stored", extra=facts(record))
-        pay(run, Claim(record=record, debts=frozenset(RESULTS)))
-        return
     request = record.request
     if (request.digest, request.account, request.region) != (move.digest, move.account, move.region):
         reason = f"digest, account or region are not the stored request's (it says account {move.account})"
@@ -110,15 +90,14 @@ def _tell(run: Run, move: Move, record: Record | None, *, moved: bool) -> None:
         return
     if record.status != move.to:
         raise _refused(move.request_id, f"it says {move.to}, but the request is {record.status}", record)
-    claim = run.table.claim(move.request_id, RESULTS, now=run.now)
-    if claim is not None:
-        _pay(run, claim)
+    leased = context.outbox.resume(move.request_id, NOTIFY)
+    if leased is not None:
+        _log_if_done(leased)
 
 
-def _pay(run: Run, claim: Claim) -> None:
-    if not claim.debts:
-        logger.info("told already, or being told", extra=facts(claim.record))
-    pay(run, claim)
+def _log_if_done(leased: Lease) -> None:
+    if not leased.tasks:
+        logger.info("posted already, or being posted", extra=facts(leased.record))
 
 
 def _refused(request_id: str, reason: str, record: Record | None) -> MessageRefusedError:

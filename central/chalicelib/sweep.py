@@ -1,12 +1,12 @@
-"""Finishes what was left half done, reminds once, and lets old requests expire.
+"""Does overdue tasks, reminds once, and lets old requests expire.
 
-Every few minutes the sweep looks at the requests that may owe something and pays what is owed for longer than five
-minutes: by then neither the function that made the debt nor its retries are going to. Each request is looked after on
-its own; one that cannot be does not stop the others, and all problems together are raised at the end, so that operators
+Every few minutes the sweep examines the requests that may have pending tasks and does what has been pending for more
+than five minutes: by then neither the function that began a task nor its retries will do it. Each request is handled
+separately; one that fails does not stop the others, and all problems are raised together at the end, so that operators
 see them.
 
-How far back it looks: requests that wait for something (``pending``, ``approved``) are found whatever their age. Of
-those that came to an end, only the ones young enough to owe anything are read, so that the table may grow for years.
+Requests that wait for something (``pending``, ``approved``) are found whatever their age. Of those that have ended,
+only the ones young enough to have pending tasks are read, so that the table may grow for years.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.policy import Policies, Policy
-from shared.domain.record import Entry, Record
 from shared.domain.request import Status
 from shared.policy.loading import written_policies
 from shared.telemetry import count, logger
+from shared.wire.rule_json import time_to_text
 
-from . import dispatch, duplicates
-from .context import Run, facts
-from .outbox.posting import CHANNELS, OVERDUE_AFTER, RESULTS, pay, spaced
+from .context import Context
+from .dispatch import dispatch_decision
+from .duplicates import PendingDuplicates
+from .outbox import MESSAGE_TASKS, NOTIFY, OVERDUE_AFTER, next_try
 from .requests.moves import Move, Moved
-from .requests.table import Claim, Row
+from .requests.record import HistoryEntry, Record
+from .requests.table import Row
+from .requests.update_expression import Update
+from .steps import facts
 
 MESSAGE_SECONDS: Final = 10.0
 """How long one message may take in a sweep: while Slack is slow, decisions still have to be dispatched."""
@@ -41,12 +45,12 @@ _IN_ORDER: Final[tuple[Status, ...]] = (
     *("approved", "unreverted", "error", "pending"),
     *("applied", "denied", "expired", "observed"),
 )
-"""What is looked after first: decisions, then what a person has to act on now, then questions, the oldest first.
+"""Decisions first, then what a person has to act on now, then questions, the oldest first.
 
 Slack takes one message a second: after a flood of questions the others would wait for many sweeps."""
 
 _ENDED_FOR: Final = timedelta(days=7)
-"""How long an ended request may owe a message: an outage of Slack, or the time until somebody repairs a webhook."""
+"""How long an ended request may have unposted messages: an outage of Slack, or until somebody repairs a webhook."""
 
 _STUCK_AFTER: Final = timedelta(minutes=15)
 _PROBLEMS_NAMED: Final = 5
@@ -56,26 +60,26 @@ class SweepError(RuntimeError):
     """Some requests could not be finished; the message names the first. The next sweep tries again."""
 
 
-def sweep(run: Run) -> None:
-    """Look after every request that may owe something.
+def sweep_requests(context: Context) -> None:
+    """Handle every request that may have pending tasks.
 
     Raises:
         SweepError: when something could not be done.
     """
-    followers = duplicates.Followers(run)
+    duplicates = PendingDuplicates(context)
     problems: list[str] = []
     written = written_policies()
     policies = None if written.problem else written  # without it, nothing expires and nobody is reminded
     if written.problem:
         problems.append(written.problem)
     seen = 0
-    for row in _rows(run, policies):
-        if run.is_over:
-            logger.warning("sweep out of time; the next one goes on", extra={"requests": seen})
+    for row in _rows(context, policies):
+        if context.is_over:
+            logger.warning("sweep out of time; the next one continues", extra={"requests": seen})
             break
         seen += 1
         try:
-            _tend(run, policies, row, followers)
+            _handle(context, policies, row, duplicates)
         except Exception as error:  # noqa: BLE001 - one bad request must not stop the others; all are raised below
             logger.warning("request not finished", extra={"request_id": row.request_id, "problem": str(error)})
             problems.append(f"{row.request_id}: {error}")
@@ -86,99 +90,92 @@ def sweep(run: Run) -> None:
         raise SweepError(f"could not be finished: {'; '.join(problems[:_PROBLEMS_NAMED])}{rest}")
 
 
-def _rows(run: Run, policies: Policies | None) -> Iterator[Row]:
+def _rows(context: Context, policies: Policies | None) -> Iterator[Row]:
     every = (Policy(),) if policies is None else (policies.general, *(policy for _, policy in policies.accounts))
-    since = run.now - max(policy.expires_after for policy in every) - _ENDED_FOR
+    since = context.now - max(policy.expires_after for policy in every) - _ENDED_FOR
     for status in _IN_ORDER:
         if status in _WAITING:
-            yield from run.table.by_status(status)
+            yield from context.table.by_status(status)
         else:
-            yield from run.table.by_status(status, since=since, owing=True)
+            yield from context.table.by_status(status, since=since, with_tasks=True)
 
 
-def _tend(run: Run, policies: Policies | None, row: Row, followers: duplicates.Followers) -> None:
-    record = run.table.read(row)
+def _handle(context: Context, policies: Policies | None, row: Row, duplicates: PendingDuplicates) -> None:
+    record = context.table.read(row)
     if record is None:
         return
     policy = None if policies is None else policies.for_account(record.request.account)
-    if record.status == "pending" and record.repeat_of:
-        followers.tend(record, None if policy is None else policy.expires_after)
+    if record.status == "pending" and record.duplicate_of:
+        duplicates.end(record, None if policy is None else policy.expires_after)
     elif record.status == "approved":
-        _dispatch_again(run, record)
-    elif policy is None:
-        _pay_overdue(run, record)
-    elif record.status == "pending" and record.requested_at + policy.expires_after <= run.now:
-        _expire(run, record)
+        _dispatch_again(context, record)
+    elif record.status != "pending" or policy is None:
+        _post_overdue(context, record)
+    elif record.requested_at + policy.expires_after <= context.now:
+        _expire(context, record)
     else:
-        _pay_overdue(run, record)
-        if (
-            record.status == "pending"
-            and record.reminded_at is None
-            and not record.owes("question")
-            and record.requested_at + policy.reminds_after <= run.now
-            and run.channels.problem("approval") is None
-        ):
-            _remind(run, record)
+        _post_overdue(context, record)
+        is_late = record.requested_at + policy.reminds_after <= context.now
+        if is_late and record.reminded_at is None and not record.has("ask") and context.outbox.takes("ask"):
+            _remind(context, record)
 
 
-def _pay_overdue(run: Run, record: Record) -> None:
-    """Pay what is owed for long, in the channels that are not known to be closed."""
-    overdue = record.due(run.now, owed_for=OVERDUE_AFTER)
-    payable = [debt for debt in overdue if debt in CHANNELS and run.channels.problem(CHANNELS[debt]) is None]
-    if not payable:
-        return
-    claim = run.table.claim(record.request.request_id, payable, now=run.present)
-    if claim is not None:
-        pay(run, claim)
+def _post_overdue(context: Context, record: Record) -> None:
+    """Post what has been pending for long, to the channels that have not failed."""
+    overdue = record.due(context.now, pending_for=OVERDUE_AFTER)
+    tasks = [task for task in overdue if task in MESSAGE_TASKS and context.outbox.takes(task)]
+    if tasks:
+        context.outbox.resume(record.request.request_id, tasks)
 
 
-def _dispatch_again(run: Run, record: Record) -> None:
-    """Dispatch an approval whose outcome has not come: the first publish may have failed, or got lost on the way.
+def _dispatch_again(context: Context, record: Record) -> None:
+    """Dispatch an approval whose outcome has not come: the first publish may have failed, or its message got lost.
 
-    The member takes the same decision twice and carries it out once. It is asked ever more rarely, so that a member
-    that never answers is not called each few minutes for days.
+    The member accepts the same decision twice and applies it once. The pauses between tries grow, so that a member that
+    never answers does not get a message every few minutes for days.
     """
-    if "dispatch" not in record.due(run.now, owed_for=OVERDUE_AFTER):
+    if "dispatch" not in record.due(context.now, pending_for=OVERDUE_AFTER):
         return
-    claim = run.table.claim(record.request.request_id, ("dispatch",), now=run.present)
-    if claim is None or not claim.debts:
+    leased = context.outbox.lease(record.request.request_id, ("dispatch",))
+    if leased is None or not leased.tasks:
         return
-    since = dict(claim.record.owed)["dispatch"]
-    if run.now - since >= _STUCK_AFTER:
+    since = dict(leased.record.tasks)["dispatch"]
+    if context.now - since >= _STUCK_AFTER:
         count("ApprovalsStuck")
         logger.warning("approved, but no outcome came", extra={**facts(record), "since": since.isoformat()})
     try:
-        dispatch.dispatch(run, claim.record)
+        dispatch_decision(context, leased.record)
     except (ClientError, BotoCoreError):
-        run.table.release(claim.record, "dispatch")
+        context.outbox.release(leased.record, "dispatch")
         raise
-    entry = Entry(at=run.now, status="approved", previous="approved", by=SWEEP, note="dispatched again")
-    run.table.release(claim.record, "dispatch", until=spaced(run.now, since), entry=entry)
+    entry = HistoryEntry(at=context.now, status="approved", previous="approved", by=SWEEP, note="dispatched again")
+    context.outbox.release(leased.record, "dispatch", until=next_try(context.now, since), entry=entry)
 
 
-def _expire(run: Run, record: Record) -> None:
+def _expire(context: Context, record: Record) -> None:
     move = Move(
         request_id=record.request.request_id,
         previous="pending",
         to="expired",
         digest=record.request.digest,
-        at=run.present,
+        at=context.clock(),
         by=SWEEP,
         note="nobody decided in time",
-        owes=RESULTS,
-        pays_itself=True,
-        values={},
+        tasks=NOTIFY,
+        leases_tasks=True,
     )
-    moved = run.table.move(move)
+    moved = context.table.move(move)
     if isinstance(moved, Moved):
         count("Outcomes", status="expired")
         logger.info("request expired", extra=facts(moved.record))
-        pay(run, Claim(record=moved.record, debts=frozenset(RESULTS)))
+        context.outbox.post(moved.record, NOTIFY)
 
 
-def _remind(run: Run, record: Record) -> None:
-    entry = Entry(at=run.present, status="pending", previous="pending", by=SWEEP, note="asked again")
-    claim = run.table.remind(record, entry)
-    if claim.debts:
+def _remind(context: Context, record: Record) -> None:
+    """Ask once more, at most once per request."""
+    update = Update()
+    update.set("remindedAt", time_to_text(context.clock()))
+    update.require_absent("remindedAt")
+    update.require_absent("tasks.ask")
+    if context.outbox.begin(record, ("ask",), by=SWEEP, note="asked again", update=update):
         count("Reminders")
-        pay(run, claim)

@@ -5,7 +5,7 @@ Each flow is imported when its trigger fires: the functions share a code base, n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ from chalice.app import CloudWatchEvent, Request, Response, SNSEvent
 from shared.settings import SettingError
 from shared.telemetry import count, logger
 
-from . import context
+from .context import Context, begin
 
 if TYPE_CHECKING:
     from shared.wire.messages import Message
@@ -24,7 +24,7 @@ _PROBLEM: Final = "The approval service has a problem; its log says which."
 
 
 class WrongTopicError(RuntimeError):
-    """A message arrived on a topic where messages of its type have no place."""
+    """A message arrived on a topic that does not carry messages of its type."""
 
 
 def button_click(request: Request | None, lambda_context: Any) -> Response:
@@ -36,13 +36,13 @@ def button_click(request: Request | None, lambda_context: Any) -> Response:
 
     assert request is not None  # noqa: S101 - Chalice sets it before it calls a route
     try:
-        run = context.begin(lambda_context, fail_fast=True)
-        answer = click.answer(run, request.headers, _body_of(request))
+        context = begin(lambda_context, fail_fast=True)
+        answer = click.answer(context, request.headers, _body_of(request))
     except (SettingError, ClientError, BotoCoreError) as error:
         count("ClicksFailed")
         logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
         answer = click.Answer(status=503, body=_PROBLEM)
-    except Exception as error:  # noqa: BLE001 - whatever it is: operators hear of it, and the caller learns nothing
+    except Exception as error:  # noqa: BLE001 - whatever it is: operators see it, and the caller learns nothing
         count("ClicksFailed")
         logger.exception("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
         answer = click.Answer(status=503, body=_PROBLEM)
@@ -50,7 +50,7 @@ def button_click(request: Request | None, lambda_context: Any) -> Response:
 
 
 def _body_of(request: Request) -> bytes:
-    """Return the raw body; one that is no bytes at all (damaged base64, half a character) counts as empty."""
+    """Return the raw body; one that is not bytes (damaged base64, half a character) counts as empty."""
     try:
         body = request.raw_body
     except ValueError:
@@ -59,75 +59,63 @@ def _body_of(request: Request) -> bytes:
 
 
 def security_group_change(event: SNSEvent) -> None:
-    """Store and post what member accounts file; take in and tell what they applied."""
-    from shared.wire.messages import AppliedMessage, RequestMessage
+    """Handle what member accounts publish: requests, applied changes, adoptions."""
+    from shared.wire.messages import AdoptedMessage, AppliedMessage, RequestMessage
 
-    run = context.begin(event.context)
-    for message in _messages(event):
-        match message:
-            case RequestMessage():
-                from . import intake
+    from .adoption import record_adoption
+    from .intake import store_request
+    from .outcome import record_outcome
 
-                intake.store(run, message.request)
-            case AppliedMessage():
-                from . import outcome
-
-                outcome.applied(run, message)
-            case _:
-                raise _wrong_topic(message)
+    _handle(event, {RequestMessage: store_request, AppliedMessage: record_outcome, AdoptedMessage: record_adoption})
 
 
 def deny_security_group_change(event: SNSEvent) -> None:
-    """Tell that requests were denied, or found expired at a click."""
+    """Handle that requests were denied, or found expired at a click."""
     from shared.wire.messages import DenyMessage
 
-    from . import outcome
+    from .outcome import post_end
 
-    run = context.begin(event.context)
-    for message in _messages(event):
-        if not isinstance(message, DenyMessage):
-            raise _wrong_topic(message)
-        outcome.ended(run, message)
+    _handle(event, {DenyMessage: post_end})
 
 
 def error_handler_security_group_change(event: SNSEvent) -> None:
-    """Take in and tell what could not be applied."""
+    """Handle what could not be applied."""
     from shared.wire.messages import ErrorMessage
 
-    from . import outcome
+    from .outcome import record_outcome
 
-    run = context.begin(event.context)
-    for message in _messages(event):
-        if not isinstance(message, ErrorMessage):
-            raise _wrong_topic(message)
-        outcome.failed(run, message)
+    _handle(event, {ErrorMessage: record_outcome})
 
 
 def sweep_requests(event: CloudWatchEvent) -> None:
-    """Pay overdue debts, remind, expire."""
+    """Do overdue tasks, remind, expire."""
     from . import sweep
 
-    run = context.begin(event.context, message_seconds=sweep.MESSAGE_SECONDS, at=_time_of(event))
-    sweep.sweep(run)
+    sweep.sweep_requests(begin(event.context, message_seconds=sweep.MESSAGE_SECONDS, at=_time_of(event)))
 
 
-def _messages(event: SNSEvent) -> Iterator[Message]:
-    """Yield the messages of all records; Lambda delivers one, but nothing says it always will."""
-    from shared.wire.messages import MessageError, read_message
-
+def _handle(event: SNSEvent, flows: Mapping[type[Message], Callable[[Context, Any], None]]) -> None:
+    """Pass each message to the flow of its type; Lambda delivers one, but nothing says it always will."""
+    context = begin(event.context)
     records: list[dict[str, Any]] = event.to_dict()["Records"]
     for record in records:
-        try:
-            yield read_message(record["Sns"]["Message"])
-        except MessageError as error:
-            count("MessagesRefused", reason="unreadable")
-            logger.error("message unreadable", extra={"problem": str(error)})
-            raise
+        message = _read(record["Sns"]["Message"])
+        flow = flows.get(type(message))
+        if flow is None:
+            count("MessagesRefused", reason="wrong topic")
+            raise WrongTopicError(f"this topic does not carry {type(message).__name__}; nothing was changed")
+        flow(context, message)
 
 
-def _wrong_topic(message: Message) -> WrongTopicError:
-    count("MessagesRefused", reason="wrong topic")
-    return WrongTopicError(f"{type(message).__name__} has no place on this topic; nothing was changed")
+def _read(text: str) -> Message:
+    from shared.wire.messages import MessageError, read_message
+
+    try:
+        return read_message(text)
+    except MessageError as error:
+        count("MessagesRefused", reason="unreadable")
+        logger.error("message unreadable", extra={"problem": str(error)})
+        raise
 
 
 def _time_of(event: CloudWatchEvent) -> datetime | None:

@@ -13,7 +13,7 @@ from typing import Final
 from shared.aws.clients import client
 from shared.warm_up import warm_up_function
 
-from .secrets import SIGNING_SECRET, secret
+from .secrets import secret
 
 
 def prepare() -> None:
@@ -27,7 +27,7 @@ def _click(here: str) -> None:
     # Where the secret is a reference, AWS is asked. What is loaded meanwhile makes no client: a session is not made for
     # several threads.
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
-        reading = meanwhile.submit(secret, SIGNING_SECRET)
+        reading = meanwhile.submit(secret, "slackSigningSecret")
         from shared.policy.loading import load_policies
 
         from . import click  # noqa: F401 - loads the flow
@@ -38,16 +38,16 @@ def _click(here: str) -> None:
     reading.result()
 
 
-def _store_and_tell(here: str) -> None:
-    from . import intake, outcome  # noqa: F401 - loads the flows
+def _store(here: str) -> None:
+    from . import adoption, intake, outcome  # noqa: F401 - loads the flows
 
-    _tell(here)
+    _ready_to_post(here)
 
 
-def _take_in(here: str) -> None:
+def _record_outcome(here: str) -> None:
     from . import outcome  # noqa: F401 - loads the flow
 
-    _tell(here)
+    _ready_to_post(here)
 
 
 def _sweep(here: str) -> None:
@@ -56,7 +56,7 @@ def _sweep(here: str) -> None:
     client("dynamodb", here)
 
 
-def _tell(here: str) -> None:
+def _ready_to_post(here: str) -> None:
     from .slack.webhook import warm_up
 
     client("dynamodb", here)
@@ -65,8 +65,8 @@ def _tell(here: str) -> None:
 
 _READY: Final[Mapping[str, Callable[[str], None]]] = {
     "app": _click,  # Chalice's handler of all routes
-    "securityGroupChange": _store_and_tell,
-    "denySecurityGroupChange": _take_in,
-    "errorHandlerSecurityGroupChange": _take_in,
+    "securityGroupChange": _store,
+    "denySecurityGroupChange": _record_outcome,
+    "errorHandlerSecurityGroupChange": _record_outcome,
     "sweepRequests": _sweep,
 }

@@ -32,7 +32,7 @@ _INERT: Final = {
 
 
 def plain(text: str) -> Payload:
-    """Return a text object that Slack shows as it stands: no markup, no mention, no ``:emoji:``."""
+    """Return a text object that Slack shows unchanged: no markup, no mention, no ``:emoji:``."""
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
@@ -47,7 +47,7 @@ def header(text: str) -> Payload:
 
 
 def section(text: Payload) -> Payload:
-    """Return a section that is always shown in full: what is behind *see more* has not been approved by anybody.
+    """Return a section that is always shown in full: nobody approves what is hidden behind *see more*.
 
     https://docs.slack.dev/reference/block-kit/blocks/section-block (``expand``)
     """
@@ -74,7 +74,7 @@ def button(action_id: str, label: str, value: str, *, style: str, confirm: Paylo
 
     Args:
         action_id: how the click names it.
-        label: what stands on it.
+        label: its text.
         value: what the click carries back.
         style: ``primary`` or ``danger``.
         confirm: from :func:`confirm`; asked before the click is sent.
@@ -84,12 +84,12 @@ def button(action_id: str, label: str, value: str, *, style: str, confirm: Paylo
 
 
 def confirm(title: str, text: str, label: str) -> Payload:
-    """Return a dialog that asks once more; ``label`` stands on the button that goes on."""
+    """Return a dialog that asks again; ``label`` is the text of the button that confirms."""
     return {"title": plain(title), "text": plain(text), "confirm": plain(label), "deny": plain("Cancel")}
 
 
 def status(colour: str, line: str) -> Payload:
-    """Return the attachment that gives the message its colour bar and says in a line of ours where things stand."""
+    """Return the attachment that gives the message its colour bar and shows the status line."""
     return {"color": colour, "blocks": [section(own(line))]}
 
 
@@ -105,6 +105,6 @@ def message(text: str, blocks: Sequence[Payload], attachment: Payload) -> Payloa
 
 
 def note(text: str) -> Payload:
-    """Return a short message without blocks of its own making: each line visible, nothing in it active."""
+    """Return a short message of one block: each line visible, nothing in it active."""
     lines = shorten("\n".join(visible(line) for line in text.split("\n")), _NOTE)
     return {"text": escape(lines), **_INERT, "blocks": [section(plain(lines))]}

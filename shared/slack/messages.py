@@ -2,7 +2,7 @@
 
 From top to bottom: headline, remark on rules open to the internet, errors and reasons, the rules, where and by whom,
 buttons, and last the attachment with colour bar and status line. A request too large for one message becomes several
-parts, each saying where and by whom, with the buttons on the last one.
+parts, each with where and by whom, the last with the buttons. A notice has neither rules nor buttons.
 
 What does not belong here: how payloads get to Slack (``central.chalicelib.slack.webhook``), what a click carries
 (``central.chalicelib.slack.click_payload``).
@@ -16,7 +16,6 @@ import json
 from typing import Final
 
 from shared.domain.change import ChangeKind
-from shared.domain.record import Record
 from shared.domain.request import Request
 from shared.slack import limits
 from shared.slack.blocks import (
@@ -34,20 +33,20 @@ from shared.slack.blocks import (
 )
 from shared.slack.messages_details import TEXT_ROOM, confirmation, detail_blocks, exposure, read_aloud, reason_blocks
 from shared.slack.messages_pages import LEAST_ROOM, page_blocks, paginate
-from shared.slack.messages_status import NOTES_ROOM, REPEATED_ROOM, Telling, clicked, standing, waiting
+from shared.slack.request_view import RequestView
+from shared.slack.status_view import DUPLICATES_ROOM, NOTES_ROOM, StatusView, processing_view, status_view, waiting_view
 from shared.slack.text import counted
 
 __all__ = [
     "APPROVE",
     "DENY",
     "Payload",
-    "announcement",
     "as_replacement",
+    "ephemeral",
     "outcome",
     "outcome_replacement",
     "processing",
     "question",
-    "whisper",
 ]
 
 APPROVE: Final = "approve"
@@ -63,53 +62,43 @@ _APPROVE_OTHERWISE: Final = "Approve Change"
 _FRAME_ROOM: Final = 1100
 
 
-def question(record: Record, *, reminder: bool = False) -> list[Payload]:
+def question(view: RequestView, *, reminder: bool = False) -> list[Payload]:
     """Ask for a decision, in the approval channel.
 
     Args:
-        record: a pending request with an id of at most 512 characters. Of one that is no longer pending the outcome is
-            told instead: buttons under a decided request would only mislead.
+        view: a pending request with an id of at most 512 characters. Of any other its status is shown, without buttons.
         reminder: it was asked before.
 
     Returns:
         One payload, or several to be posted in this order; the last has the buttons.
     """
-    if record.status != "pending":
-        return outcome(record)
-    telling = waiting(record, reminder=reminder, asks=True)
-    return _parts(record.request, telling, asks=True)
+    if view.status != "pending":
+        return outcome(view)
+    return _parts(view.request, waiting_view(view, reminder=reminder, asks=True), asks=True)
 
 
-def announcement(record: Record) -> list[Payload]:
-    """Tell of a new request without asking: in the monitoring channel; of an unreverted one in both channels.
-
-    A request that has moved on since is told as it stands now.
-    """
-    return _parts(record.request, standing(record))
-
-
-def processing(record: Record, *, approving: bool) -> list[Payload]:
-    """Say over the buttons that the click arrived: one payload, the question's last part without its buttons.
+def processing(view: RequestView, *, approving: bool) -> list[Payload]:
+    """Show in place of the buttons that the click arrived: one payload, the question's last part without its buttons.
 
     Args:
-        record: the request as just decided, so that it says who clicked.
+        view: the request as just decided, so that it says who clicked.
         approving: whether it was approved.
     """
-    return _parts(record.request, clicked(record, approving=approving))[-1:]
+    return _parts(view.request, processing_view(view, approving=approving))[-1:]
 
 
-def outcome(record: Record) -> list[Payload]:
-    """Tell what became of a request, in full: for the monitoring channel, and where no question can be replaced."""
-    return _parts(record.request, standing(record))
+def outcome(view: RequestView) -> list[Payload]:
+    """Show a request and its status without asking: in monitoring, and where no question can be replaced."""
+    return _parts(view.request, status_view(view))
 
 
-def outcome_replacement(record: Record) -> Payload:
-    """Tell what became of a request in place of its question's last part (use :func:`as_replacement`)."""
-    return _parts(record.request, standing(record))[-1]
+def outcome_replacement(view: RequestView) -> Payload:
+    """Show a request and its status in place of its question's last part (use :func:`as_replacement`)."""
+    return outcome(view)[-1]
 
 
-def whisper(text: str) -> Payload:
-    """Tell something to the person who clicked, and to nobody else.
+def ephemeral(text: str) -> Payload:
+    """Show something to the person who clicked, and to nobody else.
 
     https://docs.slack.dev/interactivity/handling-user-interaction/#message_responses
     """
@@ -124,36 +113,37 @@ def as_replacement(payload: Payload) -> Payload:
     return {**payload, "replace_original": True}
 
 
-def _parts(request: Request, telling: Telling, *, asks: bool = False) -> list[Payload]:
+def _parts(request: Request, shown: StatusView, *, asks: bool = False) -> list[Payload]:
     reason, details, buttons = reason_blocks(request), detail_blocks(request), _buttons(request)
     # The same room in every status, with or without buttons: a replacement has to hold exactly what its question held.
-    stands_around = limits.size(reason) + limits.size(details) + max(limits.size(buttons) + REPEATED_ROOM, NOTES_ROOM)
-    room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - stands_around
-    remarks, text = _remarks(request, telling), read_aloud(request, telling)
+    around = limits.size(reason) + limits.size(details) + max(limits.size(buttons) + DUPLICATES_ROOM, NOTES_ROOM)
+    room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - around
+    remarks, text = _remarks(request, shown), read_aloud(request, shown)
     pages = paginate(request, max(room, LEAST_ROOM))
+    has_rules = request.status != "observed" or not request.change.is_empty
     parts = []
     for index, page in enumerate(pages, start=1):
         part = f"part {index} of {len(pages)}" if len(pages) > 1 else ""
         blocks = [
-            header(f"{telling.headline} ({part})" if part else telling.headline),
+            header(f"{shown.headline} ({part})" if part else shown.headline),
             *remarks,
             *reason,
-            *page_blocks(page, is_fact=telling.is_fact),
+            *(page_blocks(page, is_fact=shown.is_fact) if has_rules else []),
             *details,
             *([buttons] if asks and index == len(pages) else []),
         ]
-        parts.append(message(f"({part}) {text}" if part else text, blocks, status(telling.colour, telling.line)))
+        parts.append(message(f"({part}) {text}" if part else text, blocks, status(shown.colour, shown.line)))
     return parts
 
 
-def _remarks(request: Request, telling: Telling) -> list[Payload]:
+def _remarks(request: Request, shown: StatusView) -> list[Payload]:
     blocks = []
-    exposed = exposure(request) if telling.warns else []
+    exposed = exposure(request) if shown.warns else []
     if exposed:
         lines = (f"⚠️ *Open to {reach}:* {counted(number, 'rule')}" for reach, number in exposed)
         blocks.append(section(own("\n".join(lines))))
-    if telling.notes:
-        blocks.append(section(plain("\n".join(f"{label}: {text}" for label, text in telling.notes))))
+    if shown.notes:
+        blocks.append(section(plain("\n".join(f"{label}: {text}" for label, text in shown.notes))))
     return blocks
 
 

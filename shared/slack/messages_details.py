@@ -1,7 +1,7 @@
 """The parts of a message that say whose change it is and where: the same in every part and every status of a request.
 
-Also what is read aloud and what is asked before approving. All of it is bounded: what a user can make long is
-shortened here, with a remark, but for rules, which never are (``shared.slack.messages_pages``).
+Also what is read aloud and what is asked before approving. All of it is bounded: texts that a user can make long are
+shortened here, with a remark; rules never are (``shared.slack.messages_pages``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.domain.rule import Rule
 from shared.slack import limits
 from shared.slack.blocks import Payload, context, fields, own, plain, section
 from shared.slack.describe import edit_sentence, internet_reach, number_of_rules, sentence
-from shared.slack.messages_status import Telling
+from shared.slack.status_view import StatusView
 from shared.slack.text import counted, date, escape, shorten, utc, visible
 
 TEXT_ROOM: Final = 1300
@@ -26,6 +26,7 @@ _GROUP: Final = 1300
 _ARN: Final = 2100
 _REQUEST_ID: Final = 560
 _REASON: Final = 600
+_NOTICE: Final = 1500
 _NAME: Final = 250
 _SMALL: Final = 100
 
@@ -33,17 +34,22 @@ _UNKNOWN: Final = "unknown (found by comparing the group with its approved rules
 
 
 def reason_blocks(request: Request) -> list[Payload]:
-    """Return why the request is as it is, where there is something to say."""
-    return [section(plain(f"Reason: {_short(request.reason, _REASON)}"))] if request.reason else []
+    """Return the reason of the request's status, if there is one; the text of a notice."""
+    if not request.reason:
+        return []
+    if request.origin == "notice":
+        return [section(plain(_short(request.reason, _NOTICE)))]
+    return [section(plain(f"Reason: {_short(request.reason, _REASON)}"))]
 
 
 def detail_blocks(request: Request) -> list[Payload]:
     """Return where and by whom, and the small print."""
+    is_notice = request.origin == "notice"
     rows = [
-        ("Group", plain(_group(request, _GROUP))),
+        *([("Group", plain(_group(request, _GROUP)))] if request.group_id or not is_notice else []),
         ("Account", plain(_account(request, _NAME))),
         ("Region", plain(_short(request.region, _SMALL))),
-        ("Requester", plain(_requester(request, _NAME))),
+        *([] if is_notice else [("Requester", plain(_requester(request, _NAME)))]),
         ("Time", own(date(request.event_time))),
     ]
     return [fields(rows), context(plain(text) for text in _small_print(request))]
@@ -58,16 +64,19 @@ def exposure(request: Request) -> list[tuple[str, int]]:
     return [(reach, reaches.count(reach)) for reach in dict.fromkeys(reaches)]
 
 
-def read_aloud(request: Request, telling: Telling) -> str:
+def read_aloud(request: Request, shown: StatusView) -> str:
     """Return the whole request in a sentence, for notifications and screen readers; counts the rules it cannot hold."""
-    head = f"{telling.headline}: "
+    head = f"{shown.headline}: "
+    if request.origin == "notice":
+        text, place = _spoken(request.reason, 900), f"Account {_spoken(_account(request, _NAME), 150)}"
+        return f"{head}{text} {place}, region {_spoken(request.region, 50)}, {utc(request.event_time)}."
     tail = (
         f" in group {_spoken(_group(request, _GROUP), 350)}, account {_spoken(_account(request, _NAME), 150)},"
         f" region {_spoken(request.region, 50)}, by {_spoken(_requester(request, _NAME), 150)},"
-        f" {utc(request.event_time)}. {telling.plain_line} Request {_spoken(request.request_id, 80)}."
+        f" {utc(request.event_time)}. {shown.plain_line} Request {_spoken(request.request_id, 80)}."
     )
     room = TEXT_ROOM - limits.size(escape(head + tail)) - len("(part 1000 of 1000) ; and 1000 more rules")
-    return head + _as_many_as_fit(request, room, is_fact=telling.is_fact) + tail
+    return head + _as_many_as_fit(request, room, is_fact=shown.is_fact) + tail
 
 
 def confirmation(request: Request) -> str:

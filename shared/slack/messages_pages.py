@@ -1,4 +1,4 @@
-"""Lays the rules out: as few blocks as reasonable, as many messages as needed, and no rule left out.
+"""Lays out the rules: as few blocks as reasonable, as many messages as needed, and no rule left out.
 
 How the rules fall into parts depends on the request alone, never on its status. So the outcome of a request has the
 same last part as its question, and can take its place.
@@ -46,15 +46,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Consecutive pieces of one group within one part, packed into sections; only ``paginate`` adds to one."""
+class Passage:
+    """Consecutive pieces of one group within one part, joined into sections; only ``paginate`` adds to one."""
 
     group: Group
     is_continued: bool
     sections: list[str] = field(default_factory=list)
 
 
-Page = list[Run]
+Page = list[Passage]
 
 
 def paginate(request: Request, room: int) -> list[Page]:
@@ -73,24 +73,24 @@ def paginate(request: Request, room: int) -> list[Page]:
     pages: list[Page] = [[]]
     left = room
     for group in _groups(request):
-        run: Run | None = None
+        passage: Passage | None = None
         for index, piece in enumerate(group.pieces):
             cost = limits.size(piece)
-            joins = run is not None and limits.size(run.sections[-1]) + cost <= _SECTION
+            joins = passage is not None and limits.size(passage.sections[-1]) + cost <= _SECTION
             cost += 0 if joins else _SECTION_COST
-            cost += 0 if run is not None else _HEADING_COST
+            cost += 0 if passage is not None else _HEADING_COST
             if cost > left and pages[-1]:
                 cost = limits.size(piece) + _SECTION_COST + _HEADING_COST
                 pages.append([])
-                run, joins, left = None, False, room
+                passage, joins, left = None, False, room
             left -= cost
-            if run is None:
-                run = Run(group=group, is_continued=index > 0)
-                pages[-1].append(run)
+            if passage is None:
+                passage = Passage(group=group, is_continued=index > 0)
+                pages[-1].append(passage)
             if joins:
-                run.sections[-1] += f"\n{piece}"
+                passage.sections[-1] += f"\n{piece}"
             else:
-                run.sections.append(piece)
+                passage.sections.append(piece)
     return pages
 
 
@@ -99,13 +99,13 @@ def page_blocks(page: Page, *, is_fact: bool) -> list[Payload]:
 
     Args:
         page: one of what :func:`paginate` returned.
-        is_fact: whether the change was made, or is asked for.
+        is_fact: whether the change was made; else it is asked for.
     """
     blocks: list[Payload] = []
-    for run in page:
-        heading = run.group.fact if is_fact else run.group.wish
-        blocks.append(section(own(f"*{heading}*{' (continued)' if run.is_continued else ''}")))
-        blocks.extend(section(plain(text)) for text in run.sections)
+    for passage in page:
+        heading = passage.group.fact if is_fact else passage.group.wish
+        blocks.append(section(own(f"*{heading}*{' (continued)' if passage.is_continued else ''}")))
+        blocks.extend(section(plain(text)) for text in passage.sections)
     return blocks or [section(plain(_NONE))]
 
 

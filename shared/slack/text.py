@@ -1,7 +1,7 @@
 """Makes texts safe to show: nothing that a user wrote can hide, mention, link or format.
 
-User text goes into ``plain_text`` objects after :func:`visible`. The one place that has no such object is the message's
-top-level ``text``, for which there is :func:`escape`. Texts of type ``mrkdwn`` hold this product's own words only.
+User text goes into ``plain_text`` objects after :func:`visible`. The message's top-level ``text``
+is not such an object; for it there is :func:`escape`. Texts of type ``mrkdwn`` hold this product's own words only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,40}\Z")
 
 
 def visible(text: str) -> str:
-    r"""Return the text with everything that cannot be seen written as an escape, e.g. ``\u202e``.
+    r"""Return the text with everything invisible written as an escape, e.g. ``\u202e``.
 
     That is control and format characters (line ends and bidirectional overrides among them), unassigned and private
     code points, every space but the ordinary one, and letters and marks without a shape.
@@ -59,7 +59,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def escape(text: str) -> str:
-    """Return the text as Slack wants it wherever it looks for markup.
+    """Return the text escaped for where Slack reads markup.
 
     https://docs.slack.dev/messaging/formatting-message-text/#escaping
     """

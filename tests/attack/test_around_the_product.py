@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.reporting import lines
-from tests.shared.slack.examples import make_record
-from tests.support.central_account import ADA, make_request
+from tests.support.central_account import ADA, make_record, make_request
 
 SCP = json.loads((Path(__file__).parents[2] / "deploy" / "scp.json").read_text(encoding="utf-8"))["Statement"]
 

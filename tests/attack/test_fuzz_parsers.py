@@ -49,9 +49,8 @@ from shared.wire.messages import (
 from shared.wire.policy_document import PolicyError, parse_policies
 from shared.wire.policy_lines import line_of
 from tests.attack.fuzzing import Record, anything, fuzz, mutated, written
-from tests.shared.slack.examples import make_record
 from tests.support import events
-from tests.support.central_account import make_request
+from tests.support.central_account import make_record, make_request
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 EVENTS = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(events.DATA.glob("*.json"))]

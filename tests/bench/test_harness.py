@@ -174,9 +174,9 @@ def test_what_the_memory_does_not_know_is_refused() -> None:
 
 def test_a_large_table_is_listed_in_pages_of_a_megabyte() -> None:
     """A query reads the requests since a time, a megabyte a page counted before the filter, until there are no more."""
-    template = {"status": {"S": "applied"}, "owed": {"M": {}}, "body": {"S": "x" * 1000}}
+    template = {"status": {"S": "applied"}, "tasks": {"M": {}}, "body": {"S": "x" * 1000}}
     table = Requests(10_000, template, days=10)
-    question: dict[str, Any] = {"ExpressionAttributeValues": {":status": {"S": "applied"}}, "FilterExpression": "owed"}
+    question: dict[str, Any] = {"ExpressionAttributeValues": {":status": {"S": "applied"}}, "FilterExpression": "tasks"}
     seen, pages = 0, 0
     while True:
         answer = table.query(question)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
@@ -61,6 +62,15 @@ def central(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ce
             account.make_topic(topic)
         yield account
     forget_secrets()
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    """DynamoDB with the table of requests, and nothing else."""
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name=REGION)
+        make_table(client)
+        yield client
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from central.audit.__main__ import main
 from central.audit.listing import STATUSES, CursorError, Unreadable, Wanted, listed
 from central.audit.writing import COLUMNS, csv_lines, json_lines, table_lines, to_json
 from central.chalicelib.requests.items import record_to_item
+from central.chalicelib.requests.record import ClickedMessage, Decision, HistoryEntry, Record
 from central.chalicelib.requests.table import TABLE, RequestsTable
 from shared.aws.attributes import to_attributes
 from shared.domain.caller import Caller
-from shared.domain.record import Entry, Record
 from shared.domain.request import Status
 from tests.support.aws_clients import aws_client
 from tests.support.central_account import ADA, REGION, make_request, make_table
@@ -39,7 +39,7 @@ def make_record(number: int = 0, **values: Any) -> Record:
         **{"request_id": f"r-{number:05d}", "event_time": NOON + timedelta(minutes=number), **of_request}
     )
     status: Status = values.pop("status", "pending")
-    history = (Entry(at=request.event_time, status=status, previous="", by=request.account),)
+    history = (HistoryEntry(at=request.event_time, status=status, previous="", by=request.account),)
     return Record(
         **{"request": request, "status": status, "requested_at": request.event_time, "history": history, **values}
     )
@@ -47,14 +47,11 @@ def make_record(number: int = 0, **values: Any) -> Record:
 
 DECIDED = make_record(
     status="denied",
-    decided_by="U061F7AUR",
-    decided_by_name="grace",
-    decided_at=NOON,
-    response_url=SECRET,
-    message_ts="1727740800.000100",
+    decision=Decision(by="U061F7AUR", by_name="grace", at=NOON),
+    clicked=ClickedMessage(response_url=SECRET, ts="1727740800.000100"),
     history=(
-        Entry(at=NOON, status="pending", previous="", by="123456789012"),
-        Entry(at=NOON, status="denied", previous="pending", by="U061F7AUR", note="enough"),
+        HistoryEntry(at=NOON, status="pending", previous="", by="123456789012"),
+        HistoryEntry(at=NOON, status="denied", previous="pending", by="U061F7AUR", note="enough"),
     ),
 )
 
@@ -139,9 +136,11 @@ def test_each_filter_narrows_the_list(
             group_id="sg-0000000000000000f",
             status="denied",
             requester=ADA,
-            history=(Entry(at=NOON, status="denied", previous="", by="sweep"),),
+            history=(HistoryEntry(at=NOON, status="denied", previous="", by="sweep"),),
         ),
-        make_record(3, group_name="database", status="applied", decided_by="U061F7AUR", decided_by_name="Grace"),
+        make_record(
+            3, group_name="database", status="applied", decision=Decision(by="U061F7AUR", by_name="Grace", at=NOON)
+        ),
     )
     assert ids(listed(table, wanted)) == found
 
@@ -265,7 +264,11 @@ FORMULAS = (
 def test_no_cell_begins_a_formula_whatever_sign_a_spreadsheet_splits_at(text: str) -> None:
     """Whoever names a group cannot have a program run on the machine of whoever opens the export."""
     named = make_record(
-        group_name=text, account_name=text, reason=text, requester=replace(ADA, name=text), decided_by_name=text
+        group_name=text,
+        account_name=text,
+        reason=text,
+        requester=replace(ADA, name=text),
+        decision=Decision(by="", by_name=text, at=NOON),
     )
     for line in csv_lines([named]):
         for separator in (",", ";", "\t", "|"):
@@ -349,23 +352,23 @@ def test_a_table_shows_a_screenful_and_says_how_to_go_on(
     assert main(["--since", "2026-10-01", "--until", "2026-10-01T23:00:00+00:00"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 51
-    assert "Go on with: --after '2026-10-01T12:10:00.000Z/r-00010'" in err
+    assert "Continue with: --after '2026-10-01T12:10:00.000Z/r-00010'" in err
     assert main(["--format", "csv", "--region", REGION]) == 0
     out, err = capsys.readouterr()
     assert (len(out.splitlines()), err) == (61, "")
 
 
 def test_a_place_of_another_form_is_refused(table: RequestsTable) -> None:
-    """Only what a listing named is a place to go on from."""
+    """Only what a listing named is a place to continue from."""
     with pytest.raises(CursorError):
         next(listed(table, Wanted(after="2026-10-01T12:00:00.000Z/")))
 
 
-def test_requests_that_only_repeat_another_say_so() -> None:
+def test_duplicates_say_so() -> None:
     """The one that stands for others has their number, the others its id; JSON Lines too."""
-    first, repeat = make_record(0, repeats=3), make_record(1, repeat_of="r-00000")
-    lines = [line.split() for line in table_lines([first, repeat])]
-    assert ["again" in lines[0], "3" in lines[1], "repeat" in lines[2]] == [True, True, True]
-    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines([first, repeat])))))
-    assert [(row["repeats"], row["repeatOf"]) for row in rows] == [("3", ""), ("0", "r-00000")]
-    assert [json.loads(line)["repeatOf"] for line in json_lines([first, repeat])] == ["", "r-00000"]
+    first, second = make_record(0, duplicates=3), make_record(1, duplicate_of="r-00000")
+    lines = [line.split() for line in table_lines([first, second])]
+    assert ["again" in lines[0], "3" in lines[1], "duplicate" in lines[2]] == [True, True, True]
+    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines([first, second])))))
+    assert [(row["duplicates"], row["duplicateOf"]) for row in rows] == [("3", ""), ("0", "r-00000")]
+    assert [json.loads(line)["duplicateOf"] for line in json_lines([first, second])] == ["", "r-00000"]

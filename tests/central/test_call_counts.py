@@ -25,7 +25,7 @@ def calls(central: Central, calls: list[str]) -> list[str]:
 
 
 def test_a_request(central: Central, calls: list[str]) -> None:
-    """Looked up among its like, stored, asked and announced, each message settled."""
+    """Looked up among its like, stored, asked and announced, each message completed."""
     central.file()
     assert calls == [QUERY, FILE, APPROVAL, WRITE, MONITORING, WRITE]
 
@@ -57,7 +57,7 @@ def test_a_request_that_is_not_from_slack(central: Central, calls: list[str]) ->
 
 
 def test_outcomes(central: Central, calls: list[str]) -> None:
-    """The move gives back what is told; each of the two messages is settled."""
+    """The move gives back what is told; each of the two messages is completed."""
     now = datetime.now(UTC)
     for number, action in enumerate(("approve", "approve", "deny")):
         request = central.file(make_request(f"request-{number}"))

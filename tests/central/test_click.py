@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from central.chalicelib import click, context
+from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import TABLE
 from central.chalicelib.slack.signature import sign
-from shared.domain.record import Record
+from shared.aws.clients import client
 from shared.wire.messages import AppliedMessage, ApplyMessage, DenyMessage
 from tests.support.central_account import (
     ACCOUNT,
@@ -27,6 +28,7 @@ from tests.support.central_account import (
     click_body,
     fail_once,
     make_request,
+    meet_transactions,
 )
 from tests.support.slack_stand_in import APPROVAL, RESPONSE, Post, Reply
 
@@ -34,14 +36,14 @@ APPLY_TOPIC = "applySecurityGroupChange"
 DENY_TOPIC = "denySecurityGroupChange"
 
 
-def is_whisper(post: Post) -> bool:
+def is_ephemeral(post: Post) -> bool:
     """True for a message that only the clicker sees."""
     return post.payload.get("response_type") == "ephemeral" and post.payload["replace_original"] is False
 
 
-def whispers(central: Central) -> list[str]:
+def ephemerals(central: Central) -> list[str]:
     """Return what clickers were told, oldest first."""
-    return [post.payload["text"] for post in central.responses if is_whisper(post)]
+    return [post.payload["text"] for post in central.responses if is_ephemeral(post)]
 
 
 def replacements(central: Central) -> list[str]:
@@ -59,7 +61,7 @@ def test_an_approval_is_stored_shown_and_sent_to_the_requests_account(central: C
     assert (answer.status, answer.body) == (200, "")
     item = central.item()
     assert (item["status"], item["decidedBy"], item["decidedByName"]) == ("approved", APPROVER, "grace")
-    assert set(item["owed"]) == {"dispatch"}
+    assert set(item["tasks"]) == {"dispatch"}
     (message,) = central.sent(APPLY_TOPIC)
     assert isinstance(message, ApplyMessage)
     assert (message.request_id, message.digest) == (request.request_id, request.digest)
@@ -83,7 +85,7 @@ def test_a_denial_is_stored_and_told_in_both_channels(central: Central) -> None:
     assert "denied" in replacements(central)[-1]
     assert '"actions"' not in replacements(central)[-1]
     assert ["denied" in post.text for post in central.monitoring] == [True]
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_an_approval_costs_one_write_and_one_publish(central: Central, calls: list[str]) -> None:
@@ -155,7 +157,7 @@ def test_a_second_click_acts_on_nothing_and_is_told_who_decided(central: Central
     assert answer.status == 200
     assert central.item() == before
     assert central.sent(APPLY_TOPIC) == central.sent(DENY_TOPIC) == []
-    assert "Already approved by grace" in whispers(central)[0]
+    assert "Approved by grace on" in ephemerals(central)[0]
 
 
 def test_a_click_during_the_applying_takes_the_buttons_away(central: Central) -> None:
@@ -164,7 +166,7 @@ def test_a_click_during_the_applying_takes_the_buttons_away(central: Central) ->
     central.click(request)
     central.slack.forget()
     central.click(request)
-    assert is_whisper(central.responses[0])
+    assert is_ephemeral(central.responses[0])
     (shown,) = replacements(central)
     assert '"actions"' not in shown
 
@@ -195,7 +197,7 @@ def test_a_click_on_a_finished_request_brings_the_message_up_to_date(central: Ce
     central.deliver(applied(request))
     central.slack.forget()
     central.click(request, "deny", "U0LATE")
-    assert "in force" in whispers(central)[0]
+    assert "in force" in ephemerals(central)[0]
     (shown,) = replacements(central)
     assert "applied" in shown
     assert '"actions"' not in shown
@@ -220,7 +222,7 @@ def test_the_same_signed_body_again_acts_on_nothing(central: Central) -> None:
     answers = [central.post(body, **{"X-Slack-Request-Timestamp": timestamp}) for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert len(central.sent(APPLY_TOPIC)) == 1
-    assert len(whispers(central)) == 2
+    assert len(ephemerals(central)) == 2
 
 
 def test_an_expired_request_is_expired_at_the_click_too(central: Central) -> None:
@@ -233,12 +235,12 @@ def test_an_expired_request_is_expired_at_the_click_too(central: Central) -> Non
     assert (item["status"], item["history"][-1]["by"]) == ("expired", APPROVER)
     assert "decidedBy" not in item
     assert central.sent(APPLY_TOPIC) == []
-    assert "expired" in whispers(central)[0]
+    assert "Expired." in ephemerals(central)[0]
     (message,) = central.sent(DENY_TOPIC)
     central.deliver(message, to=DENY_TOPIC)
     assert "expired" in replacements(central)[-1]
     assert len(central.monitoring) == 1
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_request_just_within_its_time_is_approved(central: Central) -> None:
@@ -268,7 +270,7 @@ def test_a_button_with_another_digest_acts_on_nothing(central: Central, logs: io
     answer = central.click(request, actions=[{"action_id": "approve", "value": forged}])
     assert answer.status == 200
     assert central.status() == "pending"
-    assert "does not belong" in whispers(central)[0]
+    assert "does not belong" in ephemerals(central)[0]
     assert '"reason":"digest"' in logs.getvalue()
 
 
@@ -276,7 +278,7 @@ def test_a_click_on_an_unknown_request_is_told_so(central: Central) -> None:
     """A click that comes before its request, or for none, changes nothing and does not crash."""
     answer = central.click(make_request("never-filed"))
     assert answer.status == 200
-    assert "not known" in whispers(central)[0]
+    assert "not known" in ephemerals(central)[0]
     assert central.item("never-filed") == {}
 
 
@@ -286,7 +288,7 @@ def test_what_nobody_is_asked_cannot_be_approved(central: Central, status: str) 
     request = central.file(make_request(status=status, reason="because"))
     central.click(request)
     assert central.status() == status
-    assert len(whispers(central)) == 1
+    assert len(ephemerals(central)) == 1
     assert central.sent(APPLY_TOPIC) == []
 
 
@@ -301,7 +303,7 @@ def test_only_approvers_decide_where_policy_lists_them(central: Central, policy:
     for action in ("approve", "deny"):
         assert central.click(request, action, "U0OTHER").status == 200
     assert central.item() == before
-    assert whispers(central) == ["You are not one of the approvers of this account."] * 2
+    assert ephemerals(central) == ["You are not one of the approvers of this account."] * 2
     assert replacements(central) == []
     central.click(request, "approve", "U0BOSS")
     assert central.status() == "approved"
@@ -340,7 +342,7 @@ def test_the_requester_does_not_approve_where_policy_forbids_it(
     request = central.file()
     central.click(request, "approve", "U0ADA")
     assert central.status() == "pending"
-    assert "yourself" in whispers(central)[0]
+    assert "yourself" in ephemerals(central)[0]
     calls.clear()
     central.click(request, "approve", "U0BOB")
     assert central.status() == "approved"
@@ -362,7 +364,7 @@ def test_nobody_approves_what_an_unknown_person_changed_where_policy_forbids_sel
     for name, requester in (("known", make_request().requester), ("snapshot", None)):
         central.click(central.file(make_request(name, requester=requester)), "approve", "U0BOB")
         assert central.status(name) == "pending"
-    told = whispers(central)
+    told = ephemerals(central)
     assert "[people]" in told[0]
     assert "Nobody knows who made this change" in told[1]
 
@@ -377,7 +379,7 @@ def test_nobody_decides_while_the_policy_cannot_be_read(
     policy("aprovers = []")
     assert central.click(request, action).status == 200
     assert central.item() == before
-    (text,) = whispers(central)
+    (text,) = ephemerals(central)
     assert "aprovers: is not a policy key" in text
     policy("")
     central.click(request, action)
@@ -420,7 +422,7 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
 
 
 def test_a_late_click_waits_for_a_hanging_slack_once(central: Central) -> None:
-    """Whisper and fresh message are two posts; where the first fails, the answer to the click does not wait again."""
+    """Ephemeral and fresh message are two posts; where the first fails, the answer to the click does not wait again."""
     request = central.file()
     central.click(request)
     central.slack.forget()
@@ -430,15 +432,15 @@ def test_a_late_click_waits_for_a_hanging_slack_once(central: Central) -> None:
 
 
 @pytest.mark.parametrize("action", ["approve", "deny"])
-def test_a_failed_publish_leaves_the_decision_owed(central: Central, action: str) -> None:
-    """The click is answered, the decision stands, and what was not published is paid by the sweep."""
+def test_a_failed_publish_leaves_the_decision_pending(central: Central, action: str) -> None:
+    """The click is answered, the decision stands, and what was not published is done by the sweep."""
     request = central.file()
     for topic in (APPLY_TOPIC, DENY_TOPIC):
         central.break_topic(topic)
     assert central.click(request, action).status == 200
     item = central.item()
     assert item["decidedBy"] == APPROVER
-    assert set(item["owed"]) == ({"dispatch"} if action == "approve" else {"result", "result_monitoring"})
+    assert set(item["tasks"]) == ({"dispatch"} if action == "approve" else {"notify", "notifyMonitoring"})
 
 
 def test_a_click_that_cannot_be_stored_is_not_taken_for_a_decision(
@@ -450,9 +452,19 @@ def test_a_click_that_cannot_be_stored_is_not_taken_for_a_decision(
     answer = central.click(request)
     assert answer.status == 503
     assert "Traceback" not in answer.body
-    assert "click again" in whispers(central)[0]
+    assert "click again" in ephemerals(central)[0]
     assert central.sent(APPLY_TOPIC) == []
     assert '"ClicksFailed"' in capsys.readouterr().out
+
+
+def test_a_click_that_meets_a_transaction_is_decided_nevertheless(central: Central) -> None:
+    """A duplicate is being counted at the same request: the write is made again within the click's time."""
+    request = central.file()
+    dynamodb = client("dynamodb", REGION, retries="fail_fast")
+    meet_transactions(dynamodb, "UpdateItem", times=3)
+    assert central.click(request).status == 200
+    assert central.status() == "approved"
+    assert len(central.sent(APPLY_TOPIC)) == 1
 
 
 def test_a_write_whose_answer_got_lost_is_one_decision(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,7 +474,7 @@ def test_a_write_whose_answer_got_lost_is_one_decision(central: Central, monkeyp
     assert central.click(request).status == 200
     assert len(central.item()["history"]) == 2
     assert len(central.sent(APPLY_TOPIC)) == 1
-    assert whispers(central) == []
+    assert ephemerals(central) == []
 
 
 def test_a_strange_response_url_is_not_called_and_the_click_still_counts(central: Central, logs: io.StringIO) -> None:
@@ -474,7 +486,7 @@ def test_a_strange_response_url_is_not_called_and_the_click_still_counts(central
     assert central.status() == "approved"
     assert "responseUrl" not in central.item()
     assert central.slack.posts == []
-    assert "strange response_url" in logs.getvalue()
+    assert "unexpected response_url" in logs.getvalue()
     assert elsewhere not in logs.getvalue()
 
 
@@ -504,7 +516,7 @@ class Context:
 
 
 def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: Central) -> None:
-    """Thirty concurrent clicks of both kinds: one decision, one effect, twenty-nine whispers."""
+    """Thirty concurrent clicks of both kinds: one decision, one effect, twenty-nine ephemerals."""
     request = central.file()
     central.slack.forget()
     start = threading.Barrier(10)
@@ -522,7 +534,7 @@ def test_of_many_clicks_at_once_one_decides_and_everybody_else_is_told(central: 
     sent = central.sent(APPLY_TOPIC) + central.sent(DENY_TOPIC)
     assert len(sent) == 1
     assert isinstance(sent[0], ApplyMessage) == (item["status"] == "approved")
-    assert len(whispers(central)) == 29
+    assert len(ephemerals(central)) == 29
 
 
 def test_who_loses_between_two_looks_is_told_too(central: Central, policy: Callable[[str], None]) -> None:
@@ -542,12 +554,12 @@ def test_who_loses_between_two_looks_is_told_too(central: Central, policy: Calla
     body = click_body(central.slack, request, "approve", APPROVER)
     assert click.answer(run, signed(body), body).status == 200
     assert central.status() == "denied"
-    assert "Already denied by grace" in whispers(central)[0]
+    assert "Denied by grace on" in ephemerals(central)[0]
     assert central.sent(APPLY_TOPIC) == []
 
 
-def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: Central) -> None:
-    """Somebody clicks before the function that asked has settled its debt: the move ends the debt."""
+def test_a_question_still_being_posted_is_not_pending_after_a_quick_click(central: Central) -> None:
+    """Somebody clicks before the function that asked has completed its task: the move ends the task."""
     quick: list[int] = []
     request = make_request(event_time=datetime.now(UTC) - timedelta(seconds=5))
     central.slack.replies[APPROVAL].append(
@@ -556,7 +568,7 @@ def test_a_question_still_being_posted_is_not_owed_after_a_quick_click(central: 
     central.file(request)
     assert quick == [200]
     assert central.status() == "approved"
-    assert set(central.item()["owed"]) == {"dispatch"}
+    assert set(central.item()["tasks"]) == {"dispatch"}
 
 
 def _click_elsewhere(central: Central, request: Any, by: str = APPROVER, action: str = "approve") -> int:

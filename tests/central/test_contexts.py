@@ -74,4 +74,4 @@ def test_invocations_that_share_an_id_decide_once(central: Central) -> None:
     assert [click(central, request, "approve", Imitation()) for _ in range(2)] == [200, 200]
     assert len(central.sent(APPLY)) == 1
     assert [entry["status"] for entry in central.item()["history"]] == ["pending", "approved"]
-    assert "Already approved" in json.dumps(central.responses[1].payload)
+    assert "Your click changed nothing. Approved by" in json.dumps(central.responses[1].payload)

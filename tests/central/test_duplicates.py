@@ -1,4 +1,4 @@
-"""Something puts its rule back each time it is taken back: one question stands for all of it, and nothing is lost."""
+"""Something puts its rule back each time it is reverted: one question stands for all of it, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
-from central.chalicelib.requests.duplicates_table import Repeats
+from central.chalicelib.requests.duplicates_table import Duplicates
 from central.chalicelib.requests.table import TABLE
 from central.chalicelib.sweep import SweepError
 from shared.domain.change import make_change
@@ -46,7 +46,7 @@ def ended_by_sweep(central: Central, requests: list[Request]) -> list[tuple[str,
     central.sweep()
     assert len(central.slack.posts) == posts
     items = [central.item(one.request_id) for one in requests]
-    assert all(item["owed"] == {} for item in items)
+    assert all(item["tasks"] == {} for item in items)
     return [(item["status"], item["history"][-1]["by"], item["history"][-1].get("note", "")) for item in items]
 
 
@@ -72,9 +72,9 @@ def test_a_fight_is_a_handful_of_messages_with_a_number_and_advice(central: Cent
     assert '"approve"' in twentieth.text
     assert "made 20 times waits for approval" in about(central.monitoring, requests[0])[-1].text
     items = [central.item(one.request_id) for one in requests]
-    assert [item.get("repeatOf", "") for item in items] == ["", "", *["r-1"] * 23]
-    assert (items[0]["repeats"], items[0]["repeatsShown"]) == (24, 20)
-    assert {(item["status"], len(item["owed"])) for item in items} == {("pending", 0)}
+    assert [item.get("duplicateOf", "") for item in items] == ["", "", *["r-1"] * 23]
+    assert (items[0]["duplicates"], items[0]["duplicatesShown"]) == (24, 20)
+    assert {(item["status"], len(item["tasks"])) for item in items} == {("pending", 0)}
     assert len({item["digest"] for item in items}) == 25
 
 
@@ -92,7 +92,7 @@ def test_a_repeat_delivered_again_is_counted_once(central: Central) -> None:
     posts = len(central.slack.posts)
     for request in requests * 2:
         central.deliver(RequestMessage(request=request))
-    assert central.item("r-1")["repeats"] == 3
+    assert central.item("r-1")["duplicates"] == 3
     assert len(central.slack.posts) == posts
 
 
@@ -118,8 +118,8 @@ def test_any_projection_of_the_index_will_do(central: Central, projection: str) 
     central.dynamodb.delete_table(TableName=TABLE)
     make_table(central.dynamodb, projection)
     fight(central, 4)
-    assert central.item("r-4")["repeatOf"] == "r-1"
-    assert central.item("r-1")["repeats"] == 3
+    assert central.item("r-4")["duplicateOf"] == "r-1"
+    assert central.item("r-1")["duplicates"] == 3
 
 
 def test_a_fight_against_policy_does_not_flood_the_monitoring_channel(central: Central) -> None:
@@ -139,7 +139,7 @@ def test_after_a_day_the_question_is_asked_anew(central: Central) -> None:
     for name in ("r-1", "r-2"):
         central.edit(name, requestedAt="2026-01-01T00:00:00.000Z")
     requests = fight(central, 3, begin=4)
-    assert [central.item(one.request_id).get("repeatOf", "") for one in requests] == ["", "", "r-4"]
+    assert [central.item(one.request_id).get("duplicateOf", "") for one in requests] == ["", "", "r-4"]
 
 
 # -- nothing is lost ---------------------------------------------------------------------------------------------------
@@ -164,8 +164,8 @@ def test_a_count_that_dynamodb_refuses_or_forgets_to_confirm_loses_nothing(
     fail_once(monkeypatch, "transact_write_items", after=after)
     (request,) = fight(central, 1, begin=3)
     item = central.item("r-3")
-    assert item.get("repeatOf") == "r-1" or about(central.approval, request)
-    assert central.item("r-1")["repeats"] == 2
+    assert item.get("duplicateOf") == "r-1" or about(central.approval, request)
+    assert central.item("r-1")["duplicates"] == 2
 
 
 def test_a_lookup_that_fails_leaves_the_request_a_question_of_its_own(
@@ -191,15 +191,15 @@ def test_a_policy_that_cannot_be_read_keeps_no_request_from_being_asked(
     assert len(about(central.approval, request)) == 1
 
 
-def test_repeats_filed_at_the_same_moment_are_counted_in_the_end(
+def test_duplicates_filed_at_the_same_moment_are_counted_in_the_end(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DynamoDB cancels one of two transactions on the same item: it is tried again."""
     fight(central, 2)
     left = [2]
-    real = Repeats.store
+    real = Duplicates.store
 
-    def conflicting(self: Repeats, *args: Any, **kwargs: Any) -> Any:
+    def conflicting(self: Duplicates, *args: Any, **kwargs: Any) -> Any:
         client: Any = self._table.client
         write = client.transact_write_items
 
@@ -218,9 +218,9 @@ def test_repeats_filed_at_the_same_moment_are_counted_in_the_end(
         monkeypatch.setattr(client, "transact_write_items", once_in_a_while)
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Repeats, "store", conflicting)
+    monkeypatch.setattr(Duplicates, "store", conflicting)
     fight(central, 1, begin=3)
-    assert central.item("r-3")["repeatOf"] == "r-1"
+    assert central.item("r-3")["duplicateOf"] == "r-1"
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_where_the_approval_failed_one_of_the_repeats_is_asked_in_its_place(cent
     assert len(about(central.approval, repeats[0])) == 1
     assert '"approve"' in about(central.approval, repeats[0])[0].text
     assert central.item("r-4")["history"][-1]["note"] == "asked with request r-3"
-    assert "repeatOf" not in central.item("r-3")
+    assert "duplicateOf" not in central.item("r-3")
 
 
 def failed(request: Request) -> ErrorMessage:
@@ -334,7 +334,7 @@ def test_the_next_one_after_a_decision_is_asked_again(central: Central) -> None:
 
 
 def test_a_reminder_says_how_often(central: Central) -> None:
-    """Repeats have no reminders of their own."""
+    """Duplicates have no reminders of their own."""
     fight(central, 5)
     posts = len(central.approval)
     central.sweep(hours=5)
@@ -349,9 +349,9 @@ def test_a_number_that_a_dying_function_did_not_show_is_shown_with_the_next_one(
     """Counting and showing are two steps; the second one catches up."""
     fight(central, 2)
     with monkeypatch.context() as broken:
-        broken.setattr("central.chalicelib.duplicates.show_again", lambda *_: None)
+        broken.setattr("central.chalicelib.intake.show_again", lambda *_: None)
         fight(central, 1, begin=3)
-    assert "repeatsShown" not in central.item("r-1")
+    assert "duplicatesShown" not in central.item("r-1")
     fight(central, 1, begin=4)
-    assert central.item("r-1")["repeatsShown"] == 3
+    assert central.item("r-1")["duplicatesShown"] == 3
     assert "made this change 4 times" in about(central.approval, repeat(1))[-1].text

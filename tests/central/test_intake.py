@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from central.chalicelib.outbox.channels import Channels
-from central.chalicelib.outbox.posting import UnpaidError
+from central.chalicelib.outbox.outbox import UnpostedError
 from central.chalicelib.outcome import MessageRefusedError
 from central.chalicelib.requests.table import DifferentRequestError
 from central.chalicelib.triggers import WrongTopicError
@@ -30,10 +30,10 @@ def buttons(post: Any) -> list[str]:
 
 
 def test_a_reverted_change_is_stored_and_asked_in_both_channels(central: Central) -> None:
-    """The approval channel gets the question with buttons, monitoring the same without; nothing is owed then."""
+    """The approval channel gets the question with buttons, monitoring the same without; nothing is pending then."""
     request = central.file()
     item = central.item()
-    assert (item["status"], item["digest"], item["owed"], item["claims"]) == ("pending", request.digest, {}, {})
+    assert (item["status"], item["digest"], item["tasks"], item["leases"]) == ("pending", request.digest, {}, {})
     assert [buttons(post) for post in central.approval] == [["approve", "deny"]]
     assert [buttons(post) for post in central.monitoring] == [[]]
 
@@ -85,7 +85,7 @@ def test_an_observed_change_is_shown_in_monitoring_alone(central: Central) -> No
     central.file(make_request(status="observed", reason="observe mode"))
     assert central.status() == "observed"
     assert (len(central.approval), len(central.monitoring)) == (0, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_change_denied_by_policy_is_shown_in_monitoring_as_policys_decision(central: Central) -> None:
@@ -241,16 +241,16 @@ def test_a_large_request_is_split_and_its_buttons_stand_on_the_last_part(central
 def test_a_slack_that_fails_after_the_revert_does_not_lose_the_request(
     central: Central, logs: io.StringIO, status: int
 ) -> None:
-    """The request is stored, the question owed, and the log says why; a redelivery or the sweep asks."""
+    """The request is stored, the question pending, and the log says why; a redelivery or the sweep asks."""
     central.slack.always[APPROVAL] = Reply(status=status)
     request = central.file()
     assert f"Slack answered {status}" in logs.getvalue()
-    assert set(central.item()["owed"]) == {"question"}
+    assert set(central.item()["tasks"]) == {"ask"}
     assert len(central.monitoring) == 1, "the other channel does not suffer"
     central.slack.always.clear()
     central.file(request)
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_slack_that_is_busy_for_a_moment_is_asked_again_at_once(
@@ -260,33 +260,31 @@ def test_a_slack_that_is_busy_for_a_moment_is_asked_again_at_once(
     monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + seconds)
     central.slack.replies[APPROVAL].append(Reply(status=429, headers={"Retry-After": "0"}))
     central.file()
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_dead_webhook_is_named_by_slacks_code(central: Central) -> None:
     """An operator reads which channel and why."""
     central.slack.always[APPROVAL] = Reply(status=404, body="no_service")
-    with pytest.raises(UnpaidError, match=r"question \(channel secgroup_approve\): .*404 no_service"):
+    with pytest.raises(UnpostedError, match=r"ask \(channel secgroup_approve\): .*404 no_service"):
         central.file()
-    assert set(central.item()["owed"]) == {"question"}
+    assert set(central.item()["tasks"]) == {"ask"}
 
 
-@pytest.mark.parametrize(
-    ("name", "debt"), [("approvalHookUrl", "question"), ("monitoringHookUrl", "question_monitoring")]
-)
+@pytest.mark.parametrize(("name", "task"), [("approvalHookUrl", "ask"), ("monitoringHookUrl", "announce")])
 def test_a_missing_webhook_stops_its_own_channel_only(
-    central: Central, monkeypatch: pytest.MonkeyPatch, name: str, debt: str
+    central: Central, monkeypatch: pytest.MonkeyPatch, name: str, task: str
 ) -> None:
-    """The other channel gets its message; the error names the variable, and the debt stays."""
+    """The other channel gets its message; the error names the variable, and the task stays."""
     monkeypatch.delenv(name)
-    with pytest.raises(UnpaidError, match=f"{name} is missing"):
+    with pytest.raises(UnpostedError, match=f"{name} is missing"):
         central.file()
-    assert set(central.item()["owed"]) == {debt}
+    assert set(central.item()["tasks"]) == {task}
     assert len(central.slack.posts) == 1
 
 
 def test_all_parts_of_a_question_have_to_arrive(central: Central) -> None:
-    """A question of which Slack took only the first part is still owed."""
+    """A question of which Slack took only the first part is still pending."""
     rules = [
         make_rule(
             direction="ingress",
@@ -299,9 +297,9 @@ def test_all_parts_of_a_question_have_to_arrive(central: Central) -> None:
         for port in range(2000, 2100)
     ]
     central.slack.replies[APPROVAL].extend([Reply(status=200, body="ok"), Reply(status=400, body="invalid_blocks")])
-    with pytest.raises(UnpaidError, match="invalid_blocks"):
+    with pytest.raises(UnpostedError, match="invalid_blocks"):
         central.file(make_request(change=make_change(added=rules)))
-    assert "question" in central.item()["owed"]
+    assert "ask" in central.item()["tasks"]
 
 
 def test_a_deny_message_about_nothing_is_refused(central: Central) -> None:

@@ -56,10 +56,10 @@ def approved(central: Central) -> Iterator[Request]:
 
 
 def test_an_applied_change_replaces_the_question_and_is_told_in_monitoring(central: Central, approved: Request) -> None:
-    """The clicked message shows that the rules are in force; monitoring gets a message of its own; nothing is owed."""
+    """The clicked message shows that the rules are in force; monitoring gets its own message; nothing is pending."""
     central.deliver(applied(approved))
     item = central.item()
-    assert (item["status"], item["owed"], item["claims"]) == ("applied", {}, {})
+    assert (item["status"], item["tasks"], item["leases"]) == ("applied", {}, {})
     assert [entry["status"] for entry in item["history"]] == ["pending", "approved", "applied"]
     assert item["history"][-1]["by"] == ACCOUNT
     (shown,) = central.responses
@@ -86,7 +86,7 @@ def test_a_redriven_message_turns_an_error_into_success(central: Central, approv
     central.deliver(applied(approved))
     item = central.item()
     assert [entry["status"] for entry in item["history"]] == ["pending", "approved", "error", "applied"]
-    assert item["owed"] == {}
+    assert item["tasks"] == {}
     assert "in force" in central.monitoring[-1].text
 
 
@@ -128,7 +128,7 @@ def test_a_late_error_does_not_undo_a_success(central: Central, approved: Reques
 def test_a_report_that_does_not_fit_the_stored_request_changes_nothing(
     central: Central, approved: Request, kind: str, lie: dict[str, str], logs: io.StringIO
 ) -> None:
-    """A member account that claims to be another, or speaks of other rules, is refused, logged and raised."""
+    """A member account that pretends to be another, or speaks of other rules, is refused, logged and raised."""
     before = central.item()
     message = applied(approved, **lie) if kind == "applied" else failed(approved, **lie)
     with pytest.raises(MessageRefusedError, match="nothing was changed"):
@@ -176,7 +176,7 @@ def test_an_old_click_is_answered_in_its_thread(central: Central, approved: Requ
     central.deliver(applied(approved))
     assert central.responses == []
     assert [post.payload["thread_ts"] for post in central.approval] == ["1727740800.000100"]
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 @pytest.mark.parametrize("reply", [Reply(status=404, body="expired_url"), Reply(status=500)])
@@ -187,7 +187,7 @@ def test_a_result_that_cannot_replace_the_question_goes_into_its_thread(
     central.slack.always[RESPONSE] = reply
     central.deliver(applied(approved))
     assert [post.payload["thread_ts"] for post in central.approval] == ["1727740800.000100"]
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_result_without_a_clicked_message_is_a_message_of_its_own(central: Central) -> None:
@@ -203,14 +203,14 @@ def test_a_result_without_a_clicked_message_is_a_message_of_its_own(central: Cen
 
 
 def test_a_result_that_slack_refuses_is_told_by_the_retry(central: Central, approved: Request) -> None:
-    """The outcome is stored and its telling owed; the same message again tells what is left to tell."""
+    """The outcome is stored and its messages pending; the same message again posts what is left."""
     central.slack.always |= {path: Reply(status=503) for path in (APPROVAL, MONITORING, RESPONSE)}
     central.deliver(applied(approved))
-    assert (central.status(), set(central.item()["owed"])) == ("applied", {"result", "result_monitoring"})
+    assert (central.status(), set(central.item()["tasks"])) == ("applied", {"notify", "notifyMonitoring"})
     central.slack.always.clear()
     central.deliver(applied(approved))
     assert (len(central.responses), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_a_denial_delivered_twice_is_told_once(central: Central) -> None:
@@ -227,19 +227,19 @@ def test_a_denial_delivered_twice_is_told_once(central: Central) -> None:
 def test_a_function_that_died_between_two_messages_goes_on_with_the_second(
     central: Central, approved: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lambda's retry has the same invocation id: it knows the move as its own and posts only what is still owed."""
+    """Lambda's retry has the same invocation id: it knows the move as its own and posts only what is still pending."""
     monkeypatch.setattr("chalice.local.uuid.uuid4", lambda: "invocation-1")
     central.slack.always[MONITORING] = Reply(status=503)
-    monkeypatch.setattr("central.chalicelib.requests.table.RequestsTable.release", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr("central.chalicelib.outbox.Outbox.release", lambda *_args, **_kwargs: None)
     central.deliver(applied(approved))
-    assert set(central.item()["claims"]) == {"result_monitoring"}, "a dead function releases nothing"
+    assert set(central.item()["leases"]) == {"notifyMonitoring"}, "a dead function releases nothing"
     central.slack.always.clear()
     central.deliver(applied(approved))
     assert (len(central.responses), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
-def test_a_move_whose_answer_got_lost_is_told_all_the_same(
+def test_a_move_whose_answer_got_lost_is_posted_nevertheless(
     central: Central, approved: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write happened, its reply did not arrive: the repetition recognises it and the result is told once."""

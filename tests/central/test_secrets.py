@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
+from central.chalicelib.outbox.posting import UnpaidError
 
 from central.chalicelib import secrets
-from central.chalicelib.outbox.posting import UnpaidError
 from central.chalicelib.outcome import MessageRefusedError
 from central.chalicelib.slack.signature import sign
 from central.chalicelib.sweep import SweepError

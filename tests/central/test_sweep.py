@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import pytest
 
 from central.chalicelib import context, sweep
 from central.chalicelib.intake import _first_record
-from central.chalicelib.outbox.channels import Channels
+from central.chalicelib.outbox import Channels, Outbox
 from central.chalicelib.requests.table import TABLE
 from central.chalicelib.sweep import SweepError
 from shared.domain.change import make_change
@@ -69,7 +70,7 @@ def test_a_sweep_with_nothing_to_do_asks_the_index_and_no_more(central: Central,
 
 
 def test_a_question_that_slack_refused_is_asked_later(central: Central) -> None:
-    """After five minutes, and not before, the sweep posts what is owed, once."""
+    """After five minutes, and not before, the sweep posts what is pending, once."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
@@ -79,7 +80,7 @@ def test_a_question_that_slack_refused_is_asked_later(central: Central) -> None:
         central.sweep(minutes=6)
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
     assert '"approve"' in central.approval[0].text
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_an_outage_of_a_day_loses_nothing(central: Central, logs: io.StringIO) -> None:
@@ -95,7 +96,7 @@ def test_an_outage_of_a_day_loses_nothing(central: Central, logs: io.StringIO) -
     central.sweep(hours=24)
     for posts in (central.approval, central.monitoring):
         assert sorted(name for name in names for post in posts if f"Request {name}" in post.payload["text"]) == names
-    assert all(central.item(name)["owed"] == {} for name in names)
+    assert all(central.item(name)["tasks"] == {} for name in names)
 
 
 def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Central) -> None:
@@ -112,28 +113,30 @@ def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Cen
 
 
 def test_a_function_that_died_before_asking_loses_nothing(central: Central) -> None:
-    """Stored and not posted, with the debts in a dead function's hands: the sweep takes over."""
+    """Stored and not posted, with the tasks in a dead function's hands: the sweep takes over."""
     run = context.begin(Context())
     run.table.store(_first_record(run, make_request()))
-    assert set(central.item()["claims"]) == {"question", "question_monitoring"}
+    assert set(central.item()["leases"]) == {"ask", "announce"}
     central.sweep(minutes=6)
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
 
 
 def test_what_another_invocation_is_posting_is_left_to_it(central: Central) -> None:
-    """A debt that is claimed is not paid a second time, however long it is owed."""
+    """A leased task is not done a second time, however long it is pending."""
     slack_is_down(central)
     request = file_in_vain(central)
     central.slack.always.clear()
     later = datetime.now(UTC) + timedelta(minutes=6)
     busy = context.begin(Context(), at=later)
-    assert busy.table.claim(request.request_id, ("question",), now=busy.now) is not None
+    leased = busy.outbox.lease(request.request_id, ("ask",))
+    assert leased is not None
+    assert leased.tasks == {"ask"}
     central.sweep(minutes=6)
     assert (len(central.approval), len(central.monitoring)) == (0, 1)
 
 
 def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
-    """Four sweeps over the same debts: each message once."""
+    """Four sweeps over the same tasks: each message once."""
     slack_is_down(central)
     for number in range(6):
         file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
@@ -143,7 +146,7 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
     def run_sweep(number: int) -> None:
         run = context.begin(Context(f"sweep-{number}"), at=datetime.now(UTC) + timedelta(minutes=6))
         start.wait(10)
-        sweep.sweep(run)
+        sweep.sweep_requests(run)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run_sweep, range(4)))
@@ -151,23 +154,25 @@ def test_sweeps_at_the_same_time_post_once(central: Central) -> None:
 
 
 def test_a_sweep_that_has_been_running_for_minutes_is_not_taken_for_dead(central: Central) -> None:
-    """What it claims counts from the moment it claims; the next sweep, begun meanwhile, leaves that to it."""
+    """A lease counts from the moment it is taken; the next sweep, begun meanwhile, does nothing about it."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
     later = datetime.now(UTC) + timedelta(minutes=6)
 
     def next_sweep() -> None:
-        sweep.sweep(context.begin(Context("next"), at=later + timedelta(minutes=4)))
+        sweep.sweep_requests(context.begin(Context("next"), at=later + timedelta(minutes=4)))
 
     central.slack.replies[APPROVAL].append(Reply(status=200, body="ok", before=next_sweep))
     run = context.begin(Context("first"), at=later)
-    sweep.sweep(replace(run, begun=run.begun - 240))
+    channels = Channels(until=math.inf, message_seconds=10)
+    late = Outbox(run.table, channels, clock=lambda: run.clock() + timedelta(minutes=4))
+    sweep.sweep_requests(replace(run, outbox=late))
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
 
 
 def test_unreverted_and_observed_requests_are_told_later_too(central: Central) -> None:
-    """Every kind of request keeps its debts until Slack has taken the messages."""
+    """Every kind of request keeps its tasks until Slack has taken the messages."""
     slack_is_down(central)
     for status in ("unreverted", "observed", "denied"):
         file_in_vain(central, make_request(status, status=status, reason="because"))
@@ -184,7 +189,7 @@ def test_a_missing_setting_stops_only_its_own_channel(central: Central, monkeypa
     monkeypatch.delenv("monitoringHookUrl")
     with pytest.raises(SweepError, match="monitoringHookUrl is missing"):
         central.sweep(minutes=6)
-    assert (len(central.approval), set(central.item()["owed"])) == (1, {"question_monitoring"})
+    assert (len(central.approval), set(central.item()["tasks"])) == (1, {"announce"})
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
@@ -208,14 +213,14 @@ def test_an_approval_whose_publish_failed_is_dispatched_later(central: Central) 
 
 
 def test_a_denial_whose_publish_failed_is_told_later(central: Central) -> None:
-    """The result is owed on the request, so the sweep tells it without any message."""
+    """The result is pending on the request, so the sweep tells it without any message."""
     request = central.file()
     central.break_topic("denySecurityGroupChange")
     central.click(request, "deny")
     central.slack.forget()
     central.sweep(minutes=6)
     assert (len(central.responses), len(central.monitoring)) == (1, 1)
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 def test_an_approval_without_an_outcome_is_dispatched_ever_more_rarely(central: Central, logs: io.StringIO) -> None:
@@ -265,7 +270,7 @@ def test_a_result_that_nobody_told_is_told_later(central: Central) -> None:
     central.sweep(hours=20)
     assert [post.payload["thread_ts"] for post in central.approval] == ["1727740800.000100"]
     assert len(central.monitoring) == 1
-    assert central.item()["owed"] == {}
+    assert central.item()["tasks"] == {}
 
 
 # -- reminders and expiry ----------------------------------------------------------------------------------------------
@@ -298,7 +303,7 @@ def test_a_reminder_can_be_clicked_and_the_first_question_then_tells(central: Ce
 
 
 def test_a_reminder_that_slack_refuses_comes_later(central: Central) -> None:
-    """The reminder is owed like the question itself."""
+    """The reminder is pending like the question itself."""
     central.file()
     slack_is_down(central)
     central.sweep(hours=4)
@@ -337,7 +342,7 @@ def test_a_request_nobody_decided_expires_and_both_channels_are_told(central: Ce
     central.slack.forget()
     central.sweep(minutes=3)
     item = central.item()
-    assert (item["status"], item["owed"], item["history"][-1]["by"]) == ("expired", {}, "sweep")
+    assert (item["status"], item["tasks"], item["history"][-1]["by"]) == ("expired", {}, "sweep")
     assert ["expired" in post.text for post in (*central.approval, *central.monitoring)] == [True, True]
     central.click(request)
     assert central.status() == "expired"
@@ -345,7 +350,7 @@ def test_a_request_nobody_decided_expires_and_both_channels_are_told(central: Ce
 
 
 def test_an_expiry_that_slack_does_not_take_is_told_later(central: Central) -> None:
-    """The end of a request is owed to both channels like any other result."""
+    """The end of a request is pending to both channels like any other result."""
     central.file(aged(make_request(), hours=73))
     slack_is_down(central)
     central.sweep()
@@ -368,7 +373,7 @@ def test_one_bad_request_does_not_stop_the_others(central: Central) -> None:
     central.edit("r-2", body="{}")
     with pytest.raises(SweepError, match=r"r-2: request r-2\.body"):
         central.sweep(minutes=6)
-    assert [central.item(name)["owed"] for name in ("r-1", "r-3")] == [{}, {}]
+    assert [central.item(name)["tasks"] for name in ("r-1", "r-3")] == [{}, {}]
 
 
 def test_a_message_that_slack_refuses_as_such_is_not_tried_at_every_sweep(central: Central) -> None:
@@ -405,12 +410,12 @@ def test_a_broken_policy_keeps_no_debt_from_being_paid(central: Central, policy:
 
 
 def test_a_sweep_out_of_time_leaves_the_rest_to_the_next(central: Central, logs: io.StringIO) -> None:
-    """Lambda's time is respected: what was not done is still owed, and that is no error."""
+    """Lambda's time is respected: what was not done is still pending, and that is no error."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
     run = context.begin(Context(), at=datetime.now(UTC) + timedelta(minutes=6))
-    sweep.sweep(replace(run, until=time.monotonic() - 1))
+    sweep.sweep_requests(replace(run, until=time.monotonic() - 1))
     assert central.slack.posts == []
     assert "out of time" in logs.getvalue()
     central.sweep(minutes=6)
@@ -451,7 +456,7 @@ def test_a_message_that_takes_longer_than_there_is_time_is_not_begun(
     monkeypatch.setattr("central.chalicelib.outbox.channels.SECONDS_BETWEEN_MESSAGES", 60.0)
     central.file(make_request(change=make_change(added=rules)))
     assert central.slack.posts == []
-    assert set(central.item()["owed"]) == {"question", "question_monitoring"}
+    assert set(central.item()["tasks"]) == {"ask", "announce"}
 
 
 def test_an_index_with_keys_alone_is_enough(central: Central) -> None:
@@ -477,7 +482,7 @@ def test_what_ended_long_ago_is_not_read_any_more(central: Central, calls: list[
     """The table may grow: a request that ended weeks ago costs a sweep nothing."""
     request = central.file()
     central.click(request, "deny")
-    assert central.item()["owed"]
+    assert central.item()["tasks"]
     calls.clear()
     with suppress(SweepError):
         central.sweep(days=30)
@@ -516,13 +521,13 @@ def test_two_expiries_at_once_are_one(central: Central) -> None:
 
 
 def test_expiries_during_an_outage_all_happen(central: Central) -> None:
-    """A channel known to be down keeps no request from ending; the results are owed."""
+    """A channel known to be down keeps no request from ending; the results are pending."""
     for number in range(3):
         central.file(aged(make_request(f"r-{number}", group_id=f"sg-{number}"), hours=73))
     slack_is_down(central)
     central.sweep()
     assert [central.status(f"r-{number}") for number in range(3)] == ["expired"] * 3
-    assert set(central.item("r-2")["owed"]) == {"result", "result_monitoring"}
+    assert set(central.item("r-2")["tasks"]) == {"notify", "notifyMonitoring"}
 
 
 def test_a_schedule_without_a_readable_time_uses_the_clock(central: Central) -> None:

@@ -20,6 +20,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 
 from central.chalicelib.requests.items import record_from_item
+from central.chalicelib.requests.record import Record
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
 from member.chalicelib.state.items import LedgerEntry, baseline_from_item, entry_from_item
@@ -28,7 +29,6 @@ from sandbox.aws.identities import Credentials, Identities
 from sandbox.aws.repairs import repaired
 from shared.aws import clients
 from shared.aws.attributes import from_attributes
-from shared.domain.record import Record
 from shared.domain.rule import Rule
 from tests.fault.clock import Clock
 from tests.support import permissions as grants

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from shared.domain.record import Record
+from central.chalicelib.requests.record import Record
 from shared.domain.request import Status
 from tests.fault.accounts import facts
 from tests.fault.flows import End, Story
@@ -17,7 +17,7 @@ HEADLINES: Mapping[Status, tuple[str, ...]] = {
     "denied": ("denied", "denied by policy"),
     "expired": ("request expired",),
     "error": ("could not be applied",),
-    "unreverted": ("could not be taken back",),
+    "unreverted": ("could not be reverted",),
     "observed": ("observed",),
 }
 """How the headline of a message ends that says so."""
@@ -45,7 +45,7 @@ def settle(world: World, *, after_each: Callable[[], None] = lambda: None) -> No
             after_each()
         baselines, _ = world.accounts.state()
         has_drift = any(one.drift is not None and not one.drift.filed for one in baselines.values())
-        if not (has_drift or world.dead or any(record.owed for record in world.accounts.records())):
+        if not (has_drift or world.dead or any(record.tasks for record in world.accounts.records())):
             return
 
 
@@ -91,7 +91,7 @@ def _about_requests(world: World, end: End) -> Iterator[str]:
         if entry is None or entry.outcome != story.ledger:
             yield f"ledger: {entry.outcome if entry else 'nothing'} instead of {story.ledger}"
         yield from about_record(record, story)
-        if not record.repeat_of:  # the other request's messages stand for it
+        if not record.duplicate_of:  # the other request's messages stand for it
             yield from about_messages(world, record)
 
 
@@ -104,11 +104,11 @@ def about_record(record: Record, story: Story) -> Iterator[str]:
     """Say what is wrong with a stored request."""
     if record.status != story.status:
         yield f"status: {record.status} instead of {story.status}"
-    if record.owed:
-        yield f"still owed: {[debt for debt, _ in record.owed]}"
-    if record.decided_by != story.by:
-        yield f"decided by {record.decided_by!r} instead of {story.by!r}"
-    if record.response_url:
+    if record.tasks:
+        yield f"still pending: {[task for task, _ in record.tasks]}"
+    if record.view.decided_by != story.by:
+        yield f"decided by {record.view.decided_by!r} instead of {story.by!r}"
+    if record.clicked.response_url:
         yield "the response_url is still there"
     previous = ""
     for entry in record.history:
@@ -126,7 +126,7 @@ def about_messages(world: World, record: Record) -> Iterator[str]:
         channel = [post for post in lasting if (post.path == MONITORING) == (path == MONITORING)]
         if name == "approval" and status not in _SHOWN_IN_APPROVAL:
             continue
-        if name == "approval" and record.decided_by == "policy":
+        if name == "approval" and record.view.decided_by == "policy":
             continue
         said = [headline(post) for post in channel]
         if not any(says(one, status) for one in said):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from central.chalicelib.requests.record import HistoryEntry, Record
 from central.chalicelib.requests.table import RequestsTable
-from shared.domain.record import Entry, Record
 from shared.domain.request import Request, Status
 from tests.fault import scenes
 from tests.fault.accounts import CENTRAL, MEMBER, facts
@@ -59,8 +59,8 @@ def owe(world: World, number: int, status: Status) -> Request:
         request=request,
         status=status,
         requested_at=now,
-        owed=(("question", now), ("question_monitoring", now)),
-        history=(Entry(at=now, status=status, previous="", by=MEMBER),),
+        tasks=(("ask", now), ("announce", now)),
+        history=(HistoryEntry(at=now, status=status, previous="", by=MEMBER),),
     )
     RequestsTable(world.accounts._tables[CENTRAL], invocation="dead").store(record)
     world.wait(seconds=1)
@@ -84,7 +84,7 @@ def test_one_sweep_tells_of_many_requests_without_annoying_slack(begin: Begin) -
     for posts in (world.approval, world.monitoring):
         assert order_of(posts, [*waiting, *open_still]) == expected
     assert slack.refused == 0
-    assert [record for record in world.accounts.records() if record.owed] == []
+    assert [record for record in world.accounts.records() if record.tasks] == []
 
 
 def test_fifty_calls_are_all_reverted_before_anybody_is_asked(begin: Begin) -> None:
@@ -105,7 +105,7 @@ def test_fifty_calls_are_all_reverted_before_anybody_is_asked(begin: Begin) -> N
     requests = [record.request for record in records]
     for posts in (world.approval, world.monitoring):
         assert sorted(order_of(posts, requests)) == sorted(one.request_id for one in requests)
-    assert [record for record in records if record.owed or record.repeat_of] == []
+    assert [record for record in records if record.tasks or record.duplicate_of] == []
 
 
 def test_a_controller_that_puts_its_rule_back_is_one_question(begin: Begin) -> None:

@@ -175,9 +175,9 @@ class Interleavings(RuleBasedStateMachine):
         self._nothing_is_hidden({one.request.request_id for one in records})
         for record in records:
             path = path_of(record)
-            story = Story(path=path, ledger=ledger[record.request.request_id].outcome, by=record.decided_by)
+            story = Story(path=path, ledger=ledger[record.request.request_id].outcome, by=record.view.decided_by)
             assert list(about_record(record, story)) == []
-            assert record.repeat_of or list(about_messages(self.world, record)) == []
+            assert record.duplicate_of or list(about_messages(self.world, record)) == []
 
     def _nothing_is_hidden(self, known: set[str]) -> None:
         people = (self.world.accounts.ada.arn, self.world.accounts.grace.arn)

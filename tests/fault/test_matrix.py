@@ -34,11 +34,11 @@ def test_every_flow_ends_right_whatever_fails_once_or_for_long(begin: Begin, flo
 
 MUTANTS = [
     ("add, no rule ids", "member.chalicelib.converge.take_back", lambda *_: (), "requests"),
-    ("add", "central.chalicelib.outbox.posting._post", lambda *_: None, "nobody was told"),
+    ("add", "central.chalicelib.outbox.Outbox._post", lambda *_: None, "nobody was told"),
     ("remove", "member.chalicelib.publish._tell", lambda *_: None, "requests"),
     ("approve add", "member.chalicelib.apply._bless", lambda *_: None, "baseline"),
     ("approve add", "member.chalicelib.apply._tell_applied", lambda *_: None, "requests"),
-    ("deny", "central.chalicelib.outbox.posting._post_result", lambda *_: None, "nobody was told"),
+    ("deny", "central.chalicelib.outbox.Outbox._post_outcome", lambda *_: None, "nobody was told"),
     ("sweep dispatches", "central.chalicelib.sweep._dispatch_again", lambda *_: None, "requests"),
     ("snapshot, drift", "member.chalicelib.drift._see_to", lambda *_: None, "rules"),
 ]

@@ -176,5 +176,5 @@ def test_a_request_about_a_group_that_was_deleted_ends_as_an_error_that_says_so(
     world.drain()
     settle(world)
     (record,) = world.accounts.records()
-    assert record.error_code == "InvalidGroup.NotFound"
+    assert record.view.error_code == "InvalidGroup.NotFound"
     assert violations(world, group, End(rules=None, stories=(FAILED,), is_forgotten=is_heard)) == []

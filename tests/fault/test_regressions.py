@@ -77,7 +77,7 @@ def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begi
     world.accounts.slack.always.clear()
     settle(world)
     assert [headline(post) for post in world.approval] == [
-        "Unapproved security group change could not be taken back",
+        "Unapproved security group change could not be reverted",
         *["Security group change needs approval"] * 2,
     ]
 

@@ -10,11 +10,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from chalice.test import Client
+from moto.core.botocore_stubber import MockRawResponse
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 
 from central.chalicelib.requests.items import record_from_item
+from central.chalicelib.requests.moves import Move
+from central.chalicelib.requests.record import Decision, HistoryEntry, Record, Task
 from central.chalicelib.requests.table import TABLE
 from central.chalicelib.slack.signature import sign
 from sandbox.aws import resources
@@ -22,7 +26,7 @@ from sandbox.aws.events import message_event, scheduled_event
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.caller import Caller
 from shared.domain.change import make_change
-from shared.domain.request import Request
+from shared.domain.request import Request, Status
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import Message, RequestMessage, read_message, write_message
 from shared.wire.rule_json import time_to_text
@@ -34,6 +38,8 @@ REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's default account; members and central share it here
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 APPROVER = "U061F7AUR"
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=1)
 
 ADA = Caller(
     type="AssumedRole",
@@ -59,6 +65,39 @@ def make_request(request_id: str = "59dbff89-35bd-4eac-99ed-be587ed825a1", **val
         "change": make_change(added=[opened]),
     }
     return Request(request_id=request_id, **(defaults | values))
+
+
+def make_record(request: Request, **values: Any) -> Record:
+    """Return a request as stored, pending; each value can be set."""
+    return Record(request=request, **({"status": "pending", "requested_at": request.event_time} | values))
+
+
+def new_record(request_id: str = "r-1", *, tasks: tuple[Task, ...] = ("ask",), **values: Any) -> Record:
+    """Return a new record."""
+    request = make_request(request_id, event_time=values.get("requested_at", NOON))
+    status: Status = values.get("status", "pending")
+    defaults: dict[str, Any] = {
+        "status": status,
+        "requested_at": NOON,
+        "tasks": tuple((task, NOON) for task in tasks),
+        "history": (HistoryEntry(at=NOON, status=status, previous="", by=request.account),),
+    }
+    return Record(request=replace(request, status=status), **(defaults | values))
+
+
+def approval(stored: Record, **values: Any) -> Move:
+    """Return the move that approves a record."""
+    defaults: dict[str, Any] = {
+        "request_id": stored.request.request_id,
+        "previous": "pending",
+        "to": "approved",
+        "digest": stored.request.digest,
+        "at": LATER,
+        "by": "U1",
+        "tasks": ("dispatch",),
+        "decision": Decision(by="U1", at=LATER),
+    }
+    return Move(**(defaults | values))
 
 
 def aged(request: Request, **age: float) -> Request:
@@ -220,7 +259,7 @@ def make_table(dynamodb: Any, projection: str = "ALL") -> None:
 def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write."""
     lock = threading.RLock()
-    for name in ("put_item", "update_item"):
+    for name in ("put_item", "update_item", "transact_write_items"):
         original = getattr(DynamoDBBackend, name)
 
         def locked(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
@@ -228,6 +267,20 @@ def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
                 return _original(*args, **kwargs)
 
         monkeypatch.setattr(DynamoDBBackend, name, locked)
+
+
+def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
+    """Let the next so many calls of an operation meet somebody else's transaction."""
+    left = [times]
+
+    def refuse(**_: Any) -> Any:
+        if not left[0]:
+            return None
+        left[0] -= 1
+        body = '{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"}'
+        return AWSResponse("https://dynamodb", 400, {}, MockRawResponse(body))
+
+    dynamodb.meta.events.register_first(f"before-send.dynamodb.{operation}", refuse)
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from central.chalicelib.requests.record import ClickedMessage, Decision, Failure, HistoryEntry, Record, Task
 from member.chalicelib.cloudtrail.call import Call, CallKind
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, group, make_rule, prefix_list
 
@@ -271,29 +271,26 @@ def records(draw: st.DrawFn) -> Record:
     request = draw(requests())
     user = draw(st.from_regex(r"U[A-Z0-9]{8}", fullmatch=True))
     at = draw(moments)
-    history = [Entry(at=request.event_time, status=request.status, previous="", by=request.account)]
+    history = [HistoryEntry(at=request.event_time, status=request.status, previous="", by=request.account)]
     steps = draw(st.integers(0, 3))
     while MOVES[history[-1].status] and len(history) <= steps:
         status = draw(st.sampled_from(sorted(MOVES[history[-1].status])))
-        history.append(Entry(at=at, status=status, previous=history[-1].status, by=user))
+        history.append(HistoryEntry(at=at, status=status, previous=history[-1].status, by=user))
     decided = len(history) > 1 and history[1].status in ("approved", "denied")
     has_failed = any(entry.status == "error" for entry in history)
-    debts: tuple[Debt, ...] = ("question", "question_monitoring", "dispatch", "result", "result_monitoring")
+    clicked = ClickedMessage(response_url="https://hooks.slack.com/actions/T0/1/x", ts="1503435956.000247")
+    tasks: tuple[Task, ...] = ("ask", "announce", "dispatch", "notify", "notifyMonitoring")
     return Record(
         request=request,
         status=history[-1].status,
         requested_at=request.event_time,
-        owed=tuple((debt, at) for debt in debts if draw(st.booleans())),
+        tasks=tuple((task, at) for task in tasks if draw(st.booleans())),
         history=tuple(history),
-        decided_by=user if decided else "",
-        decided_by_name="Ada" if decided else "",
-        decided_at=at if decided else None,
-        error_code="InvalidPermission.Duplicate" if has_failed else "",
-        error_reason="The rule is already there." if has_failed else "",
-        response_url="https://hooks.slack.com/actions/T0/1/x" if decided else "",
-        message_ts="1503435956.000247" if decided else "",
+        decision=Decision(by=user, by_name="Ada", at=at) if decided else None,
+        failure=Failure(code="InvalidPermission.Duplicate", reason="The rule exists already.") if has_failed else None,
+        clicked=clicked if decided else ClickedMessage(),
         reminded_at=draw(st.one_of(st.none(), st.just(at))),
-        repeat_of=draw(st.sampled_from(["", "59dbff89-35bd-4eac-99ed-be587ed825a1"])),
-        repeats=draw(st.integers(0, 1000)),
-        repeats_shown=draw(st.integers(0, 1000)),
+        duplicate_of=draw(st.sampled_from(["", "59dbff89-35bd-4eac-99ed-be587ed825a1"])),
+        duplicates=draw(st.integers(0, 1000)),
+        duplicates_shown=draw(st.integers(0, 1000)),
     )

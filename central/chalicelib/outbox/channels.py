@@ -1,4 +1,4 @@
-"""The two Slack channels, as one invocation uses them: one message a second, and no knocking at closed doors.
+"""The two Slack channels, as one invocation uses them: one message a second; stops posting to one after a failure.
 
 Slack takes one message per second and webhook; more are answered with 429.
 https://docs.slack.dev/apis/web-api/rate-limits#posting-messages
@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from shared.settings import SettingError
 
-from ..secrets import HookSetting, renewed
-from ..slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
+from ..secrets import renewed
+from ..slack.webhook import HookSetting, SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
 
 Channel = Literal["approval", "monitoring"]
 
@@ -27,10 +27,10 @@ class TooLittleTimeError(SlackUnavailableError):
 
 
 class Channels:
-    """The channels, and what is known of them in this invocation."""
+    """The channels, and which of them failed in this invocation."""
 
     def __init__(self, *, until: float, message_seconds: float) -> None:
-        """Take how long there is.
+        """Take how much time there is.
 
         Args:
             until: ``time.monotonic()`` after which nothing is posted any more.
@@ -42,11 +42,11 @@ class Channels:
         self._down: dict[Channel, SlackError | SettingError] = {}
 
     def problem(self, channel: Channel) -> SlackError | SettingError | None:
-        """Return why a channel takes no message for now, as far as this invocation found out."""
+        """Return why a channel takes no message at present, if this invocation has found a reason."""
         return self._down.get(channel)
 
     def until(self, seconds: float) -> float:
-        """Return ``time.monotonic()`` at which something begun now has to end."""
+        """Return the ``time.monotonic()`` at which something begun now has to end."""
         return min(self._until, time.monotonic() + seconds)
 
     def post(self, channel: Channel, payloads: Sequence[Mapping[str, Any]], *, thread_ts: str = "") -> None:
@@ -94,7 +94,7 @@ class Channels:
             post(hook_url(hook), message, until=self.until(self._message_seconds))
 
     def _refuse_too_many(self, parts: int) -> None:
-        """Begin no message that cannot be finished: the next try would show its first parts once more."""
+        """Do not begin a message that cannot be finished: the next try would show its first parts again."""
         if parts > 1 and time.monotonic() + (parts - 1) * SECONDS_BETWEEN_MESSAGES > self._until:
             raise TooLittleTimeError(f"a message of {parts} parts takes more time than is left")
 

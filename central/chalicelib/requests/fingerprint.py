@@ -1,9 +1,9 @@
-"""When a request is only the same one again: something puts back what is taken back, and nobody should be flooded.
+"""When a request is a duplicate: the same change, made again by the same requester after it was reverted.
 
-The first :data:`ASKED_SINGLY` requests that are alike are asked one by one, since somebody whose rule vanished tries
-once more. From then on one question stands for all of them, shown again each time their number has grown a lot.
+The first :data:`ASKED_SINGLY` requests with the same fingerprint are asked one by one, since somebody whose rule
+disappeared tries again. From then on one question stands for all of them, shown again when there are many more.
 
-What does not belong here: how alike ones are found and counted (``central.chalicelib.requests.duplicates_table``).
+What does not belong here: how duplicates are found and counted (``requests.duplicates_table``).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from shared.domain.caller import Caller
 from shared.domain.request import Request, Status, rule_text
 
 ASKED_SINGLY: Final = 2
-"""So many alike requests are asked each on its own; later ones join the older of these."""
+"""So many requests with the same fingerprint have their own question; later ones join the older of these."""
 
 JOINED_FOR: Final = timedelta(hours=24)
-"""For how long later requests join one: then it is asked anew, so that no question stands for what came days later."""
+"""For how long later requests join one; after that the change is asked again."""
 
 JOINING: Final[frozenset[Status]] = frozenset({"pending", "denied"})
-"""As what requests may be filed that join another: taken back, and asked or denied by policy."""
+"""The first statuses of requests that may join another: reverted, and asked or denied by policy."""
 
 _SHOWN_AGAIN_AT: Final = 20
 _TIMES_AS_OFTEN: Final = 5
@@ -33,11 +33,12 @@ _TIMES_AS_OFTEN: Final = 5
 _SHARED_BY_PEOPLE: Final = "/AWSReservedSSO_"
 
 
-def likeness(request: Request) -> str:
-    """Return what is the same (hex) for requests that are one and the same change made again by the same somebody.
+def fingerprint(request: Request) -> str:
+    """Return a hash (hex) that is equal for the same change by the same requester.
 
-    That is: group, what approval would apply, and who asks. The sessions of a role count as one, as a pipeline has a
-    new one each time; but those of Identity Center are people. Ids, times and the API call may differ.
+    It covers the group, what approval would apply, and who asks. All sessions of a role count as one requester, as a
+    pipeline has a new session each time; but those of Identity Center are people. Ids, times and the API call may
+    differ.
     """
     change = request.change
     parts = [request.account, request.region, request.group_id, request.status, request.origin]

@@ -7,29 +7,32 @@ to be asked for in conditions. docs/contracts.md describes each attribute.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
-from shared.domain.record import Debt, Entry, Record
 from shared.domain.request import Request, Status
 from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
 from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
 
-from .fingerprint import JOINING, likeness
+from .fingerprint import JOINING, fingerprint
+from .record import ClickedMessage, Decision, Failure, HistoryEntry, Record, Task
 
 Item = dict[str, Any]
 
 _STATUSES: Final = get_args(Status)
-_DEBTS: Final = get_args(Debt)
+_TASKS: Final = get_args(Task)
+
+LEASED_FOR: Final = timedelta(seconds=120)
+"""How long a lease holds: longer than any function but the sweep may run, shorter than the sweep waits."""
 
 
-def record_to_item(record: Record, *, claimant: str = "") -> Item:
+def record_to_item(record: Record, *, owner: str = "") -> Item:
     """Return the item of a new record.
 
     Args:
         record: the record.
-        claimant: who claims the debts of ``record.claimed``: the id of the Lambda invocation.
+        owner: who has its leases: the id of the Lambda invocation.
     """
     request = record.request
     readable = {
@@ -43,18 +46,12 @@ def record_to_item(record: Record, *, claimant: str = "") -> Item:
         "origin": request.origin,
         "kind": request.change.kind,
         "reason": request.reason,
-        "decidedBy": record.decided_by,
-        "decidedByName": record.decided_by_name,
-        "decidedAt": _optional_time(record.decided_at),
-        "errorCode": record.error_code,
-        "errorReason": record.error_reason,
-        "responseUrl": record.response_url,
-        "messageTs": record.message_ts,
-        "remindedAt": _optional_time(record.reminded_at),
-        "likeness": likeness(request) if request.status in JOINING else "",
-        "repeatOf": record.repeat_of,
-        "repeats": record.repeats,
-        "repeatsShown": record.repeats_shown,
+        **parts_to_item(record.decision, record.failure, record.clicked),
+        "remindedAt": "" if record.reminded_at is None else time_to_text(record.reminded_at),
+        "fingerprint": fingerprint(request) if request.status in JOINING else "",
+        "duplicateOf": record.duplicate_of,
+        "duplicates": record.duplicates,
+        "duplicatesShown": record.duplicates_shown,
     }
     return {
         "requestId": request.request_id,
@@ -62,14 +59,27 @@ def record_to_item(record: Record, *, claimant: str = "") -> Item:
         "requestedAt": time_to_text(record.requested_at),
         "digest": request.digest,
         **{key: value for key, value in readable.items() if value},
-        "owed": {debt: time_to_text(since) for debt, since in record.owed},
-        "claims": {debt: claim_to_item(claimant, until) for debt, until in record.claimed},
+        "tasks": {task: time_to_text(since) for task, since in record.tasks},
+        "leases": {task: lease_to_item(owner, until) for task, until in record.leases},
         "history": [entry_to_item(entry) for entry in record.history],
         "body": _body(request),
     }
 
 
-def entry_to_item(entry: Entry) -> Item:
+def parts_to_item(decision: Decision | None, failure: Failure | None, clicked: ClickedMessage | None) -> Item:
+    """Return the attributes that say who decided, what failed and which message was clicked; unknown ones left out."""
+    item: Item = {}
+    if decision is not None:
+        at = time_to_text(decision.at)
+        item |= {"decidedBy": decision.by, "decidedByName": decision.by_name, "decidedAt": at}
+    if failure is not None:
+        item |= {"errorCode": failure.code, "errorReason": failure.reason}
+    if clicked is not None:
+        item |= {"responseUrl": clicked.response_url, "messageTs": clicked.ts}
+    return {key: value for key, value in item.items() if value}
+
+
+def entry_to_item(entry: HistoryEntry) -> Item:
     """Return one line of the history, empty attributes left out."""
     item = {
         "at": time_to_text(entry.at),
@@ -81,15 +91,15 @@ def entry_to_item(entry: Entry) -> Item:
     return {key: value for key, value in item.items() if value}
 
 
-def claim_to_item(claimant: str, until: datetime) -> Item:
-    """Return the mark on a debt that somebody is paying."""
-    return {"by": claimant, "until": time_to_text(until)}
+def lease_to_item(owner: str, until: datetime) -> Item:
+    """Return who has leased a task, and until when."""
+    return {"by": owner, "until": time_to_text(until)}
 
 
-def claimed_by(item: Mapping[str, Any], claimant: str) -> frozenset[Debt]:
-    """Return the debts of an item that a certain invocation has claimed."""
-    claims = Field(item, "item")["claims"]
-    return frozenset(_debt(key, claims) for key, claim in claims.members() if claim["by"].value == claimant)
+def leased_by(item: Mapping[str, Any], owner: str) -> frozenset[Task]:
+    """Return the tasks of an item that a certain invocation has leased."""
+    leases = Field(item, "item")["leases"]
+    return frozenset(_task(key, leases) for key, lease in leases.members() if lease["by"].value == owner)
 
 
 def record_from_item(item: Mapping[str, Any]) -> Record:
@@ -103,26 +113,24 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         request=_request(field["body"]),
         status=_status(field["status"]),
         requested_at=field["requestedAt"].time(),
-        owed=tuple((_debt(key, field["owed"]), since.time()) for key, since in field["owed"].members()),
-        claimed=tuple((_debt(key, field["claims"]), one["until"].time()) for key, one in field["claims"].members()),
+        tasks=tuple((_task(key, field["tasks"]), since.time()) for key, since in field["tasks"].members()),
+        leases=tuple((_task(key, field["leases"]), one["until"].time()) for key, one in field["leases"].members()),
         history=tuple(_entry(one) for one in field["history"].elements()),
-        decided_by=field["decidedBy"].optional_text(),
-        decided_by_name=field["decidedByName"].optional_text(),
-        decided_at=_time_or_none(field["decidedAt"]),
-        error_code=field["errorCode"].optional_text(),
-        error_reason=field["errorReason"].optional_text(),
-        response_url=field["responseUrl"].optional_text(),
-        message_ts=field["messageTs"].optional_text(),
-        reminded_at=_time_or_none(field["remindedAt"]),
-        repeat_of=field["repeatOf"].optional_text(),
-        repeats=field["repeats"].optional_integer() or 0,
-        repeats_shown=field["repeatsShown"].optional_integer() or 0,
+        decision=_decision(field),
+        failure=_failure(field),
+        clicked=ClickedMessage(
+            response_url=field["responseUrl"].optional_text(), ts=field["messageTs"].optional_text()
+        ),
+        reminded_at=None if field["remindedAt"].is_missing else field["remindedAt"].time(),
+        duplicate_of=field["duplicateOf"].optional_text(),
+        duplicates=field["duplicates"].optional_integer() or 0,
+        duplicates_shown=field["duplicatesShown"].optional_integer() or 0,
     )
 
 
 def _body(request: Request) -> str | bytes:
-    packed = to_bytes(request_to_json(request))
-    return packed.decode() if packed[:1] == b"{" else packed  # text, where it is JSON: the console shows it
+    stored = to_bytes(request_to_json(request))
+    return stored.decode() if stored[:1] == b"{" else stored  # text where it is JSON: the console shows it
 
 
 def _request(field: Field) -> Request:
@@ -131,8 +139,20 @@ def _request(field: Field) -> Request:
     return request_from_json(from_bytes(data, field.path))
 
 
-def _entry(field: Field) -> Entry:
-    return Entry(
+def _decision(field: Field) -> Decision | None:
+    if field["decidedBy"].is_missing:
+        return None
+    by, by_name = field["decidedBy"].text(), field["decidedByName"].optional_text()
+    return Decision(by=by, by_name=by_name, at=field["decidedAt"].time())
+
+
+def _failure(field: Field) -> Failure | None:
+    code, reason = field["errorCode"].optional_text(), field["errorReason"].optional_text()
+    return Failure(code=code, reason=reason) if code or reason else None
+
+
+def _entry(field: Field) -> HistoryEntry:
+    return HistoryEntry(
         at=field["at"].time(),
         status=_status(field["status"]),
         previous="" if field["previous"].is_missing else _status(field["previous"]),
@@ -148,16 +168,8 @@ def _status(field: Field) -> Status:
     raise field.error(f"expected one of {', '.join(_STATUSES)}, found {field.value!r}")
 
 
-def _debt(key: str, field: Field) -> Debt:
-    for debt in _DEBTS:
-        if key == debt:
-            return debt  # type: ignore[no-any-return]  # get_args forgets the literal type
-    raise field.error(f"{key!r} is not one of {', '.join(_DEBTS)}")
-
-
-def _optional_time(moment: datetime | None) -> str:
-    return "" if moment is None else time_to_text(moment)
-
-
-def _time_or_none(field: Field) -> datetime | None:
-    return None if field.is_missing else field.time()
+def _task(key: str, field: Field) -> Task:
+    for task in _TASKS:
+        if key == task:
+            return task  # type: ignore[no-any-return]  # get_args forgets the literal type
+    raise field.error(f"{key!r} is not one of {', '.join(_TASKS)}")

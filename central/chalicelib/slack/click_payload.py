@@ -1,7 +1,7 @@
 """Reads a click on a button: Slack's form body into a typed value.
 
-Who clicked is told by ``user.id`` and ``team.id`` alone: names can be chosen, and ``message`` is what the clicker's
-client shows. What was clicked is told by the button's value, and that counts only as far as the stored request agrees.
+Only ``user.id`` and ``team.id`` say who clicked: names can be chosen, and ``message`` is what the clicker's client
+shows. The button's value says what was clicked, and it counts only if the stored request agrees.
 
 https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 """
@@ -30,7 +30,7 @@ _LONGEST_ADDRESS: Final = 2000
 
 
 class ClickError(FieldError):
-    """A signed request that is no click on one of our buttons; the message names the field."""
+    """A signed request that is not a click on one of our buttons; the message names the field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Click:
         digest: from the button, SHA-256 in hex.
         approving: whether it was the approve button.
         user_id: who clicked, e.g. ``U061F7AUR``.
-        user_name: how Slack calls them; for people to read, never to judge by.
+        user_name: how Slack calls them; for people to read; never decides anything.
         team_ids: workspaces that took part: the message's and the clicker's own (they differ in a shared channel).
         token: Slack's old verification token, ``""`` when absent.
         response_url: where an answer may be posted, ``""`` when absent; ``slack.webhook`` checks it before use.
@@ -61,7 +61,7 @@ class Click:
 
 
 def is_ssl_check(body: bytes) -> bool:
-    """True for Slack's look at the certificate: a form with ``ssl_check=1`` and no payload."""
+    """True for Slack's check of the certificate: a form with ``ssl_check=1`` and no payload."""
     try:
         form = _form(body)
     except ClickError:
@@ -73,7 +73,7 @@ def read_click(body: bytes) -> Click:
     """Read the raw form body of a signed request.
 
     Raises:
-        ClickError: when it is no click on one of our buttons, or a field has another form; names the field.
+        ClickError: when it is not a click on one of our buttons, or a field has another form; names the field.
     """
     try:
         return _click(_payload(body))
@@ -85,7 +85,7 @@ def _form(body: bytes) -> dict[str, list[str]]:
     try:
         return parse_qs(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FORM_FIELDS)
     except ValueError as error:
-        raise ClickError("body", "is no urlencoded form in UTF-8") from error
+        raise ClickError("body", "is not an urlencoded form in UTF-8") from error
 
 
 def _payload(body: bytes) -> Field:
@@ -99,7 +99,7 @@ def _json(text: str, path: str) -> Field:
     try:
         return Field(json.loads(text), path)
     except (ValueError, RecursionError) as error:
-        raise ClickError(path, "is no JSON") from error
+        raise ClickError(path, "is not JSON") from error
 
 
 def _click(payload: Field) -> Click:
@@ -151,6 +151,6 @@ def _text(field: Field, longest: int) -> str:
         raise field.error(f"is longer than {longest} characters")
     try:
         text.encode()
-    except UnicodeEncodeError as error:  # half of a surrogate pair: neither DynamoDB nor Slack would take it
-        raise field.error("is no valid Unicode text") from error
+    except UnicodeEncodeError as error:  # half of a surrogate pair: DynamoDB and Slack refuse it
+        raise field.error("is not valid Unicode text") from error
     return text

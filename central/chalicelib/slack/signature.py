@@ -15,7 +15,7 @@ WINDOW_SECONDS: Final = 300
 """How far a request's timestamp may be away; older ones may be recordings."""
 
 WRONG: Final = "the signature is wrong"
-"""The flaw that another secret would have."""
+"""The flaw when another secret was used."""
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 
@@ -45,7 +45,7 @@ def find_flaw(*, secret: str, timestamp: str, signature: str, body: bytes, now: 
     if not timestamp or not signature:
         return "the request is not signed"
     if not _TIMESTAMP.fullmatch(timestamp):
-        return "the timestamp is no whole number"
+        return "the timestamp is not a whole number"
     if abs(now.timestamp() - int(timestamp)) > WINDOW_SECONDS:
         return f"the timestamp is more than {WINDOW_SECONDS} seconds away"
     # Bytes: compare_digest refuses text that is not ASCII.

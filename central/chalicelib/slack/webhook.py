@@ -15,15 +15,17 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from shared.settings import SettingError
 
-from ..secrets import HookSetting, secret
+from ..secrets import secret
 
 if TYPE_CHECKING:
     import requests
+
+HookSetting = Literal["approvalHookUrl", "monitoringHookUrl"]
 
 SLACK_HOOKS: Final = "https://hooks.slack.com"
 
@@ -31,7 +33,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CONNECT_SECONDS: Final = 3.0
 _READ_SECONDS: Final = 10.0
 _SHORTEST_SECONDS: Final = 1.0
-"""How long the one try may take that is made even when there is no time left."""
+"""How long one try may take; one is made even when there is no time left."""
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
@@ -45,7 +47,7 @@ _LONGEST_CODE: Final = 60
 
 
 class SlackError(RuntimeError):
-    """Slack did not take a message."""
+    """Slack did not accept a message."""
 
 
 class SlackUnavailableError(SlackError):
@@ -57,7 +59,7 @@ class SlackRefusedError(SlackError):
 
     Attributes:
         code: Slack's plain-text code, e.g. ``invalid_blocks`` or ``no_service``.
-        is_about_message: it is this message that is refused; otherwise the address takes no message at all.
+        is_about_message: it is this message that is refused; otherwise the address accepts no message at all.
     """
 
     def __init__(self, message: str, *, code: str, is_about_message: bool) -> None:
@@ -70,39 +72,35 @@ def hook_url(name: HookSetting) -> str:
     """Return the address of a channel's incoming webhook from the settings.
 
     Raises:
-        SettingError: when it is missing, or neither an ``https`` address nor one of this very machine.
+        SettingError: when it is missing, or neither an ``https`` address nor a loopback address.
     """
     url = secret(name)
     parts = _split(url)
     if parts is None or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
         raise SettingError(
             f"Setting {name} is malformed: expected a webhook address such as {SLACK_HOOKS}/services/… "
-            "(http is taken for this very machine only)."
+            "(http is accepted for loopback addresses only)."
         )
     return url
 
 
 def is_response_url(url: str) -> bool:
-    """True for an address a click's answer may be posted to: Slack's own, or the server that ``approvalHookUrl`` names.
+    """True for an address where the answer to a click may be posted.
 
-    The address comes with a signed request; even so, no request to anywhere else leaves this account. The second case
-    is for Slack's other installations and for the sandbox.
+    The address comes with a signed request; even so, nothing is sent to other hosts. It is https on Slack's host or on
+    the host of ``approvalHookUrl`` (Slack has others, for example for governments); or http on a loopback address, if
+    that setting is a loopback address too (the sandbox, on whatever port).
     """
     parts = _split(url)
     if parts is None:
         return False
-    origin = _origin(parts)
-    if origin == SLACK_HOOKS:
-        return True
     try:
         own = _split(hook_url("approvalHookUrl"))
     except SettingError:
-        return False
-    if own is None:
-        return False
-    # Everything on this very machine: a stand-in for Slack may answer clicks and webhooks on different ports.
-    on_this_machine = own.hostname in _LOOPBACK and parts.hostname in _LOOPBACK and parts.scheme == own.scheme
-    return on_this_machine or origin == _origin(own)
+        own = None
+    if parts.scheme == "http":
+        return parts.hostname in _LOOPBACK and own is not None and own.hostname in _LOOPBACK
+    return _origin(parts) in (SLACK_HOOKS, own and _origin(own))
 
 
 def post(url: str, payload: Mapping[str, Any], *, until: float) -> None:
@@ -118,12 +116,12 @@ def post(url: str, payload: Mapping[str, Any], *, until: float) -> None:
         SlackRefusedError: for every other answer but 2xx.
     """
     pause = _FIRST_PAUSE_SECONDS
-    pauses_left = until - time.monotonic()  # counted on their own, so that this ends even where a clock stands still
+    pauses_left = until - time.monotonic()  # counted separately, so that this ends even if a clock does not advance
     while True:
         problem, asked = _try(url, payload, until)
         if not problem:
             return
-        wait = max(pause, asked or 0.0)  # some ask for no pause at all; knocking on and on would help nobody
+        wait = max(pause, asked or 0.0)  # some ask for no pause at all
         pauses_left -= wait
         if pauses_left <= 0 or time.monotonic() + wait >= until:
             raise SlackUnavailableError(problem)
@@ -132,11 +130,11 @@ def post(url: str, payload: Mapping[str, Any], *, until: float) -> None:
 
 
 def post_once(url: str, payload: Mapping[str, Any], *, seconds: float) -> None:
-    """Post a message with one try that takes about ``seconds`` at most: for whoever has to answer within three seconds.
+    """Post a message with one try of about ``seconds`` at most: for a click, which is answered within three seconds.
 
     Raises:
         SlackUnavailableError: when it could not be delivered in that time.
-        SlackRefusedError: when Slack does not take it.
+        SlackRefusedError: when Slack refuses it.
     """
     problem, _ = _try(url, payload, time.monotonic() + seconds)
     if problem:
@@ -144,7 +142,7 @@ def post_once(url: str, payload: Mapping[str, Any], *, seconds: float) -> None:
 
 
 def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float | None]:
-    """Return what is wrong for now (``""``: Slack has the message), and for how long Slack wants to be left alone."""
+    """Return the temporary problem (``""``: Slack accepted the message), and when Slack wants the next try."""
     left = max(until - time.monotonic(), _SHORTEST_SECONDS)
     timeout = (min(_CONNECT_SECONDS, left / 2), min(_READ_SECONDS, left / 2))
     session, given_up = _session(), threading.Event()
@@ -158,7 +156,7 @@ def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float
             answers.append(session.post(url, data=body, headers=_JSON, timeout=timeout, allow_redirects=False))
         except OSError as error:  # all of the library's errors are
             failures.append(type(error).__name__)  # its text repeats the address
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that has to hear of it
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the calling thread
             unforeseen.append(error)
 
     # A thread, because the library's timeouts hold from one received byte to the next, and not for looking up the name.
@@ -172,7 +170,7 @@ def _try(url: str, payload: Mapping[str, Any], until: float) -> tuple[str, float
 
 
 class _Body(io.BytesIO):
-    """A message that is not sent any more when nobody waits for it: it might land on top of a later one."""
+    """A message whose sending ends when nobody waits for it any more: it might replace a later one."""
 
     def __init__(self, message: bytes, given_up: threading.Event) -> None:
         super().__init__(message)
@@ -224,7 +222,7 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 def warm_up() -> None:
-    """Load what posts messages, before there is one to post."""
+    """Load the HTTP library before there is a message to post."""
     _session()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central.chalicelib.requests.fingerprint import ASKED_SINGLY, likeness, shown_again_at
+from central.chalicelib.requests.fingerprint import ASKED_SINGLY, fingerprint, shown_again_at
 from shared.domain.caller import Caller
 from shared.domain.change import Modification, make_change
 from shared.domain.request import Request
@@ -38,7 +38,7 @@ def again(request: Request, **values: Any) -> Request:
 def test_the_same_change_made_again_is_alike_whatever_its_id_time_and_call() -> None:
     """A rule put back by another API call is the same rule."""
     first = make_request()
-    assert likeness(again(first, event_name="ModifySecurityGroupRules", reason="because")) == likeness(first)
+    assert fingerprint(again(first, event_name="ModifySecurityGroupRules", reason="because")) == fingerprint(first)
 
 
 @pytest.mark.parametrize(
@@ -62,24 +62,24 @@ def test_the_same_change_made_again_is_alike_whatever_its_id_time_and_call() -> 
 def test_what_people_would_be_shown_otherwise_is_not_alike(values: dict[str, Any]) -> None:
     """Another place, requester, rule, description or tag is another question."""
     first = make_request()
-    assert likeness(again(first, **values)) != likeness(first)
+    assert fingerprint(again(first, **values)) != fingerprint(first)
 
 
 def test_the_sessions_of_a_role_are_one_requester_but_people_are_not() -> None:
     """A pipeline has a new session for each run; people of Identity Center share a role, and their session says who."""
     first = make_request(requester=PIPELINE)
     next_run = replace(PIPELINE, arn=f"{PIPELINE.arn}8", name="build-78 (ci)")
-    assert likeness(again(first, requester=next_run)) == likeness(first)
+    assert fingerprint(again(first, requester=next_run)) == fingerprint(first)
     first = make_request(requester=ADA)
     bob = replace(ADA, arn=ADA.arn.replace("ada", "bob"), name="bob@example.com")
-    assert likeness(again(first, requester=bob)) != likeness(first)
+    assert fingerprint(again(first, requester=bob)) != fingerprint(first)
 
 
 def test_requesters_without_arns_are_told_apart_by_name() -> None:
     """An AWS service has neither user nor role."""
     config = Caller(type="AWSService", name="config.amazonaws.com")
     other = Caller(type="AWSService", name="fms.amazonaws.com")
-    assert likeness(make_request(requester=config)) != likeness(make_request(requester=other))
+    assert fingerprint(make_request(requester=config)) != fingerprint(make_request(requester=other))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central.chalicelib.requests.items import claimed_by, record_from_item, record_to_item
+from central.chalicelib.requests.items import leased_by, record_from_item, record_to_item
+from central.chalicelib.requests.record import Decision, HistoryEntry, Record
 from shared.domain.change import make_change
-from shared.domain.record import Entry, Record
 from shared.domain.rule import cidr, make_rule
 from shared.wire.fields import FieldError
 from tests.support.central_account import make_request
@@ -39,18 +39,21 @@ def test_every_record_comes_back_as_it_was_stored(original: Record) -> None:
     once = record_from_item(record_to_item(original))
     assert record_from_item(record_to_item(once)) == once
     assert once.request.digest == original.request.digest
-    assert once.owed == tuple((debt, to_milliseconds(since)) for debt, since in original.owed)
-    times = {"requested_at": NOON, "decided_at": None, "reminded_at": None}
-    plain = {"request": original.request, "owed": (), "history": (), **times}
+    assert once.tasks == tuple((task, to_milliseconds(since)) for task, since in original.tasks)
+    times = {"requested_at": NOON, "decision": None, "reminded_at": None}
+    plain = {"request": original.request, "tasks": (), "history": (), **times}
     assert replace(once, **plain) == replace(original, **plain)
+    assert (once.decision is None) == (original.decision is None)
+    if once.decision is not None and original.decision is not None:
+        assert replace(once.decision, at=NOON) == replace(original.decision, at=NOON)
     assert [replace(one, at=NOON) for one in once.history] == [replace(one, at=NOON) for one in original.history]
 
 
 def test_a_history_is_stored_line_by_line() -> None:
     """In order, empty attributes left out, and it comes back as it was."""
     lines = (
-        Entry(at=NOON, status="pending", previous="", by="222222222222"),
-        Entry(at=NOON + timedelta(minutes=1), status="denied", previous="pending", by="U1", note="why"),
+        HistoryEntry(at=NOON, status="pending", previous="", by="222222222222"),
+        HistoryEntry(at=NOON + timedelta(minutes=1), status="denied", previous="pending", by="U1", note="why"),
     )
     item = record_to_item(record(history=lines))
     assert item["history"] == [
@@ -62,7 +65,7 @@ def test_a_history_is_stored_line_by_line() -> None:
 
 def test_people_can_read_an_item_in_the_console() -> None:
     """What operators look for stands in attributes of its own; empty ones are left out."""
-    item = record_to_item(record(decided_by="U1", decided_at=NOON))
+    item = record_to_item(record(decision=Decision(by="U1", at=NOON)))
     assert item["status"] == "pending"
     assert item["requestedAt"] == "2026-10-01T12:00:00.000Z"
     assert item["requester"] == "ada@example.com (AWSReservedSSO_Admin_1a2b)"
@@ -93,16 +96,16 @@ def test_a_request_of_a_thousand_rules_is_stored_compressed() -> None:
     assert record_from_item(item) == large
 
 
-def test_a_claim_says_who_and_until_when() -> None:
-    """Claimed debts are told by claimant, and are not due before their time."""
-    busy = record(owed=(("question", NOON), ("result", NOON)), claimed=(("question", NOON + timedelta(minutes=2)),))
-    item = record_to_item(busy, claimant="invocation-1")
-    assert claimed_by(item, "invocation-1") == {"question"}
-    assert claimed_by(item, "invocation-2") == frozenset()
+def test_a_lease_says_who_and_until_when() -> None:
+    """Leased tasks are known by their owner, and are not due before their time."""
+    busy = record(tasks=(("ask", NOON), ("notify", NOON)), leases=(("ask", NOON + timedelta(minutes=2)),))
+    item = record_to_item(busy, owner="invocation-1")
+    assert leased_by(item, "invocation-1") == {"ask"}
+    assert leased_by(item, "invocation-2") == frozenset()
     read = record_from_item(item)
-    assert read.due(NOON) == ("result",)
-    assert read.due(NOON + timedelta(minutes=2)) == ("question", "result")
-    assert read.due(NOON, owed_for=timedelta(minutes=5)) == ()
+    assert read.due(NOON) == ("notify",)
+    assert read.due(NOON + timedelta(minutes=2)) == ("ask", "notify")
+    assert read.due(NOON, pending_for=timedelta(minutes=5)) == ()
 
 
 @pytest.mark.parametrize(
@@ -114,16 +117,17 @@ def test_a_claim_says_who_and_until_when() -> None:
         ("body", None, "body"),
         ("body", b"damaged", "body"),
         ("body", "{}", "body.requestId"),
-        ("owed", {"thanks": "2026-10-01T12:00:00Z"}, "owed"),
-        ("owed", {"result": 1}, "owed.result"),
-        ("claims", {"result": {"by": "x"}}, "claims.result.until"),
+        ("tasks", {"thanks": "2026-10-01T12:00:00Z"}, "tasks"),
+        ("tasks", {"notify": 1}, "tasks.notify"),
+        ("leases", {"notify": {"by": "x"}}, "leases.notify.until"),
         ("history", [{"at": "2026-10-01T12:00:00Z", "status": "x"}], "history[0].status"),
         ("decidedAt", "x", "decidedAt"),
+        ("decidedAt", None, "decidedAt"),
     ],
 )
 def test_a_damaged_item_is_named_by_request_and_attribute(attribute: str, value: object, path: str) -> None:
     """An item somebody edited by hand is an error that says which request and which attribute."""
-    item = record_to_item(record()) | {attribute: value}
+    item = record_to_item(record(decision=Decision(by="U1", at=NOON))) | {attribute: value}
     with pytest.raises(FieldError) as caught:
         record_from_item(item)
     assert caught.value.path == f"request {item['requestId']}.{path}"

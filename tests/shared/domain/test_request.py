@@ -9,9 +9,9 @@ from typing import Any, get_args
 import pytest
 from hypothesis import assume, given
 
+from central.chalicelib.requests.record import Record, Task
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.record import Debt, Record
 from shared.domain.request import FIRST_STATUSES, MOVES, Request, Status
 from shared.domain.rule import cidr, group, make_rule
 from tests.support import strategies
@@ -165,8 +165,8 @@ def test_only_an_approved_request_can_be_applied() -> None:
 @given(strategies.records())
 def test_a_record_owes_what_stands_in_its_debts(record: Record) -> None:
     """Each debt is owed exactly while it is listed."""
-    listed = {debt for debt, _ in record.owed}
-    assert {debt for debt in get_args(Debt) if record.owes(debt)} == listed
+    listed = {debt for debt, _ in record.tasks}
+    assert {debt for debt in get_args(Task) if record.has(debt)} == listed
 
 
 def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
@@ -176,12 +176,12 @@ def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
         request=request(ADD),
         status="pending",
         requested_at=at,
-        owed=(("question", at), ("dispatch", at + timedelta(minutes=4)), ("result", at)),
-        claimed=(("question", at + timedelta(minutes=6)), ("result", at + timedelta(minutes=5))),
+        tasks=(("ask", at), ("dispatch", at + timedelta(minutes=4)), ("notify", at)),
+        leases=(("ask", at + timedelta(minutes=6)), ("notify", at + timedelta(minutes=5))),
     )
     five = timedelta(minutes=5)
-    assert record.due(at + five, owed_for=five) == ("result",)
-    assert record.due(at + 2 * five, owed_for=five) == ("question", "dispatch", "result")
+    assert record.due(at + five, pending_for=five) == ("notify",)
+    assert record.due(at + 2 * five, pending_for=five) == ("ask", "dispatch", "notify")
     assert record.due(at + timedelta(minutes=4)) == ("dispatch",)
 
 
@@ -192,7 +192,7 @@ def test_showing_a_request_is_owed_since_it_came() -> None:
         request=request(ADD),
         status="pending",
         requested_at=now - 2 * five,
-        owed=(("question", now), ("question_monitoring", now), ("dispatch", now)),
+        tasks=(("ask", now), ("announce", now), ("dispatch", now)),
     )
-    assert record.due(now, owed_for=five) == ("question", "question_monitoring")
-    assert replace(record, reminded_at=now).due(now, owed_for=five) == ("question_monitoring",)
+    assert record.due(now, pending_for=five) == ("ask", "announce")
+    assert replace(record, reminded_at=now).due(now, pending_for=five) == ("announce",)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.record import Record
 from shared.domain.request import Request, Status
 from shared.domain.rule import Rule, Source, cidr, group, group_by_name, make_rule, prefix_list
 from shared.slack import messages
 from shared.slack.blocks import Payload
+from shared.slack.request_view import RequestView
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -62,27 +62,26 @@ def make_request(change: Change, **values: Any) -> Request:
     return Request(change=change, **(defaults | values))
 
 
-def make_record(request: Request, status: Status = "pending", **values: Any) -> Record:
-    """Return a record as the central account keeps it in that status; each value can be set."""
+def make_view(request: Request, status: Status = "pending", **values: Any) -> RequestView:
+    """Return a request in that status, as messages show it; each value can be set."""
     defaults: dict[str, Any] = {"requested_at": request.event_time}
     if status in ("approved", "applied", "error", "denied"):
         decided_at = NOON + timedelta(minutes=5)
         defaults |= {"decided_by": "U061F7AUR", "decided_by_name": "grace", "decided_at": decided_at}
     if status == "error":
         defaults |= {"error_code": "InvalidPermission.Duplicate", "error_reason": "the specified rule already exists"}
-    return Record(request=request, status=status, **(defaults | values))
+    return RequestView(request=request, status=status, **(defaults | values))
 
 
-def every_message(record: Record) -> Iterator[Payload]:
-    """Yield every payload that the product could send about a record."""
-    yield from messages.question(record)
-    yield from messages.question(record, reminder=True)
-    yield from messages.announcement(record)
-    yield from messages.outcome(record)
+def every_message(view: RequestView) -> Iterator[Payload]:
+    """Yield every payload that the product could send about a request."""
+    yield from messages.question(view)
+    yield from messages.question(view, reminder=True)
+    yield from messages.outcome(view)
     for approving in (True, False):
-        yield from map(messages.as_replacement, messages.processing(record, approving=approving))
-    yield messages.as_replacement(messages.outcome_replacement(record))
-    yield messages.whisper(record.request.reason or "Done.")
+        yield from map(messages.as_replacement, messages.processing(view, approving=approving))
+    yield messages.as_replacement(messages.outcome_replacement(view))
+    yield messages.ephemeral(view.request.reason or "Done.")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -190,13 +189,13 @@ requests = st.builds(
     event_name=st.sampled_from(["", "ModifySecurityGroupRules"]),
     event_time=st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds are naive
     change=changes,
-    origin=st.sampled_from(["call", "snapshot"]),
+    origin=st.sampled_from(["call", "snapshot", "notice"]),
     status=st.sampled_from(["pending", "denied", "unreverted", "observed"]),
     reason=nasty,
     remaining=st.lists(rules(), max_size=2).map(tuple),
 )
-records = st.builds(
-    Record,
+views = st.builds(
+    RequestView,
     request=requests,
     status=st.sampled_from(STATUSES),
     requested_at=st.just(NOON),
@@ -205,5 +204,5 @@ records = st.builds(
     decided_at=st.sampled_from([None, NOON]),
     error_code=st.one_of(nasty, st.sampled_from(["InvalidPermission.Duplicate", "Client.InvalidGroup.NotFound"])),
     error_reason=nasty,
-    repeats=st.sampled_from([0, 0, 2, 1_000_000]),
+    times_made=st.sampled_from([1, 1, 3, 1_000_001]),
 )

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shared.slack import limits
-from shared.slack.limits import LimitError
-from shared.slack.messages import question, whisper
-from tests.shared.slack.examples import make_record, make_request, many
+from shared.slack.messages import ephemeral, question
+from tests.shared.slack.examples import make_request, make_view, many
+from tests.support import slack_limits
+from tests.support.slack_limits import LimitError
 
 PLAIN = {"type": "plain_text", "text": "x"}
 SECTION = {"type": "section", "text": PLAIN}
@@ -18,7 +19,7 @@ SECTION = {"type": "section", "text": PLAIN}
 
 def base() -> dict[str, Any]:
     """Return a sound message with every kind of block: header 0, sections 1 to 2, fields 3, context 4, actions 5."""
-    (payload,) = question(make_record(make_request(many(1))))
+    (payload,) = question(make_view(make_request(many(1))))
     return copy.deepcopy(payload)
 
 
@@ -33,8 +34,8 @@ def put(payload: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dic
 
 def test_a_sound_message_passes() -> None:
     """The messages the other tests break are sound to begin with."""
-    limits.check(base())
-    limits.check(whisper("Done."))
+    slack_limits.check(base())
+    slack_limits.check(ephemeral("Done."))
     assert [block["type"] for block in base()["blocks"]] == [
         *("header", "section", "section", "section", "context", "actions")
     ]
@@ -73,7 +74,7 @@ def test_a_sound_message_passes() -> None:
 def test_what_breaks_a_limit_is_named(path: tuple[str | int, ...], value: Any, named: str) -> None:
     """A payload that Slack would refuse is refused here, with the path of what is wrong."""
     with pytest.raises(LimitError) as caught:
-        limits.check(put(base(), path, value))
+        slack_limits.check(put(base(), path, value))
     assert named in str(caught.value)
 
 

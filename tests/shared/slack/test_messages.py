@@ -11,23 +11,24 @@ from shared.domain.request import Status
 from shared.slack import limits
 from shared.slack.messages import (
     as_replacement,
+    ephemeral,
     outcome,
     outcome_replacement,
     question,
-    whisper,
 )
 from tests.shared.slack.examples import (
     ADA,
     MARKUP,
     NOON,
     buttons,
-    make_record,
     make_request,
+    make_view,
     many,
     rule_texts,
     tcp,
     texts,
 )
+from tests.support import slack_limits
 
 ADD = make_change(added=[tcp(22, "0.0.0.0/0", description="office vpn")])
 REMOVE = make_change(removed=[tcp(22)])
@@ -38,7 +39,7 @@ MIXED = make_change(added=[tcp(80)], removed=[tcp(22)])
 def test_a_question_shows_the_whole_request() -> None:
     """What opens, to whom, where and by whom comes in this order; the small print has the exact identity."""
     caller = type(ADA)(type=ADA.type, name=ADA.name, arn=ADA.arn, invoked_by="cloudformation.amazonaws.com")
-    (payload,) = question(make_record(make_request(ADD, reason="found late", requester=caller)))
+    (payload,) = question(make_view(make_request(ADD, reason="found late", requester=caller)))
     assert texts(payload) == [
         "Security group change needs approval",
         "⚠️ *Open to the whole internet:* 1 rule",
@@ -55,18 +56,18 @@ def test_a_question_shows_the_whole_request() -> None:
         f"Identity {ADA.arn}",
         "Through cloudformation.amazonaws.com",
         "*Pending* since <!date^1790856000^{date_short_pretty} at {time_secs}|2026-10-01 12:00:00 UTC>. "
-        "The change was taken back until somebody approves it.",
+        "*Reverted* until somebody approves it.",
     ]
 
 
 def test_the_top_level_text_is_the_request_in_a_sentence() -> None:
     """Notifications and screen readers get the same as the eye."""
-    (payload,) = question(make_record(make_request(ADD)))
+    (payload,) = question(make_view(make_request(ADD)))
     assert payload["text"] == (
         "Security group change needs approval: add TCP 22 (SSH) from 0.0.0.0/0 (the whole internet), "
         "description office vpn in group web (sg-0123456789abcdef0), account production (222222222222), "
         "region eu-west-1, by ada@example.com (AWSReservedSSO_Admin_1a2b), 2026-10-01 12:00:00 UTC. "
-        "Pending. The change was taken back until somebody approves it. "
+        "Pending. Reverted until somebody approves it. "
         "Request 59dbff89-35bd-4eac-99ed-be587ed825a1."
     )
 
@@ -78,12 +79,12 @@ def test_the_top_level_text_is_the_request_in_a_sentence() -> None:
 def test_the_sentence_counts_the_rules_it_cannot_hold(number: int, said: str) -> None:
     """It never pretends to be complete."""
     rules = [tcp(22, f"10.0.{index}.0/24", description="d" * 100) for index in range(number)]
-    assert said in question(make_record(make_request(make_change(added=rules))))[0]["text"]
+    assert said in question(make_view(make_request(make_change(added=rules))))[0]["text"]
 
 
 def test_a_rule_too_long_for_the_sentence_is_counted() -> None:
     """Even the first rule may be too long to be read aloud."""
-    record = make_record(make_request(many(1), group_name="g" * 255))
+    record = make_view(make_request(many(1), group_name="g" * 255))
     assert ": 1 rule in group" in question(record)[0]["text"]
 
 
@@ -100,7 +101,7 @@ def test_a_rule_too_long_for_the_sentence_is_counted() -> None:
 def test_the_buttons_say_what_they_do(change: Change, label: str, shown: list[str]) -> None:
     """The kind of change stands on the button, in the headings, and once more in the dialog."""
     request = make_request(change)
-    (payload,) = question(make_record(request))
+    (payload,) = question(make_view(request))
     approve, deny = buttons(payload)
     assert (approve["text"]["text"], approve["action_id"], approve["style"]) == (label, "approve", "primary")
     assert (deny["text"]["text"], deny["action_id"], deny["style"]) == ("Deny", "deny", "danger")
@@ -113,7 +114,7 @@ def test_the_buttons_say_what_they_do(change: Change, label: str, shown: list[st
 
 def test_a_modification_shows_before_and_after() -> None:
     """Both stand under one bullet."""
-    (payload,) = question(make_record(make_request(MODIFY)))
+    (payload,) = question(make_view(make_request(MODIFY)))
     assert rule_texts(payload) == [
         "• Before: TCP 22 (SSH) from 10.0.0.0/8\n    No description\n"
         "    After: TCP 22 (SSH) from 10.0.0.0/8\n    Description: new"
@@ -122,7 +123,7 @@ def test_a_modification_shows_before_and_after() -> None:
 
 def confirm_text(change: Change, **values: str) -> str:
     """Return what the dialog on approve says."""
-    text = buttons(question(make_record(make_request(change, **values)))[-1])[0]["confirm"]["text"]
+    text = buttons(question(make_view(make_request(change, **values)))[-1])[0]["confirm"]["text"]
     assert text["type"] == "plain_text"
     return str(text["text"])
 
@@ -164,7 +165,7 @@ def test_the_dialog_counts_what_it_cannot_repeat() -> None:
 )
 def test_what_opens_to_the_internet_gets_a_remark(change: Change, remark: str | None) -> None:
     """Danger is said in plain words near the top; closing something is no danger."""
-    shown = texts(question(make_record(make_request(change)))[0])
+    shown = texts(question(make_view(make_request(change)))[0])
     assert [text for text in shown if "Open to" in text] == ([remark] if remark else [])
     if remark:
         assert shown[1] == remark
@@ -173,18 +174,18 @@ def test_what_opens_to_the_internet_gets_a_remark(change: Change, remark: str | 
 def test_drift_says_that_nobody_knows_who_did_it() -> None:
     """A difference found by the snapshot has no requester and no call."""
     request = make_request(ADD, requester=None, origin="snapshot", event_name="", group_name="", account_name="")
-    shown = texts(question(make_record(request))[0])
+    shown = texts(question(make_view(request))[0])
     assert "unknown (found by comparing the group with its approved rules)" in shown
     assert "Found by the snapshot" in shown
     assert "sg-0123456789abcdef0" in shown
     assert "222222222222" in shown
     assert not [text for text in shown if text.startswith(("Call ", "Identity ", "Through "))]
-    assert "unknown id" in texts(question(make_record(make_request(ADD, group_id="", group_name="")))[0])
+    assert "unknown id" in texts(question(make_view(make_request(ADD, group_id="", group_name="")))[0])
 
 
 def test_a_reminder_says_so_and_can_be_decided() -> None:
     """It is the question once more."""
-    (payload,) = question(make_record(make_request(ADD)), reminder=True)
+    (payload,) = question(make_view(make_request(ADD)), reminder=True)
     assert texts(payload)[0] == "Reminder: security group change still needs approval"
     assert len(buttons(payload)) == 2
 
@@ -192,28 +193,28 @@ def test_a_reminder_says_so_and_can_be_decided() -> None:
 @pytest.mark.parametrize("status", ["approved", "applied", "denied", "expired", "error"])
 def test_a_decided_request_is_never_asked_about(status: Status) -> None:
     """Whatever calls for a question then, the outcome is told instead."""
-    record = make_record(make_request(ADD), status)
+    record = make_view(make_request(ADD), status)
     assert question(record) == question(record, reminder=True) == outcome(record)
 
 
 def test_a_whisper_is_seen_by_one_person_and_replaces_nothing() -> None:
     """It keeps its lines, and nothing in it is active."""
-    payload = whisper(f"You may not.\n{MARKUP}\u202e")
+    payload = ephemeral(f"You may not.\n{MARKUP}\u202e")
     assert payload["response_type"] == "ephemeral"
     assert payload["replace_original"] is False
     assert texts(payload) == [f"You may not.\n{MARKUP}\\u202e"]
     assert "<" not in payload["text"]
-    limits.check(whisper("x" * 100_000))
+    slack_limits.check(ephemeral("x" * 100_000))
 
 
 def test_a_replacement_is_the_same_message_in_the_same_place() -> None:
     """Only the flag is added, and the payload it was made from stays as it is."""
-    payload = outcome_replacement(make_record(make_request(ADD), "applied"))
+    payload = outcome_replacement(make_view(make_request(ADD), "applied"))
     assert as_replacement(payload) == {**payload, "replace_original": True}
     assert "replace_original" not in payload
 
 
 def test_times_are_those_of_the_request() -> None:
     """A request from last week does not look like today's."""
-    later = make_record(make_request(ADD, event_time=NOON.replace(day=8)))
+    later = make_view(make_request(ADD, event_time=NOON.replace(day=8)))
     assert "2026-10-08 12:00:00 UTC" in question(later)[0]["text"]

@@ -12,19 +12,20 @@ from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.slack import limits
 from shared.slack.blocks import Payload
-from shared.slack.messages import announcement, outcome, outcome_replacement, processing, question
+from shared.slack.messages import outcome, outcome_replacement, processing, question
 from shared.slack.text import visible
 from tests.shared.slack.examples import (
     STATUSES,
     buttons,
-    make_record,
     make_request,
+    make_view,
     many,
     requests,
     rule_texts,
     tcp,
     texts,
 )
+from tests.support import slack_limits
 
 
 def shown_rules(parts: list[Payload]) -> list[list[str]]:
@@ -50,7 +51,7 @@ def assert_shows(lines: list[str], rule: Rule) -> None:
 def test_no_rule_is_dropped(number: int) -> None:
     """Every rule stands in exactly one part, with source, ports and whole description."""
     change = many(number)
-    parts = question(make_record(make_request(change)))
+    parts = question(make_view(make_request(change)))
     shown = shown_rules(parts)
     assert len(shown) == number
     for lines, rule in zip(shown, change.added, strict=True):
@@ -61,7 +62,7 @@ def test_no_rule_is_dropped(number: int) -> None:
 @given(requests)
 def test_no_text_of_any_rule_is_dropped(request: Request) -> None:
     """Whatever the rules are: joined over all parts, every description and tag is there in full."""
-    parts = question(make_record(request))
+    parts = question(make_view(request))
     joined = "".join(text.replace("\n", "").replace("    ", "") for part in parts for text in rule_texts(part))
     for rule in (*request.change.rules, *request.remaining):
         for text in (rule.description, *(text for tag in rule.tags for text in tag)):
@@ -71,14 +72,14 @@ def test_no_text_of_any_rule_is_dropped(request: Request) -> None:
 def test_sixty_ordinary_rules_fit_in_one_message() -> None:
     """What people really ask for is not torn apart."""
     rules = [tcp(8000 + index, f"10.1.{index}.0/24", description="service of the payments team") for index in range(60)]
-    assert len(question(make_record(make_request(make_change(added=rules))))) == 1
+    assert len(question(make_view(make_request(make_change(added=rules))))) == 1
 
 
 @pytest.mark.parametrize("number", [60, 1000])
 def test_parts_are_numbered_and_the_last_one_has_the_buttons(number: int) -> None:
     """Whoever approves has scrolled past every rule; each part says whose change it is and where."""
     request = make_request(many(number))
-    parts = question(make_record(request))
+    parts = question(make_view(request))
     assert len(parts) > 1
     for index, part in enumerate(parts, start=1):
         shown = texts(part)
@@ -96,9 +97,9 @@ def test_parts_are_numbered_and_the_last_one_has_the_buttons(number: int) -> Non
 def test_a_button_carries_id_and_digest_of_any_request(request_id: str) -> None:
     """The value is what the store is asked with, and stays below Slack's limit."""
     request = make_request(many(60), request_id=request_id)
-    for button in buttons(question(make_record(request))[-1]):
+    for button in buttons(question(make_view(request))[-1]):
         assert json.loads(button["value"]) == {"requestId": request_id, "digest": request.digest}
-        assert limits.length(button["value"]) < limits.BUTTON_VALUE
+        assert limits.length(button["value"]) < slack_limits.BUTTON_VALUE
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -106,9 +107,9 @@ def test_a_button_carries_id_and_digest_of_any_request(request_id: str) -> None:
 def test_a_replacement_shows_the_rules_that_its_question_showed(status: Status, number: int) -> None:
     """The last part is replaced and the others stay, so each must hold the same rules in every status."""
     request = make_request(many(number), reason="r" * 500)
-    asked = question(make_record(request))
-    decided = make_record(request, status, error_reason="because " * 300, decided_by="no id at all" * 20)
-    for told in (outcome(decided), announcement(decided)):
+    asked = question(make_view(request))
+    decided = make_view(request, status, error_reason="because " * 300, decided_by="no id at all" * 20)
+    for told in (outcome(decided),):
         assert [rule_texts(part) for part in told] == [rule_texts(part) for part in asked]
     assert outcome_replacement(decided) == outcome(decided)[-1]
     for approving in (True, False):
@@ -119,7 +120,7 @@ def test_a_replacement_shows_the_rules_that_its_question_showed(status: Status, 
 def test_groups_of_rules_follow_each_other_across_parts() -> None:
     """Where one kind of change ends in the middle of a part, the next begins there under its own heading."""
     rules = many(60).added
-    parts = question(make_record(make_request(Change(added=rules[:30], removed=rules[30:]))))
+    parts = question(make_view(make_request(Change(added=rules[:30], removed=rules[30:]))))
     headings = [text for part in parts for text in texts(part, "mrkdwn") if text.startswith(("*Add ", "*Remove "))]
     kinds = list(dict.fromkeys(text.removesuffix(" (continued)") for text in headings))
     assert kinds == ["*Add 30 inbound rules*", "*Remove 30 inbound rules*"]
@@ -131,10 +132,10 @@ def test_a_rule_longer_than_a_message_goes_on_in_the_next() -> None:
     """Fifty tags of the greatest length do not fit in one message, and are all shown."""
     tags = [(f"{index:02d}" + "k" * 126, "\u202e" * 256) for index in range(50)]
     rule = tcp(22, description="d" * 255, tags=tags)
-    parts = question(make_record(make_request(make_change(added=[rule, tcp(80)]))))
+    parts = question(make_view(make_request(make_change(added=[rule, tcp(80)]))))
     assert len(parts) > 1
     for part in parts:
-        limits.check(part)
+        slack_limits.check(part)
     joined = "".join(text.replace("\n", "").replace("    ", "") for part in parts for text in rule_texts(part))
     for key, value in tags:
         assert f"{key} = {visible(value)}" in joined

@@ -11,28 +11,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from slack_sdk.models.blocks import Block
 
+from central.chalicelib.requests.record import Record
 from shared.domain.caller import Caller
 from shared.domain.change import Modification, make_change
-from shared.domain.record import Record
 from shared.domain.request import Status
 from shared.domain.rule import Rule, group_by_name
 from shared.slack import limits
 from shared.slack.blocks import Payload
 from shared.slack.messages import outcome
 from shared.slack.messages_details import TEXT_ROOM
-from shared.slack.messages_status import NOTES_ROOM
+from shared.slack.status_view import NOTES_ROOM
 from tests.shared.slack.examples import (
     MARKUP,
     STATUSES,
     all_blocks,
     every_message,
-    make_record,
     make_request,
+    make_view,
     many,
-    records,
     tcp,
     text_objects,
+    views,
 )
+from tests.support import slack_limits
 
 DATE: Final = re.compile(r"<!date\^\d+\^\{date_short_pretty\} at \{time_secs\}\|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC>")
 MENTION: Final = re.compile(r"<@[UW][A-Z0-9]+>")
@@ -41,7 +42,7 @@ FLAGS: Final = {"mrkdwn": False, "parse": "none", "link_names": False, "unfurl_l
 
 def assert_sound(payload: Payload) -> None:
     """Check a payload against our limits, and against the SDK's opinion of each block."""
-    limits.check(payload)
+    slack_limits.check(payload)
     for block in all_blocks(payload):
         parsed = Block.parse(block)
         assert parsed is not None
@@ -64,7 +65,7 @@ def assert_inert(payload: Payload) -> None:
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
-@given(records)
+@given(views)
 def test_every_message_of_any_record_is_sound_and_inert(record: Record) -> None:
     """Whatever stands in a request, in whatever status it is: Slack takes the message and acts on nothing in it."""
     for payload in every_message(record):
@@ -89,7 +90,7 @@ def test_user_text_stands_in_plain_text_alone(status: Status) -> None:
     names = dict.fromkeys(("group_name", "account_name", "region", "group_id", "event_name", "reason"), MARKUP)
     request = make_request(change, **names, remaining=(hostile_rule(22),))
     caller = replace(request.requester, name=MARKUP, arn=MARKUP, invoked_by=MARKUP) if request.requester else None
-    record = make_record(
+    record = make_view(
         replace(request, requester=caller),
         status,
         decided_by=MARKUP,
@@ -113,7 +114,7 @@ def test_large_requests_stay_within_the_limits(number: int, status: Status) -> N
     request = make_request(many(number), request_id="r" * 512, group_name="&" * 255, reason="why <!here> " * 100)
     assert request.requester is not None
     requester = replace(request.requester, arn=f"arn:aws:sts::222222222222:assumed-role/{'r' * 2009}", name="n" * 2000)
-    record = make_record(replace(request, requester=requester), status, error_reason="because " * 500)
+    record = make_view(replace(request, requester=requester), status, error_reason="because " * 500)
     for payload in every_message(record) if number < 1000 else outcome(record):
         assert_sound(payload)
 
@@ -126,7 +127,7 @@ def test_everything_at_its_longest_at_once_fits(status: Status) -> None:
     change = make_change(added=rules, removed=[tcp(80)], modified=[Modification(before=tcp(90), after=tcp(91))])
     request = make_request(change, request_id="r" * 512, origin="snapshot", remaining=tuple(rules), **longest)
     caller = Caller(type="AssumedRole", name="&" * 2000, arn="&" * 2000, invoked_by="&" * 2000)
-    record = make_record(
+    record = make_view(
         replace(request, requester=caller),
         status,
         decided_by="&" * 2000,
@@ -144,7 +145,7 @@ def test_the_longest_names_ec2_takes_are_shown_in_full() -> None:
     request = make_request(make_change(added=[tcp(22)]), group_name="&" * 255)
     assert request.requester is not None
     arn = f"arn:aws:sts::222222222222:assumed-role/{'r' * 2009}"
-    record = make_record(replace(request, requester=replace(request.requester, arn=arn)))
+    record = make_view(replace(request, requester=replace(request.requester, arn=arn)))
     for payload in every_message(record):
         shown = [text["text"] for text in text_objects(payload["blocks"])]
         assert payload.get("response_type") or f"{'&' * 255} (sg-0123456789abcdef0)" in shown
@@ -156,7 +157,7 @@ def test_each_piece_keeps_to_the_room_set_aside_for_it() -> None:
     request = make_request(many(60), group_name="&" * 2000, account_name="&" * 2000, request_id="&" * 512)
     long = dict.fromkeys(("decided_by", "decided_by_name", "error_code", "error_reason"), "&" * 2000)
     for code in (long["error_code"], "InvalidPermission.Duplicate"):
-        for payload in outcome(make_record(request, "error", **(long | {"error_code": code}))):
+        for payload in outcome(make_view(request, "error", **(long | {"error_code": code}))):
             assert limits.size(payload["text"]) <= TEXT_ROOM
             (notes,) = (block for block in payload["blocks"] if "Error: " in block.get("text", {}).get("text", ""))
             assert limits.size(notes) <= NOTES_ROOM

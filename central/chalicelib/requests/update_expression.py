@@ -7,11 +7,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -21,39 +19,19 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-_TURN: Final = threading.RLock()
-_PATIENCE_SECONDS: Final = 5.0
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Let the conditional writes of one process take turns.
-
-    In Lambda a process has one invocation at a time, and nobody ever waits. Where invocations share a process
-    (``chalice local``, the sandbox, tests), moto stands in for DynamoDB, and that lets other writes come between a
-    write's condition and its effect. Nobody waits for long: a write that hangs must not hold up the others.
-    """
-    is_held = _TURN.acquire(timeout=_PATIENCE_SECONDS)
-    try:
-        yield
-    finally:
-        if is_held:
-            _TURN.release()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The condition did not hold.
 
     Attributes:
-        item: the item as it stands; empty when there is none.
+        item: the item as stored; empty when there is none.
     """
 
     item: dict[str, Any]
 
 
 def refused(error: ClientError) -> Refused:
-    """Return which item stood in the way of a conditional write; every other error is raised again."""
+    """Return which item a conditional write met; raise every other error again."""
     response: Mapping[str, Any] = error.response
     if response["Error"]["Code"] != "ConditionalCheckFailedException":
         raise error
@@ -71,7 +49,7 @@ class Update:
     _conditions: list[str] = field(default_factory=list)
 
     def name(self, path: str) -> str:
-        """Return a path such as ``owed.question`` in placeholders."""
+        """Return a path such as ``tasks.ask`` in placeholders."""
         parts = path.split(".")
         self._names.update({f"#{part}": part for part in parts})
         return ".".join(f"#{part}" for part in parts)
@@ -92,32 +70,39 @@ class Update:
         self._sets.append(f"{name} = list_append({name}, {self.value(values)})")
 
     def remove(self, path: str) -> None:
-        """Remove an attribute, there or not."""
+        """Remove an attribute, whether it exists or not."""
         self._removes.append(self.name(path))
 
     def require(self, condition: str) -> None:
         """Add a condition; all of them have to hold."""
         self._conditions.append(condition)
 
+    def require_equal(self, path: str, value: object) -> None:
+        """Require that an attribute has this value."""
+        self.require(f"{self.name(path)} = {self.value(value)}")
+
+    def require_absent(self, path: str) -> None:
+        """Require that there is no such attribute."""
+        self.require(f"attribute_not_exists({self.name(path)})")
+
     def run(self, client: DynamoDBClient, table: str, key: Mapping[str, Any]) -> dict[str, Any] | Refused:
-        """Write, and return the new item, or say that a condition did not hold.
+        """Write, and return the new item, or the one that did not meet a condition.
 
         Raises:
             botocore.exceptions.ClientError: for every other refusal.
         """
         parts = [("SET", self._sets), ("REMOVE", self._removes)]
         try:
-            with one_at_a_time():
-                answer = client.update_item(
-                    TableName=table,
-                    Key=key,
-                    UpdateExpression=" ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
-                    ConditionExpression=" AND ".join(["attribute_exists(requestId)", *self._conditions]),
-                    ExpressionAttributeNames=self._names,
-                    ExpressionAttributeValues=to_attributes(self._values),
-                    ReturnValues="ALL_NEW",
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+            answer = client.update_item(
+                TableName=table,
+                Key=key,
+                UpdateExpression=" ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
+                ConditionExpression=" AND ".join(["attribute_exists(requestId)", *self._conditions]),
+                ExpressionAttributeNames=self._names,
+                ExpressionAttributeValues=to_attributes(self._values),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
         except ClientError as error:
             return refused(error)
         return from_attributes(answer["Attributes"])

@@ -1,0 +1,39 @@
+"""What Slack messages show of a request: the value that whoever stores requests hands to ``shared.slack``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.domain.request import Request, Status
+
+POLICY: Final = "policy"
+"""``decided_by`` of a request that policy itself denied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestView:
+    """A request, its status, and how it came to that.
+
+    Attributes:
+        request: what was asked.
+        status: its present status.
+        requested_at: when it was stored, UTC.
+        decided_by: Slack user id, or ``policy``; empty while nobody has decided.
+        decided_by_name: how Slack names them.
+        decided_at: when, UTC.
+        error_code: why applying failed, e.g. ``InvalidPermission.Duplicate``.
+        error_reason: the same as a sentence.
+        times_made: how often the change was made, as far as this request stands for all of it.
+    """
+
+    request: Request
+    status: Status
+    requested_at: datetime
+    decided_by: str = ""
+    decided_by_name: str = ""
+    decided_at: datetime | None = None
+    error_code: str = ""
+    error_reason: str = ""
+    times_made: int = 1
