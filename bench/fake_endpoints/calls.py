@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 SLACK: Final = "slack"
-SETUP_KEY: Final = "AKIASETUP00000000000"
+SETUP_KEY: Final = "setup"
 """Access key of whoever sets up an account or changes rules: answered without latency, and not recorded."""
 _CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/[0-9]{8}/[^/]+/([^/]+)/aws4_request")
 
