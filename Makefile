@@ -59,11 +59,11 @@ fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with
 	@$(BIN)/python -m pytest -q -n $(JOBS) -p no:logging --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
 		tests/attack/central/test_fuzz_central.py tests/attack/member/test_fuzz_member.py
 
-bench: $(STAMP) ## measure the product as it ships, write docs/performance.md, docs/cost.md, plots; ARGS="--quick" for a look
+bench: $(STAMP) ## measure the product as it ships, write docs/performance.md and docs/cost.md; ARGS="--quick" for a look
 	@$(BIN)/python -m bench $(ARGS)
 
-cost: $(STAMP) ## calculate again what it costs, from the last measurement, into docs/cost.md
-	@$(BIN)/python -m bench.cost
+cost: $(STAMP) ## write docs/cost.md again from the last measurement, after a change of prices
+	@$(BIN)/python -m bench --pages
 
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
 	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m central.audit $(if $(REGION),--region $(REGION)) $(ARGS)

@@ -1,95 +1,81 @@
-"""The command line: ``python -m bench``; ``make bench`` calls it. Measures, then writes results, plots and docs."""
+"""The command line: ``python -m bench``; ``make bench`` calls it. Measures, then writes the two pages."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
+import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from bench import authority, cold, cost, crowds, growth, instructions, path, plots, report, results, shipped, tls, warm
-from bench.world import World, around
+import boto3
 
-_RUNS: Final = {"warm": 30, "cold": 10, "path": 10, "growth": 5, "crowd": 1000}
-_QUICK_RUNS: Final = {"warm": 3, "cold": 1, "path": 2, "growth": 2, "crowd": 100}
+from bench import bursts, cold, growth, pages, path, shipped, warm
+from bench.fake_endpoints.client import LATENCY_MS
+from bench.world import World
+from deploy.names import ROOT
 
-Section = Callable[[World, dict[str, int]], dict[str, Any]]
-_SECTIONS: Final[dict[str, Section]] = {
-    "warm": lambda world, runs: warm.measure(world, runs["warm"]),
-    "cold": lambda world, runs: cold.measure(world, runs["cold"]),
-    "path": lambda world, runs: path.measure(world, runs["path"]),
-    "growth": lambda world, runs: growth.measure(world, runs["growth"]),
-    "crowds": lambda world, runs: crowds.measure(world, runs["crowd"]),
-    "tls": lambda world, runs: tls.measure(world, runs["path"]),
-    "instructions": lambda world, _: instructions.measure(world),
-}
-
-
-class DifferentCallsError(RuntimeError):
-    """A flow made other calls against the far side's memory than against moto; figures from memory mean nothing."""
+_RUNS: Final = {"warm": 30, "cold": 10, "path": 10, "growth": 5, "bursts": 1000}
+_QUICK_RUNS: Final = {"warm": 3, "cold": 1, "path": 2, "growth": 1, "bursts": 60}
+"""Measured invocations; of bursts, the most events at once."""
+_SECTIONS: Final[dict[str, Callable[[World, int], dict[str, Any]]]] = {
+    "warm": warm.measure, "cold": cold.measure, "path": path.measure, "growth": growth.measure,
+    "bursts": bursts.measure,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; return the exit code."""
     options = _parser().parse_args(arguments)
-    found = results.load(options.results)
-    if not options.draw:
-        found = _measured(found, options)
-        results.save(found, options.results)
-        print(f"{options.results}")
-    _compare(found)
-    missing = [name for name in _SECTIONS if name not in found]
-    if missing:
-        print(f"Not measured yet, so there are no documents: {', '.join(missing)}.")
-        return 0
-    if options.write:
-        for written in (*plots.draw(found), report.write(found), cost.write(found)):
-            print(written)
-    print(report.short(found))
+    results = pages.load() if options.only or options.pages else {}
+    if not options.pages:
+        _measure(results, options)
+        pages.RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for written in pages.write(results):
+        print(written)
     return 0
 
 
-def _measured(found: results.Results, options: argparse.Namespace) -> results.Results:
+def _measure(results: dict[str, Any], options: argparse.Namespace) -> None:
     runs = _QUICK_RUNS if options.quick else _RUNS
-    chosen = options.only or list(_SECTIONS)
-    began = time.monotonic()
+    results["about"] = about = _about(runs, quick=options.quick)
     ready = shipped.build(anew=not options.keep)
-    bundle, certificate = authority.make(shipped.BUILD / "authority")
-    about = results.about(quick=options.quick, runs=runs)
-    found = {**found, "about": about, "package": dict(ready.facts), "sections": found.get("sections", {})}
-    with around(ready, bundle, certificate) as world:
-        for name in chosen:
+    results["package"] = dict(ready.facts)
+    with World(ready) as world:
+        for name in options.only or _SECTIONS:
             begun = time.monotonic()
             print(f"{name} …", end=" ", flush=True)
-            found[name] = _SECTIONS[name](world, runs)
-            found["sections"][name] = {key: about[key] for key in ("at", "commit", "quick")}
+            world.forget()
+            results[name] = _SECTIONS[name](world, runs[name])
+            results.setdefault("measured", {})[name] = {key: about[key] for key in ("at", "commit", "quick")}
             print(f"{time.monotonic() - begun:.0f} s", flush=True)
-    found["about"]["took_seconds"] = round(time.monotonic() - began)
-    return found
 
 
-def _compare(found: results.Results) -> None:
-    """Check that what answers from memory is called exactly as moto is."""
-    if "warm" not in found or "growth" not in found:
-        return
-    before_moto = Counter(found["warm"]["reverts"]["one rule"]["calls"])
-    from_memory = Counter(found["growth"]["rules"]["1"]["calls"])
-    if before_moto != from_memory:
-        raise DifferentCallsError(f"against moto {dict(before_moto)}, from memory {dict(from_memory)}")
+def _about(runs: dict[str, int], *, quick: bool) -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {
+        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit.stdout.strip(),
+        "quick": quick,
+        "runs": runs,
+        "latency_ms": dict(LATENCY_MS),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "versions": f"Python {platform.python_version()}, boto3 {boto3.__version__}",
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the product as it ships.")
     parser.add_argument("--quick", action="store_true", help="few runs, to see whether everything works")
-    parser.add_argument(
-        "--only", nargs="+", choices=list(_SECTIONS), metavar="SECTION", help=f"one or more of {', '.join(_SECTIONS)}"
-    )
+    parser.add_argument("--only", nargs="+", choices=_SECTIONS, metavar="SECTION", help=f"of {', '.join(_SECTIONS)}")
     parser.add_argument("--keep", action="store_true", help="use the package of the last run")
-    parser.add_argument("--draw", action="store_true", help="measure nothing; only plots and docs, from the results")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="leave plots and docs as they are")
-    parser.add_argument("--results", type=Path, default=results.FILE, help="where figures are kept")
+    parser.add_argument("--pages", action="store_true", help="measure nothing; write the pages from the last results")
     return parser
 
 

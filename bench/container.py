@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from bench import shares
+from bench.cpus import for_functions
 
 _HOST: Final = Path(__file__).with_name("host.py")
 _NUMBERS: Final = itertools.count(1)
@@ -57,9 +57,9 @@ class Answer:
     Attributes:
         begun: when the handler was called.
         ended: when it returned.
-        cpu_ms: processor time of the process meanwhile.
+        cpu_ms: processor time of the process meanwhile; of several at once, its equal part.
         peak_kb: the most memory the process ever had.
-        log_bytes: what it wrote to its log.
+        log_bytes: what it wrote to its log; of several at once, meaningless.
         status: of an HTTP answer.
         error: what it raised.
     """
@@ -69,8 +69,8 @@ class Answer:
     cpu_ms: float
     peak_kb: int
     log_bytes: int
-    status: int | None = None
-    error: str = ""
+    status: int | None
+    error: str
 
     @property
     def ms(self) -> float:
@@ -79,64 +79,47 @@ class Answer:
 
 
 class Container:
-    """A process with one function.
+    """A process with one function, as a context manager.
 
     Args:
         function: what to load.
-        environment: variables beside the function's own.
+        environment: variables besides the function's own.
         event: the first invocation, sent before the process starts, so that a cold start waits for nobody.
-        share: the part of a CPU it gets.
-        prefix: a command that runs the process, e.g. one that counts instructions.
-        cpus: the CPUs it may run on.
+        pinned: runs on the CPU that is kept for measuring; otherwise on any.
     """
 
     def __init__(
-        self,
-        function: Function,
-        environment: Mapping[str, str],
-        *,
-        event: Any = None,
-        share: float = 1.0,
-        prefix: Sequence[str] = (),
-        cpus: frozenset[int] = frozenset(),
+        self, function: Function, environment: Mapping[str, str], *, event: Any = None, pinned: bool = True
     ) -> None:
         self._function = function
         self._stack = ExitStack()
         self._log = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        self._logged = 0
-        group = self._stack.enter_context(shares.limited(share))
         command_read, command_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        self._commands = os.fdopen(command_write, "w", encoding="utf-8")
-        self._answers = os.fdopen(answer_read, encoding="utf-8")
+        self._commands = self._stack.enter_context(os.fdopen(command_write, "w", encoding="utf-8"))
+        self._answers = self._stack.enter_context(os.fdopen(answer_read, encoding="utf-8"))
         if event is not None:
-            self._send({"event": event})
+            self.send([event])
         python = [sys.executable, "-I", "-S", "-B", str(_HOST), str(command_read), str(answer_write)]
-        what = [str(function.folder), str(function.runtime), function.handler]
-        command = [*shares.command_prefix(group), *prefix, *python, *what]
-        allowed = os.sched_getaffinity(0)
-        if cpus:
-            os.sched_setaffinity(0, cpus)  # of this thread; the process inherits it
-        try:
+        with ExitStack() as cpus:
+            if pinned:
+                cpus.enter_context(for_functions())
             self.started = time.monotonic()
             self._process = subprocess.Popen(
-                command,
-                env=dict(environment) | _lambda_variables(function) | dict(function.environment),
+                [*python, str(function.folder), str(function.runtime), function.handler],
+                env={**environment, **_lambda_variables(function), **function.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(command_read, answer_write),
             )
-        finally:
-            os.sched_setaffinity(0, allowed)
         os.close(command_read)
         os.close(answer_write)
-        self._stack.enter_context(shares.duty_cycle(self._process.pid, share))
         try:
-            ready = self._receive()
-            self.first = _answer(self._receive(), self) if event is not None else None
+            ready = self._read()
+            self.first = self.receive()[0] if event is not None else None
         except BaseException:
-            self.close()
+            self.__exit__()
             raise
         self.ready: float = ready["ready"]
         self.init_cpu_ms: float = ready["cpu_ms"]
@@ -145,38 +128,37 @@ class Container:
         """Invoke the function.
 
         Raises:
-            ContainerError: when it raised; no measured flow has a failing step.
+            ContainerError: when it raised, or answered anything but 200; no measured flow has a failing step.
         """
-        self._send({"event": event})
-        answer = _answer(self._receive(), self)
-        if answer.error:
-            raise ContainerError(f"{self._function.name}: {answer.error}\n{self.log()}")
+        self.send([event])
+        return self.checked(self.receive()[0])
+
+    def checked(self, answer: Answer) -> Answer:
+        """Return a good answer; raise :class:`ContainerError` for any other."""
+        if answer.error or answer.status not in (None, 200):
+            raise ContainerError(f"{self._function.name}: {answer.status} {answer.error}\n{self.log()[-4000:]}")
         return answer
 
-    def send_at_once(self, events: Sequence[Any]) -> None:
-        """Begin as many invocations as there are events, at once; :meth:`answers_at_once` waits for them."""
-        self._send({"events": list(events)})
+    def send(self, events: Sequence[Any]) -> None:
+        """Begin as many invocations as there are events, at once; :meth:`receive` waits for them."""
+        request_id = f"00000000-0000-4000-8000-{next(_NUMBERS):012d}"
+        self._commands.write(json.dumps({"events": events, "request_id": request_id}) + "\n")
+        self._commands.flush()
 
-    def answers_at_once(self) -> tuple[list[Answer], float]:
-        """Return the answers in the order of the events, and the processor time of all in ms.
-
-        The answers' own processor times count that of the others too.
-        """
-        told = self._receive()
-        ordered = sorted(told["answers"], key=lambda one: int(one.pop("index")))
-        return [_answer(one, self) for one in ordered], told["cpu_ms"]
+    def receive(self) -> list[Answer]:
+        """Return the answers in the order of the events."""
+        return [Answer(**one) for one in self._read()]
 
     def log(self) -> str:
-        """Return the end of what the function logged."""
-        return self.whole_log()[-4000:]
-
-    def whole_log(self) -> str:
-        """Return everything the function logged."""
+        """Return what the function logged."""
         # Not by seeking: the process writes at the position that is shared with it.
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Return the container; its process ends with the context."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """End the process."""
         self._commands.close()
         try:
@@ -184,38 +166,13 @@ class Container:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._answers.close()
         self._stack.close()
 
-    def __enter__(self) -> Self:
-        """Return the container; it is closed in the end."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End the process."""
-        self.close()
-
-    def logged(self, total: int) -> int:
-        """Return how much of the log is new, and remember."""
-        new, self._logged = total - self._logged, total
-        return new
-
-    def _send(self, command: dict[str, Any]) -> None:
-        request_id = f"00000000-0000-4000-8000-{next(_NUMBERS):012d}"
-        whole = {**command, "request_id": request_id, "timeout_seconds": self._function.timeout_seconds}
-        self._commands.write(json.dumps(whole) + "\n")
-        self._commands.flush()
-
-    def _receive(self) -> dict[str, Any]:
+    def _read(self) -> Any:
         line = self._answers.readline()
         if not line:
-            raise ContainerError(f"{self._function.name} ended by itself:\n{self.log()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
-def _answer(told: dict[str, Any], container: Container) -> Answer:
-    return Answer(**{**told, "log_bytes": container.logged(told["log_bytes"])})
+            raise ContainerError(f"{self._function.name} ended by itself:\n{self.log()[-4000:]}")
+        return json.loads(line)
 
 
 def _lambda_variables(function: Function) -> dict[str, str]:
@@ -227,6 +184,7 @@ def _lambda_variables(function: Function) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": function.physical_name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
+        "BENCH_TIMEOUT_SECONDS": str(function.timeout_seconds),
         "LAMBDA_TASK_ROOT": str(function.folder),
         "_HANDLER": function.handler,
         "LANG": "en_US.UTF-8",

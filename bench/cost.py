@@ -1,151 +1,182 @@
-"""Writes ``docs/cost.md`` from measured figures: ``python -m bench.cost``; ``make cost`` calls it.
+"""What the product costs: the amounts of each thing that AWS bills, from what was measured, times their prices.
 
-Tables here, prose in ``bench/documents/cost.md``, arithmetic in ``cost_model.py``.
+The assumptions stand here as constants, and ``documents/cost.md`` prints them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from string import Template
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from bench import cost_model, results
-from bench.choosing import CLICK_CASE, REVERT_CASE
-from bench.cold import SIZES
-from bench.cost_model import idle_month, lambda_usd, metrics_month, per_request, total
+from bench.names import MEMBER_FUNCTIONS, REQUESTS_TABLE, STATE_TABLE
 from bench.path import IDLE_GROUPS
-from bench.prices import AS_OF, PRICES
-from bench.report import DOCUMENTS, remarks
-from bench.tables import number, table
-from deploy.names import ROOT
+from bench.prices import PRICES
+from bench.shipped import WHOLE_CPU_MB
+from bench.world import STEPS
 
-FILE: Final = ROOT / "docs" / "cost.md"
-_EXAMPLES: Final = ((1, 1, 50), (10, 2, 50), (100, 4, 50), (100, 4, 1000))
+HOURS_PER_MONTH: Final = 730
+MANY_GROUPS: Final = 2000
+LOG_OVERHEAD_BYTES: Final = 584
+"""Of an invocation: Lambda's own START, END and REPORT lines, and 26 bytes for each of about nine records."""
+LOG_MONTHS: Final = 3
+"""Logs are kept 90 days."""
+LOG_COMPRESSION: Final = 0.15
+MONTHS_KEPT: Final = 12
+"""Requests stay; a year of them is counted."""
+INDEX_WRITES: Final = 2
+"""When an item's status changes, the index deletes one entry and writes another."""
+KMS_PER_HOUR: Final = 12
+"""DynamoDB asks for a table's key about every five minutes while it is used.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
+"""
+EXAMPLES: Final = ((1, 1, 50), (10, 2, 50), (100, 4, 50), (100, 4, 1000))
 """Member accounts, regions of each, approved requests of each account and region in a month."""
-_MANY_GROUPS: Final = 2000
 
-Figures = Mapping[str, Any]
-
-
-def write(found: Figures, path: Path = FILE) -> Path:
-    """Write the document."""
-    path.write_text(document(found), encoding="utf-8")
-    return path
+Results = Mapping[str, Any]
 
 
-def document(found: Figures) -> str:
-    """Return the document."""
-    about, sizes = found["about"], found["path"]["item_bytes"]
-    schedules = {name: rate for facts in found["package"].values() for name, rate in facts["schedules_minutes"].items()}
-    texts = {
-        "at": about["at"],
-        "at_day": about["at"][:10],
-        "quick": remarks(found),
-        "as_of": AS_OF,
-        "short": _short(found),
-        "requests": _requests(found),
-        "schedules": " and ".join(f"`{name}` every {rate} minutes" for name, rate in sorted(schedules.items())),
-        "groups": IDLE_GROUPS,
-        "many_groups": f"{_MANY_GROUPS:,}",
-        "many_groups_usd": _usd(total(idle_month(found, "member", groups=_MANY_GROUPS))),
-        "idle": _idle(found),
-        "key_usd": _usd(PRICES["KMS, keys"].usd),
-        "examples": _examples(found),
-        "sizes": _sizes(found),
-        "hours": cost_model.HOURS_PER_MONTH,
-        "item_bytes": ", ".join(f"{name} {size:,} bytes" for name, size in sizes.items()),
-        "months_kept": cost_model.MONTHS_KEPT,
-        "platform_bytes": cost_model.PLATFORM_LOG_BYTES,
-        "event_bytes": cost_model.LOG_EVENT_BYTES,
-        "log_events": cost_model.LOG_EVENTS,
-        "log_days": 30 * cost_model.LOG_MONTHS,
-        "log_compression": f"{cost_model.LOG_COMPRESSION:.0%}",
-        "metrics": ", ".join(f"{line.amount:.0f} in a {app} account" for app, (line,) in _metrics(found).items()),
-        "kms_per_hour": cost_model.KMS_PER_HOUR,
-        "prices": _prices(),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An amount of something and what it costs.
+
+    Attributes:
+        what: key of the price.
+        amount: how many units.
+    """
+
+    what: str
+    amount: float
+
+    @property
+    def usd(self) -> float:
+        """What it costs."""
+        return self.amount * PRICES[self.what].usd
+
+
+def total(lines: Sequence[Line]) -> float:
+    """Return what all of them cost."""
+    return sum(line.usd for line in lines)
+
+
+def per_request(results: Results, *, cold: bool, number: int = 1000) -> list[Line]:
+    """Return what approved requests cost, in both accounts together.
+
+    Args:
+        results: what was measured.
+        cold: every invocation finds no container; otherwise every one finds a warm one.
+        number: of requests.
+    """
+    steps, sizes = results["path"]["steps"], results["path"]["item_bytes"]
+    log_bytes = sum(step["log_bytes"]["median"] + LOG_OVERHEAD_BYTES for step in steps.values())
+    reads = sum(step["calls"].get("GetItem", 0) for step in steps.values())
+    traced = any(facts["traced"] for facts in results["package"].values())
+    amounts = {
+        "Lambda, arm64": sum(_gb_seconds(results, name, cold=cold) for name in steps),
+        "Lambda, requests": len(steps),
+        "X-Ray": len(steps) if traced else 0,
+        "API Gateway, REST": 1,
+        "EventBridge": 1,
+        "SNS": sum(step["calls"].get("Publish", 0) for step in steps.values()),
+        "DynamoDB, writes": sum(_write_units(STEPS[name], step["calls"], sizes) for name, step in steps.items()),
+        "DynamoDB, reads": reads * math.ceil(max(sizes.values()) / 4096),
+        "DynamoDB, storage and backup": MONTHS_KEPT * sum(sizes.values()) / 1e9,
+        "Logs": log_bytes / 1e9,
+        "Logs, storage": LOG_MONTHS * LOG_COMPRESSION * log_bytes / 1e9,
     }
-    return Template((DOCUMENTS / "cost.md").read_text(encoding="utf-8")).substitute(texts)
+    return [Line(what=what, amount=number * amount) for what, amount in amounts.items()]
 
 
-def _metrics(found: Figures) -> dict[str, list[cost_model.Line]]:
-    return {app: metrics_month(found, app) for app in ("member", "central")}
+def idle_month(results: Results, app: str, *, groups: int = IDLE_GROUPS) -> list[Line]:
+    """Return what a month costs in which nothing happens.
+
+    Args:
+        results: what was measured.
+        app: ``member``, for an account and region; or ``central``.
+        groups: security groups of the member's region.
+    """
+    facts = results["package"][app]
+    ((name, minutes),) = facts["schedules_minutes"].items()
+    runs = HOURS_PER_MONTH * 60 / minutes
+    row = results["path"]["idle"][name]
+    billed_ms, reads = row["ms"]["median"], 0.5 * row["calls"].get("Query", 0)  # of an index, and nothing is found
+    if app == "member":
+        billed_ms, reads = billed_ms + (groups - IDLE_GROUPS) * _ms_per_group(results), groups
+    log_bytes = runs * (row["log_bytes"]["median"] + LOG_OVERHEAD_BYTES)
+    amounts = {
+        "Lambda, arm64": runs * billed_ms / 1000 * facts["functions"][name] / 1024,
+        "Lambda, requests": runs,
+        "X-Ray": runs if facts["traced"] else 0,
+        "DynamoDB, reads": runs * reads,
+        "KMS, requests": HOURS_PER_MONTH * KMS_PER_HOUR,
+        "Logs": log_bytes / 1e9,
+        "Logs, storage": LOG_MONTHS * LOG_COMPRESSION * log_bytes / 1e9,
+        "Alarms": facts["alarm_metrics"],
+        "Dashboards": facts["dashboards"],
+    }
+    return [Line(what=what, amount=amount) for what, amount in amounts.items()]
 
 
-def _short(found: Figures) -> str:
-    warm, cold = (1000 * total(per_request(found, cold=is_cold)) for is_cold in (False, True))
-    member, central = (total(idle_month(found, app)) for app in ("member", "central"))
-    busy = {app: total(lines) for app, lines in _metrics(found).items()}
-    rows = [
-        ("1,000 approved requests, warm functions", warm),
-        ("1,000 approved requests, every start cold", cold),
-        (f"an idle month, member account and region of {IDLE_GROUPS} groups", member),
-        ("an idle month, central account", central),
-        ("custom metrics of a month with a request in every hour, member account and region", busy["member"]),
-        ("the same, central account", busy["central"]),
-    ]
-    return table(("", "USD"), [(name, _usd(value)) for name, value in rows])
+def metrics_month(results: Results, app: str) -> Line:
+    """Return what the metrics of approved requests cost in a month in which every hour has one."""
+    by_function = results["path"]["metrics"].items()
+    names = {
+        one for function, some in by_function for one in some if (function in MEMBER_FUNCTIONS) == (app == "member")
+    }
+    return Line(what="Custom metrics", amount=len(names))
 
 
-def _requests(found: Figures) -> str:
-    warm, cold = per_request(found, cold=False), per_request(found, cold=True)
-    rows = [
-        (line.what, number(1000 * line.amount), PRICES[line.what].unit, _usd(1000 * line.usd), _usd(1000 * other.usd))
-        for line, other in zip(warm, cold, strict=True)
-    ]
-    rows.append(("**together**", "", "", f"**{_usd(1000 * total(warm))}**", f"**{_usd(1000 * total(cold))}**"))
-    return table(("per 1,000 requests", "amount, warm", "unit", "USD, warm", "USD, cold"), rows)
+def example(results: Results, accounts: int, regions: int, requests: int) -> dict[str, float]:
+    """Return what a month costs with so many accounts, regions of each, and requests of each of those places."""
+    places = accounts * regions
+    # A metric is billed for the hours in which it is sent.
+    member_hours, central_hours = (min(1.0, some / HOURS_PER_MONTH) for some in (requests, places * requests))
+    member, central = (metrics_month(results, app).usd for app in ("member", "central"))
+    costs = {
+        "fixed": total(idle_month(results, "central")) + places * total(idle_month(results, "member")),
+        "metrics": central_hours * central + places * member_hours * member,
+        "requests": total(per_request(results, cold=True, number=places * requests)),
+    }
+    month: float = sum(costs.values())
+    return {**costs, "month": month, "per_place": month / places}
 
 
-def _idle(found: Figures) -> str:
-    member, central = idle_month(found, "member"), idle_month(found, "central")
-    rows = [
-        (one.what, number(one.amount), _usd(one.usd), number(other.amount), _usd(other.usd))
-        for one, other in zip(member, central, strict=True)
-    ]
-    rows.append(("**together**", "", f"**{_usd(total(member))}**", "", f"**{_usd(total(central))}**"))
-    return table(("a month", "member: amount", "member: USD", "central: amount", "central: USD"), rows)
+def memory_of(results: Results) -> dict[str, int]:
+    """Return the shipped memory of each function."""
+    return {name: size for facts in results["package"].values() for name, size in facts["functions"].items()}
 
 
-def _examples(found: Figures) -> str:
-    request = total(per_request(found, cold=True))
-    idle = {app: total(idle_month(found, app)) for app in ("member", "central")}
-    busy = {app: total(lines) for app, lines in _metrics(found).items()}
-    rows = []
-    for accounts, regions, requests in _EXAMPLES:
-        places = accounts * regions
-        # A metric is billed for the hours in which it is sent.
-        hours = min(1.0, requests / cost_model.HOURS_PER_MONTH)
-        central_hours = min(1.0, places * requests / cost_model.HOURS_PER_MONTH)
-        fixed = idle["central"] + places * idle["member"]
-        metrics = central_hours * busy["central"] + hours * places * busy["member"]
-        asked = places * requests * request
-        whole = fixed + metrics + asked
-        name = f"accounts: {accounts}, regions of each: {regions}, requests a month in each region: {requests:,}"
-        rows.append((name, *map(_usd, (fixed, metrics, asked, whole, whole / places))))
-    head = ("", "fixed", "metrics", "requests, cold", "a month", "per account and region")
-    return table(head, rows)
+def _gb_seconds(results: Results, step: str, *, cold: bool) -> float:
+    billed_ms: int = math.ceil(results["path"]["steps"][step]["ms"]["median"])
+    warm: float = billed_ms / 1000 * memory_of(results)[STEPS[step]] / 1024
+    return warm + (_cold_gb_seconds(results, STEPS[step]) if cold else 0.0)
 
 
-def _sizes(found: Figures) -> str:
-    kinds = [(case, cold) for case in (REVERT_CASE, CLICK_CASE) for cold in (False, True)]
-    rows = [
-        (f"{size:,} MB", *(_usd(lambda_usd(found, case, size, cold=cold)) for case, cold in kinds)) for size in SIZES
-    ]
-    return table(("1,000 invocations, USD", "revert, warm", "revert, cold", "click, warm", "click, cold"), rows)
+def _cold_gb_seconds(results: Results, function: str) -> float:
+    """Return what a cold start adds, loading included, which Lambda bills too.
+
+    Measured for revert and click with a whole CPU. The other functions of the same zip are assumed to be like them:
+    loading is processor time, so that half the memory takes twice the time.
+    """
+    cold, warm = results["cold"], results["warm"]
+    is_member = function in MEMBER_FUNCTIONS
+    started, row = (cold["revert"], warm["reverts"]["one rule"]) if is_member else (cold["click"], warm["click"])
+    more_ms: float = started["ms"]["median"] - row["ms"]["median"]
+    return max(0.0, more_ms) / 1000 * WHOLE_CPU_MB / 1024
 
 
-def _prices() -> str:
-    rows = [
-        (what, f"{price.usd:.10f}".rstrip("0").rstrip("."), price.unit, f"<{price.page}>")
-        for what, price in PRICES.items()
-    ]
-    return table(("", "USD", "for a", "page"), rows)
+def _ms_per_group(results: Results) -> float:
+    rows = {int(size): row["quiet"]["ms"]["median"] for size, row in results["growth"]["groups"].items()}
+    least, most = min(rows), max(rows)
+    more_ms: float = rows[most] - rows[least]
+    return more_ms / (most - least)
 
 
-def _usd(value: float) -> str:
-    return f"{value:,.2f}" if value >= 0.1 or value == 0 else f"{value:.4f}"
-
-
-if __name__ == "__main__":
-    print(write(results.load()))
+def _write_units(function: str, calls: Mapping[str, int], sizes: Mapping[str, int]) -> int:
+    """Return write units; all items of a table count as its largest one."""
+    state = math.ceil(sizes[STATE_TABLE] / 1024)
+    request = (1 + INDEX_WRITES) * math.ceil(sizes[REQUESTS_TABLE] / 1024)
+    writes = calls.get("PutItem", 0) + calls.get("UpdateItem", 0)
+    return writes * (state if function in MEMBER_FUNCTIONS else request)

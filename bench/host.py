@@ -1,8 +1,8 @@
 """The process a measured function lives in; it does what Lambda's runtime does, and imports as little.
 
 Started by ``container.py`` as ``python -I -S -B host.py IN OUT FOLDER RUNTIME HANDLER``: nothing but Python's own
-library, the unpacked zip and, behind it, the libraries that Lambda's runtime brings are on the path, and nothing is
-compiled and kept, since ``/var/task`` is read-only. Commands come as JSON lines on descriptor IN, answers go to
+library, the unpacked zip and, behind it, the libraries that Lambda's runtime brings are on the path, and no bytecode
+is written, since ``/var/task`` is read-only. Commands arrive as JSON lines on descriptor IN, answers leave on
 descriptor OUT; standard output is the function's log.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
@@ -28,7 +28,7 @@ class Context:
     client_context = None
     identity = None
 
-    def __init__(self, request_id: str, timeout_seconds: float) -> None:
+    def __init__(self, request_id: str) -> None:
         """Begin an invocation."""
         self.aws_request_id = request_id
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
@@ -37,7 +37,7 @@ class Context:
         self.invoked_function_arn = f"arn:aws:lambda:{region}:{account}:function:{self.function_name}"
         self.log_group_name = f"/aws/lambda/{self.function_name}"
         self.log_stream_name = "bench"
-        self._ends = time.monotonic() + timeout_seconds
+        self._ends = time.monotonic() + int(os.environ["BENCH_TIMEOUT_SECONDS"])
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the time left before Lambda would end the function."""
@@ -45,51 +45,46 @@ class Context:
 
 
 def main(commands_at: str, answers_at: str, folder: str, runtime: str, handler: str) -> None:
-    """Load the function, then answer commands until there are no more."""
+    """Load the function, then invoke it with the events of each command."""
     commands, answers = os.fdopen(int(commands_at), encoding="utf-8"), os.fdopen(int(answers_at), "w", encoding="utf-8")
     sys.path.insert(0, folder)
     sys.path.append(runtime)
     os.chdir(folder)
     module, _, name = handler.rpartition(".")
     target = getattr(importlib.import_module(module), name)
-    _say(answers, {"ready": time.monotonic(), "cpu_ms": 1000 * time.process_time(), **_size()})
+    _send(answers, {"ready": time.monotonic(), "cpu_ms": 1000 * time.process_time()})
     for line in commands:
         command = json.loads(line)
-        if "events" in command:
-            _say(answers, _invoke_at_once(target, command))
-        else:
-            _say(answers, _invoke(target, command["event"], command))
+        events, request_id = command["events"], command["request_id"]
+        one = len(events) == 1
+        _send(answers, [_invoke(target, events[0], request_id)] if one else _at_once(target, events, request_id))
 
 
-def _invoke(target: Any, event: Any, command: dict[str, Any]) -> dict[str, Any]:
-    context = Context(command["request_id"], command["timeout_seconds"])
-    error, result = "", None
+def _invoke(target: Any, event: Any, request_id: str) -> dict[str, Any]:
+    context = Context(request_id)
+    error, result, logged = "", None, os.fstat(1).st_size
     cpu, begun = time.process_time(), time.monotonic()
     try:
         result = target(event, context)
     except Exception as problem:  # noqa: BLE001 - Lambda catches everything; the harness decides what it means
         error = f"{type(problem).__name__}: {problem}"
-    ended = time.monotonic()
-    cpu = time.process_time() - cpu
+    ended, cpu = time.monotonic(), time.process_time() - cpu
     sys.stdout.flush()
     status = result.get("statusCode") if isinstance(result, dict) else None
-    log_bytes = os.fstat(1).st_size
     return {
-        "begun": begun, "ended": ended, "cpu_ms": 1000 * cpu, "error": error, "status": status,
-        "log_bytes": log_bytes, **_size(),
+        "begun": begun, "ended": ended, "cpu_ms": 1000 * cpu, "peak_kb": _peak_kb(),
+        "log_bytes": os.fstat(1).st_size - logged, "status": status, "error": error,
     }  # fmt: skip
 
 
-def _invoke_at_once(target: Any, command: dict[str, Any]) -> dict[str, Any]:
-    """Invoke with several events in as many threads, as far as one process can stand for several containers."""
+def _at_once(target: Any, events: list[Any], request_id: str) -> list[dict[str, Any]]:
+    """Invoke with several events in as many threads, as if one process were several containers."""
     import threading
 
-    answers: list[dict[str, Any]] = []
-    events = command["events"]
+    answers: list[Any] = [None] * len(events)
 
     def run(index: int) -> None:
-        own = {**command, "request_id": f"{command['request_id']}-{index}"}
-        answers.append({"index": index, **_invoke(target, events[index], own)})
+        answers[index] = _invoke(target, events[index], f"{request_id}-{index}")
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(len(events))]
     cpu = time.process_time()
@@ -97,17 +92,17 @@ def _invoke_at_once(target: Any, command: dict[str, Any]) -> dict[str, Any]:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"answers": answers, "cpu_ms": 1000 * (time.process_time() - cpu)}
+    share = 1000 * (time.process_time() - cpu) / len(events)
+    return [{**answer, "cpu_ms": share} for answer in answers]
 
 
-def _size() -> dict[str, int]:
+def _peak_kb() -> int:
     """Return the most memory this process ever had; rusage would count what its parent had when it was forked."""
     with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - pathlib would be one more import
-        peak = next((line for line in status if line.startswith("VmHWM")), "VmHWM: 0 kB")
-    return {"peak_kb": int(peak.split()[1])}
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-def _say(answers: TextIO, message: dict[str, Any]) -> None:
+def _send(answers: TextIO, message: Any) -> None:
     answers.write(json.dumps(message) + "\n")
     answers.flush()
 

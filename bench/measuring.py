@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from bench.container import Answer, Container
-from bench.servers import Call, FarSide
+from bench.fake_endpoints.calls import SLACK, Call
+from bench.fake_endpoints.client import FakeEndpoints
 
-SLACK = "slack"
+REVOKE: Final = "RevokeSecurityGroupIngress"
+WARM_UP: Final = 3
+"""First invocations of a container, which do not count."""
+
+Figure = TypeVar("Figure")
+Row = dict[str, Any]
+"""Figures by name, as they stand in the results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,31 +30,23 @@ class Measured:
 
     @property
     def ms(self) -> float:
-        """The handler's duration, had AWS and Slack answered exactly on time: what a stand-in was late is taken off."""
+        """The handler's duration, had AWS and Slack answered exactly on time: what moto was late is subtracted."""
         return self.answer.ms - sum(call.late_ms for call in self.calls)
 
     @property
     def own_ms(self) -> float:
-        """What the function itself took: its duration without the time its calls were away."""
+        """What the function itself took: its duration without the time of its calls."""
         return self.answer.ms - sum(1000 * (call.answered - call.arrived) for call in self.calls)
 
     @property
-    def slack_ms(self) -> float:
-        """How long Slack took, on time."""
-        return sum(1000 * (call.answered - call.arrived) - call.late_ms for call in self.calls if call.service == SLACK)
+    def request_ms(self) -> float:
+        """The time until its first revert request arrived."""
+        return 1000 * (next(call for call in self.calls if call.operation == REVOKE).arrived - self.answer.begun)
 
     @property
-    def billed_ms(self) -> int:
-        """What Lambda bills: whole milliseconds."""
-        return math.ceil(self.ms)
-
-    def arrival(self, operation: str, since: float) -> float:
-        """Return the time in ms from a moment until the first request of an operation arrived."""
-        return 1000 * (self._first(operation).arrived - since)
-
-    def calls_before(self, operation: str) -> int:
-        """Return how many calls came before the first of an operation."""
-        return [call.operation for call in self.calls].index(operation)
+    def calls_before(self) -> int:
+        """How many calls it made before its first revert request."""
+        return [call.operation for call in self.calls].index(REVOKE)
 
     @property
     def operations(self) -> list[str]:
@@ -55,46 +54,57 @@ class Measured:
         return [call.operation for call in self.calls if call.service != SLACK]
 
     @property
-    def posts(self) -> int:
+    def posts(self) -> list[Call]:
         """The posts to Slack."""
-        return sum(call.service == SLACK for call in self.calls)
-
-    def _first(self, operation: str) -> Call:
-        return next(call for call in self.calls if call.operation == operation)
+        return [call for call in self.calls if call.service == SLACK]
 
 
-def invoke(container: Container, event: Any, far: FarSide) -> Measured:
+def invoke(container: Container, event: Any, endpoints: FakeEndpoints) -> Measured:
     """Invoke a warm function and collect its calls."""
-    far.take()
+    endpoints.take()
     answer = container.invoke(event)
-    return Measured(answer=answer, calls=far.take())
+    return Measured(answer=answer, calls=endpoints.take())
 
 
-def summary(values: Iterable[float]) -> dict[str, float]:
-    """Return how many there are, their median, and where nine of ten and all of them lie."""
-    ordered = sorted(values)
+def common(runs: Sequence[Measured]) -> Row:
+    """Return the figures that every flow has."""
     return {
-        "n": len(ordered),
-        "median": round(statistics.median(ordered), 2),
-        "p90": round(ordered[math.ceil(0.9 * len(ordered)) - 1], 2),
-        "min": round(ordered[0], 2),
-        "max": round(ordered[-1], 2),
+        "ms": summary(one.ms for one in runs),
+        "own_ms": summary(one.own_ms for one in runs),
+        "cpu_ms": summary(one.answer.cpu_ms for one in runs),
+        "calls": the_only(Counter(one.operations) for one in runs),
+        "log_bytes": summary(one.answer.log_bytes for one in runs),
+        "posts": the_only(len(one.posts) for one in runs),
+        "peak_mb": round(max(one.answer.peak_kb for one in runs) / 1024, 1),
     }
 
 
-def ratio(product: dict[str, float], floor: dict[str, float]) -> float:
+def reverts(runs: Sequence[Measured], floors: Sequence[Measured]) -> Row:
+    """Return the figures of reverts and their floor."""
+    request, floor = summary(one.request_ms for one in runs), summary(one.request_ms for one in floors)
+    before = max(one.calls_before for one in runs)
+    return {"request": request, "floor": floor, "ratio": ratio(request, floor), "calls_before": before, **common(runs)}
+
+
+def summary(values: Iterable[float]) -> dict[str, float]:
+    """Return the median, and the largest value."""
+    some = list(values)
+    return {"median": round(statistics.median(some), 2), "max": round(max(some), 2)}
+
+
+def ratio(product: Mapping[str, float], floor: Mapping[str, float]) -> float:
     """Return how many times the floor a median is."""
     return round(product["median"] / floor["median"], 2)
 
 
-def the_only(lists: Iterable[Sequence[str]]) -> list[str]:
-    """Return what all runs have in common, since counts of calls do not vary; their order may.
+def the_only(values: Iterable[Figure]) -> Figure:
+    """Return what all runs have in common, since counts of calls do not vary.
 
     Raises:
         ValueError: when they do: then no figure of the flow means anything.
     """
-    some = [list(one) for one in lists]
-    distinct = {tuple(sorted(one)) for one in some}
-    if len(distinct) != 1:
-        raise ValueError(f"the runs of one flow made different calls: {sorted(distinct)}")
-    return some[0]
+    first, *others = values
+    different = [other for other in others if other != first]
+    if different:
+        raise ValueError(f"the runs of one flow differ: {first} and {different[0]}")
+    return first

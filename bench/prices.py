@@ -1,4 +1,4 @@
-"""List prices of AWS in us-east-1. They change: look at the pages before a decision hangs on them.
+"""List prices of AWS in us-east-1. They change: check the pages before you rely on them.
 
 Prices are in USD, without free tiers and without taxes.
 """

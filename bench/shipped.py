@@ -10,23 +10,26 @@ import importlib.util
 import json
 import os
 import shutil
-import sys
 import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.container import Function
+from bench.names import CLICK, REGION, REVERT
 from deploy import packaging
 from deploy.names import APPS, ROOT, App
 
 BUILD: Final = ROOT / "build" / "bench"
 FLOORS: Final = Path(__file__).with_name("floors")
-BUTTON_CLICK: Final = "buttonClick"
-REGION: Final = "eu-west-1"
+WHOLE_CPU_MB: Final = 1769
+"""The memory size at which Lambda gives one whole CPU.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+"""
 
 Resources = Mapping[str, Mapping[str, Any]]
 
@@ -56,7 +59,7 @@ def build(*, anew: bool) -> Shipped:
     """Package both apps, unpack them, and read their templates.
 
     Args:
-        anew: package even when a package of earlier is there.
+        anew: package even when an earlier package is there.
     """
     packages = BUILD / "package"
     if anew:
@@ -72,7 +75,7 @@ def build(*, anew: bool) -> Shipped:
         own = _functions(resources, folder, runtime)
         facts[app] = _zip_facts(code) | _template_facts(resources, own)
         functions |= own
-    return Shipped(functions=functions, floors=_floors(runtime, functions), facts=facts)
+    return Shipped(functions=functions, floors=_floors(functions), facts=facts)
 
 
 def _packaged(app: App, packages: Path) -> tuple[Path, Path]:
@@ -104,15 +107,11 @@ def _runtime() -> Path:
         if found is None or found.origin is None:
             raise RuntimeError(f"{name} is not installed: `make venv`")
         origin = Path(found.origin)
-        source = origin.parent if origin.name == "__init__.py" else origin
-        compile_it = compileall.compile_dir if source.is_dir() else compileall.compile_file
-        compile_it(str(source), quiet=2)
-        (folder / source.name).symlink_to(source)
-        if source.is_file():
-            # Python looks for what is compiled beside the link.
-            (folder / "__pycache__").mkdir(exist_ok=True)
-            cached = Path(importlib.util.cache_from_source(str(source)))
-            (folder / "__pycache__" / cached.name).symlink_to(cached)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, folder / name)
+        else:
+            shutil.copy(origin, folder)
+    compileall.compile_dir(str(folder), quiet=2)
     return folder
 
 
@@ -124,7 +123,7 @@ def _functions(resources: Resources, folder: Path, runtime: Path) -> dict[str, F
         properties = resource["Properties"]
         physical = properties["FunctionName"]["Fn::Sub"].replace("${Stage}", "prod").replace("${AWS::Region}", REGION)
         # The route's function is the only one whose name ends with the region.
-        name = physical.rpartition(f"{REGION}-")[2] if not physical.endswith(REGION) else BUTTON_CLICK
+        name = physical.rpartition(f"{REGION}-")[2] if not physical.endswith(REGION) else CLICK
         variables = properties.get("Environment", {}).get("Variables", {})
         found[name] = Function(
             name=name,
@@ -144,34 +143,21 @@ def _functions(resources: Resources, folder: Path, runtime: Path) -> dict[str, F
     return found
 
 
-def _floors(runtime: Path, functions: Mapping[str, Function]) -> dict[str, Function]:
+def _floors(functions: Mapping[str, Function]) -> dict[str, Function]:
     """Return the floors, in the sizes of what they are compared with."""
-    models = {"revert": "revertSecurityGroup", "click": BUTTON_CLICK}
     compileall.compile_dir(str(FLOORS), quiet=2)
-    return {
-        name: Function(
-            name=f"floor of {model}",
-            physical_name=f"floor-{name}",
-            folder=FLOORS,
-            runtime=runtime,
-            handler=f"{name}.handler",
-            memory_mb=functions[model].memory_mb,
-            timeout_seconds=functions[model].timeout_seconds,
-            environment={},
-        )
-        for name, model in models.items()
-    }
+    floors = {}
+    for name, model in {"revert": REVERT, "click": CLICK}.items():
+        if functions[model].memory_mb < WHOLE_CPU_MB:
+            raise ValueError(f"{model} has {functions[model].memory_mb} MB: it is measured with a whole CPU only")
+        floors[name] = replace(functions[model], folder=FLOORS, handler=f"{name}.handler", environment={})
+    return floors
 
 
 def _zip_facts(code: Path) -> dict[str, Any]:
     with zipfile.ZipFile(code) as archive:
-        entries = [one for one in archive.infolist() if not one.is_dir()]
-    return {
-        "zip_bytes": code.stat().st_size,
-        "unpacked_bytes": sum(one.file_size for one in entries),
-        "files": len(entries),
-        "compiled_files": sum(one.filename.endswith(".pyc") for one in entries),
-    }
+        unpacked = sum(one.file_size for one in archive.infolist())
+    return {"zip_bytes": code.stat().st_size, "unpacked_bytes": unpacked}
 
 
 def _template_facts(resources: Resources, functions: Mapping[str, Function]) -> dict[str, Any]:
@@ -187,12 +173,9 @@ def _template_facts(resources: Resources, functions: Mapping[str, Function]) -> 
     }
     return {
         "functions": {name: function.memory_mb for name, function in sorted(functions.items())},
-        "architectures": sorted({one for properties in lambdas for one in properties["Architectures"]}),
         "traced": any(one.get("TracingConfig", {}).get("Mode") == "Active" for one in lambdas),
-        "alarms": len(of_type["AWS::CloudWatch::Alarm"]),
         "alarm_metrics": sum(_metrics_of(alarm) for alarm in of_type["AWS::CloudWatch::Alarm"]),
         "dashboards": len(of_type["AWS::CloudWatch::Dashboard"]),
-        "keys": len(of_type["AWS::KMS::Key"]),
         "schedules_minutes": {name: _minutes(rate) for name, rate in sorted(rates.items())},
     }
 
@@ -209,11 +192,3 @@ def _minutes(rate: str) -> int:
     """Return the minutes of e.g. ``rate(10 minutes)``."""
     number, unit = rate.removeprefix("rate(").removesuffix(")").split()
     return int(number) * (60 if unit.startswith("hour") else 1)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions the figures depend on."""
-    import boto3
-    import botocore
-
-    return {"python": sys.version.split()[0], "boto3": boto3.__version__, "botocore": botocore.__version__}

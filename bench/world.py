@@ -1,4 +1,4 @@
-"""An account with groups, tables and topics for the measured functions to work on, in moto or in the far side's memory.
+"""An account for the measured functions to work in: tables, topics, secrets and groups in the fake endpoints.
 
 What is set up here is set up without latency and without being counted.
 """
@@ -6,217 +6,198 @@ What is set up here is set up without latency and without being counted.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
-
-import boto3
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl
 
 from bench import events
 from bench.container import Container, Function
-from bench.events import ACCOUNT, SECRET
-from bench.servers import LATENCY_MS, FarSide, Moto, cpus_for_measuring
-from bench.shipped import REGION, Shipped
-from central.chalicelib.requests.items import record_to_item
-from central.chalicelib.requests.record import HistoryEntry, Record
-from central.chalicelib.requests.table import INDEX
-from central.chalicelib.requests.table import TABLE as REQUESTS
-from member.chalicelib.state.table import TABLE as STATE
-from shared.aws.attributes import to_attributes
-from shared.domain.caller import Caller
-from shared.domain.change import make_change
-from shared.domain.request import Request
-from shared.domain.rule import cidr, make_rule
+from bench.fake_endpoints.client import FakeEndpoints
+from bench.measuring import Measured, invoke
+from bench.names import ACCOUNT, ALL_TOPICS, APPLY, CLICK, INTAKE, REGION, REVERT, SIGNING_SECRET
+from bench.shipped import Shipped
+from sandbox.aws import resources
 
-TOPICS: Final = (
-    "securityGroupChange", "errorHandlerSecurityGroupChange", "denySecurityGroupChange", "applySecurityGroupChange",
-)  # fmt: skip
-_SECRETS: Final = ("slackSigningSecret", "approvalHookUrl", "monitoringHookUrl")
-_NUMBERS: Final = itertools.count(1)
-_CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+STEPS: Final[Mapping[str, str]] = {
+    "revertSecurityGroup": REVERT,
+    "securityGroupChange: question": INTAKE,
+    "buttonClick": CLICK,
+    "applySecurityGroupChange": APPLY,
+    "securityGroupChange: result": INTAKE,
+}
+"""The steps of the approve path and their functions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Everything around the measured functions.
+class Pending:
+    """A request that waits for a click.
 
     Attributes:
-        shipped: the functions.
-        moto: the real thing's stand-in, without latency, for setting up.
-        far: before moto, with latency.
-        memory: answers from memory, with latency.
-        authority: PEM of the authorities that clients trust over TLS.
+        request_id: its id.
+        click: the event of a click that approves it.
     """
 
-    shipped: Shipped
-    moto: Moto
-    far: FarSide
-    memory: FarSide
-    authority: Path
+    request_id: str
+    click: events.Json
 
-    # -- functions -----------------------------------------------------------------------------------------------------
 
-    def environment(
-        self, *, far: FarSide | None = None, by_reference: bool = False, tls: bool = False
-    ) -> dict[str, str]:
-        """Return the variables of a measured function.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A port that somebody opened.
 
-        Args:
-            far: where its calls go; before moto when left out.
-            by_reference: secrets stand in SSM, as the product ships; otherwise their values are in the variables.
-            tls: everything is called over TLS, with a bundle of authorities as large as the usual one.
-        """
-        where = self.far if far is None else far
-        url = where.tls_url if tls else where.url
-        secrets = {name: f"ssm:/security-group-approval/{name}" for name in _SECRETS} if by_reference else _values(url)
-        bundle = {"AWS_CA_BUNDLE": str(self.authority), "REQUESTS_CA_BUNDLE": str(self.authority)} if tls else {}
+    Attributes:
+        event: as CloudTrail reports it; a field larger than it takes is omitted.
+        bare: what the floor of a revert gets: the group and the ids of the rules.
+    """
+
+    event: events.Json
+    bare: events.Json
+
+
+class World:
+    """Everything around the measured functions, as a context manager."""
+
+    def __init__(self, shipped: Shipped) -> None:
+        """Start the fake endpoints and set up an account."""
+        self.shipped = shipped
+        self._stack = ExitStack()
+        self.endpoints: Final = self._stack.enter_context(FakeEndpoints())
+        self._ports = itertools.count(1024)
+        self._ec2 = self.endpoints.client("ec2")
+        self._ec2.meta.events.register("before-send.ec2", self._note_request)
+        self._ec2.meta.events.register("after-call.ec2.AuthorizeSecurityGroupIngress", self._note_event)
+        self._sent, self._event = "", events.Json()
+        resources.create_requests_table(self.endpoints.client("dynamodb"))
+        resources.create_state_table(self.endpoints.client("dynamodb"))
+        for topic in ALL_TOPICS:
+            resources.create_topic(self.endpoints.client("sns"), topic)
+        for name, value in {
+            "slackSigningSecret": SIGNING_SECRET,
+            "approvalHookUrl": f"{self.endpoints.url}/slack/approval",
+            "monitoringHookUrl": f"{self.endpoints.url}/slack/monitoring",
+        }.items():
+            self.endpoints.client("ssm").put_parameter(Name=f"/bench/{name}", Value=value, Type="SecureString")
+        self.endpoints.client("sts").get_caller_identity()  # moto loads a service with its first call
+
+    def __enter__(self) -> Self:
+        """Return the world; the fake endpoints end with the context."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the fake endpoints."""
+        self._stack.close()
+
+    def start(self, function: Function | str, **options: Any) -> Container:
+        """Start a function, given by name or as it is, with the variables that a deployment sets."""
+        chosen = self.shipped.functions[function] if isinstance(function, str) else function
+        return Container(chosen, self._environment(), **options)
+
+    def _environment(self) -> dict[str, str]:
+        secrets = ("slackSigningSecret", "approvalHookUrl", "monitoringHookUrl")
         return {
-            **_CREDENTIALS,
-            **secrets,
-            **bundle,
-            "PATH": "/usr/bin:/bin",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": url,
+            "AWS_ENDPOINT_URL": self.endpoints.url,
             "BENCH_ACCOUNT": ACCOUNT,
+            "PATH": "/usr/bin:/bin",
             "centralAccountId": ACCOUNT,
             "centralRegion": REGION,
             "accountName": "payments",
-            "ownRoleArn": f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member",  # as a deployment sets it
+            "ownRoleArn": f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member",
+            **{name: f"ssm:/bench/{name}" for name in secrets},
         }
 
-    def start(self, function: Function, environment: Mapping[str, str] | None = None, **options: Any) -> Container:
-        """Start a function on the CPU that is kept for measuring."""
-        chosen = self.environment() if environment is None else environment
-        return Container(function, chosen, cpus=cpus_for_measuring(), **options)
+    def forget(self) -> None:
+        """Remove all groups, requests and what the member app knows."""
+        self.endpoints.ask("forget")
 
-    # -- groups in moto ------------------------------------------------------------------------------------------------
+    # -- groups and rules ----------------------------------------------------------------------------------------------
 
-    def client(self, service: str) -> Any:
-        """Return a client of moto's own address."""
-        return boto3.client(  # type: ignore[call-overload]  # any service
-            service,
-            region_name=REGION,
-            endpoint_url=self.moto.url,
-            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+    def groups(self, number: int, *, cidrs: Sequence[str] = (), port: int = 443) -> list[str]:
+        """Make groups that open a port to some CIDR blocks each; return their ids."""
+        ids: list[str] = self.endpoints.ask("add_groups", number=number, cidrs=list(cidrs), port=port)
+        return ids
 
-
-class Groups:
-    """Security groups in moto that somebody opens."""
-
-    def __init__(self, world: World) -> None:
-        """Make a VPC."""
-        self._ec2 = world.client("ec2")
-        self.vpc: str = self._ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        self._ports = itertools.count(1024)
-
-    def make(self, number: int = 1) -> list[str]:
-        """Make groups."""
-        names = [f"bench-{next(_NUMBERS)}" for _ in range(number)]
-        return [
-            self._ec2.create_security_group(GroupName=name, Description="bench", VpcId=self.vpc)["GroupId"]
-            for name in names
-        ]
-
-    def open(self, group_id: str, *, references: list[str] | None = None, identity: Any = events.USER) -> Any:
-        """Open a port to the world, or to other groups, and return the event."""
+    def open(self, group_id: str, *, references: Sequence[str] = (), cidrs: Sequence[str] = ()) -> Opened:
+        """Open a new port to CIDR blocks, to other groups, or else to the internet."""
         port = next(self._ports)
         permission: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
         if references:
             permission["UserIdGroupPairs"] = [{"GroupId": one, "UserId": ACCOUNT} for one in references]
         else:
-            permission["IpRanges"] = [{"CidrIp": "0.0.0.0/0", "Description": "bench"}]
+            permission["IpRanges"] = [{"CidrIp": one, "Description": "bench"} for one in cidrs or ["0.0.0.0/0"]]
         answer = self._ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
-        return events.opened(group_id, answer["SecurityGroupRules"], identity=identity)
+        rules = [rule["SecurityGroupRuleId"] for rule in answer["SecurityGroupRules"]]
+        return Opened(event=self._event, bare={"group": group_id, "rules": rules})
+
+    def _note_request(self, request: Any, **_: Any) -> None:
+        self._sent = request.body if isinstance(request.body, str) else request.body.decode()
+
+    def _note_event(self, http_response: Any, **_: Any) -> None:
+        self._event = events.recorded(
+            "AuthorizeSecurityGroupIngress", dict(parse_qsl(self._sent)), http_response.content
+        )
 
 
-def bare_revert(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the floor of a revert gets for an event: the group and the rules."""
-    rules = event["detail"]["responseElements"]["securityGroupRuleSet"]["items"]
-    group = event["detail"]["requestParameters"]["groupId"]
-    return {"group": group, "rules": [rule["securityGroupRuleId"] for rule in rules]}
+class Story:
+    """The approve path, step by step, with warm functions."""
+
+    def __init__(self, world: World) -> None:
+        """Begin without containers; each starts with its first step."""
+        self._world = world
+        self._stack = ExitStack()
+        self.containers: dict[str, Container] = {}
+
+    def __enter__(self) -> Self:
+        """Return the story; its containers end with the context."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the containers."""
+        self._stack.close()
+
+    def step(self, function: str, event: events.Json) -> Measured:
+        """Invoke a function."""
+        if function not in self.containers:
+            self.containers[function] = self._stack.enter_context(self._world.start(function))
+        return invoke(self.containers[function], event, self._world.endpoints)
+
+    def approve(self, group_id: str) -> dict[str, Measured]:
+        """Add one rule, which is reverted, asked about, approved and applied; return the steps by name."""
+        reverted = self.step(REVERT, self._world.open(group_id).event)
+        asked = self.step(INTAKE, published(reverted))
+        clicked = self.step(CLICK, self.click_on(asked))
+        applied = self.step(APPLY, published(clicked))
+        announced = self.step(INTAKE, published(applied))
+        results = (reverted, asked, clicked, applied, announced)
+        return dict(zip(STEPS, results, strict=True))
+
+    def click_on(self, asked: Measured) -> events.Json:
+        """Return the event of a click on the question that an invocation posted."""
+        question = next(post.body for post in asked.posts if '"primary"' in post.body)
+        return events.clicked(question, f"{self._world.endpoints.url}/slack/response")
+
+    def pending(self, group_id: str) -> Pending:
+        """Open a port, and return the request that waits for a click; takes no latency."""
+        with self._world.endpoints.without_latency():
+            reverted = self.step(REVERT, self._world.open(group_id).event)
+            asked = self.step(INTAKE, published(reverted))
+        click = self.click_on(asked)
+        payload = json.loads(dict(parse_qsl(click["body"]))["payload"])
+        return Pending(request_id=json.loads(payload["actions"][0]["value"])["requestId"], click=click)
 
 
-def pending(requests: Any) -> Request:
-    """Store a pending request in moto, as the central app would, and return it."""
-    record = example_record(f"00000000-1111-4000-8000-{next(_NUMBERS):012d}")
-    requests.put_item(TableName=REQUESTS, Item=to_attributes(record_to_item(record)))
-    return record.request
+def published(measured: Measured) -> events.Json:
+    """Return SNS's event for the one message that an invocation published."""
+    (call,) = (call for call in measured.calls if call.operation == "Publish")
+    return events.delivered(call.body)
 
 
-def example_record(request_id: str) -> Record:
-    """Return a request as it is stored while everybody waits for a click."""
-    now = datetime.now(UTC)
-    rule = make_rule(direction="ingress", protocol="tcp", from_port=22, to_port=22, source=cidr("0.0.0.0/0"))
-    caller = Caller(
-        type="AssumedRole",
-        account=ACCOUNT,
-        arn=events.PERSON["arn"],
-        principal_arn=f"arn:aws:iam::{ACCOUNT}:role/x",
-        name="ada@example.com",
-    )
-    request = Request(
-        request_id=request_id,
-        account=ACCOUNT,
-        account_name="payments",
-        region=REGION,
-        group_id="sg-0123456789abcdef0",
-        group_name="web",
-        requester=caller,
-        event_name="AuthorizeSecurityGroupIngress",
-        event_time=now,
-        change=make_change(added=[rule]),
-    )
-    entry = HistoryEntry(at=now, status="pending", previous="", by=ACCOUNT)
-    return Record(request=request, status="pending", requested_at=now, history=(entry,))
-
-
-@contextmanager
-def around(shipped: Shipped, authority: Path, certificate: Path) -> Iterator[World]:
-    """Keep the servers up while the context is open, with tables and topics made."""
-    with Moto() as moto, FarSide(moto, certificate) as far, FarSide() as memory:
-        world = World(shipped=shipped, moto=moto, far=far, memory=memory, authority=authority)
-        _set_up(world)
-        for one in (far, memory):
-            one.take()
-            one.set_latency(LATENCY_MS)
-        yield world
-
-
-def _set_up(world: World) -> None:
-    dynamodb, sns, ssm = (world.client(name) for name in ("dynamodb", "sns", "ssm"))
-    dynamodb.create_table(
-        TableName=STATE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-    )
-    names = ("requestId", "status", "requestedAt")
-    index = [{"AttributeName": "status", "KeyType": "HASH"}, {"AttributeName": "requestedAt", "KeyType": "RANGE"}]
-    dynamodb.create_table(
-        TableName=REQUESTS,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "requestId", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-        GlobalSecondaryIndexes=[
-            {"IndexName": INDEX, "KeySchema": index, "Projection": {"ProjectionType": "ALL"}},
-        ],
-    )
-    for topic in TOPICS:
-        sns.create_topic(Name=topic)
-    world.client("sts").get_caller_identity()  # moto loads a service with its first call
-    for name, value in _values(world.far.url).items():
-        ssm.put_parameter(Name=f"/security-group-approval/{name}", Value=value, Type="SecureString")
-
-
-def _values(url: str) -> dict[str, str]:
-    return {
-        "slackSigningSecret": SECRET,
-        "approvalHookUrl": f"{url}/slack/approval",
-        "monitoringHookUrl": f"{url}/slack/monitoring",
-    }
+def cidrs(number: int) -> list[str]:
+    """Return so many CIDR blocks."""
+    return [f"10.{index // 250}.{index % 250}.0/24" for index in range(number)]

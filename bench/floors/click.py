@@ -13,7 +13,7 @@ _TOPICS = boto3.client("sns", region_name=_REGION)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Check the signature, store the decision, tell it."""
+    """Check the signature, store the decision, publish it."""
     base = f"v0:{event['timestamp']}:{event['body']}".encode()
     signature = "v0=" + hmac.new(event["secret"].encode(), base, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signature, event["signature"]):
