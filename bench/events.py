@@ -19,8 +19,7 @@ from bench.names import ACCOUNT, REGION, SIGNING_SECRET
 from sandbox.aws import cloudtrail, sns
 from sandbox.aws.calls import ApiCall
 from sandbox.aws.events import scheduled_event
-from sandbox.aws.identities import Caller
-from sandbox.aws.request import ApiRequest
+from sandbox.aws.request import ApiRequest, Caller
 
 _ROUTE: Final = "/slack/actions"
 _ROLE: Final = "AWSReservedSSO_Admin_0123456789abcdef"

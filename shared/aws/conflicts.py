@@ -41,7 +41,8 @@ def retry_on_conflict(
     write: Callable[[], _T],
     *,
     until: float,
-    is_conflict: Callable[[ClientError], bool] = is_transaction_conflict,
+    conflict: type[Exception] = ClientError,
+    is_conflict: Callable[[Any], bool] = is_transaction_conflict,
     clock: Callable[[], float] = time.monotonic,
     uniform: Callable[[float, float], float] = random.uniform,
     sleep: Callable[[float], None] = time.sleep,
@@ -51,19 +52,20 @@ def retry_on_conflict(
     Args:
         write: writes once; called again after a conflict, so it reads anew whatever it depends on.
         until: what ``clock`` says when there is no more time: no pause ends after it.
-        is_conflict: which errors mean that the same write may succeed in a moment.
+        conflict: the class of the errors that may mean that the same write succeeds in a moment.
+        is_conflict: which of them do.
         clock: monotonic seconds.
         uniform: draws a number between two.
         sleep: waits for so many seconds.
 
     Raises:
-        ClientError: the conflict, when the time is up; every other error at once.
+        Exception: the conflict, when the time is up; every other error at once.
     """
     longest = FIRST_PAUSE_SECONDS
     while True:
         try:
             return write()
-        except ClientError as error:
+        except conflict as error:
             pause = uniform(0, longest)
             if not is_conflict(error) or clock() + pause >= until:
                 raise

@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Con
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,8 +18,8 @@ from typing import Any, Final, TypedDict, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
-from shared.aws.backoff import full_jitter
 from shared.aws.clients import client
+from shared.aws.conflicts import FIRST_PAUSE_SECONDS, retry_on_conflict
 from shared.wire.fields import FieldError
 
 from .baseline import Baseline
@@ -43,7 +44,7 @@ _BATCH: Final = 100  # keys per BatchGetItem
 _WRITTEN_AT_ONCE: Final = 100  # items a transaction may have; where they exceed its 4 MB they are written one by one
 UPDATE_SECONDS: Final = 100.0
 """How long all pauses between tries of one update may be: five hundred calls at once take turns at one item."""
-_READ_SECONDS: Final = 20.0
+_READ_TRIES: Final = 8
 
 _T = TypeVar("_T")
 _Pause = Callable[[float], None]
@@ -251,16 +252,23 @@ class StateTable:
             TooLargeError: when the new one does not fit an item.
         """
         before = known if known is not None else self.baseline(group_id)
-        for pause in (*([0.0]), *full_jitter(UPDATE_SECONDS, random.random)):
-            if pause:
-                self._pause(pause)
+
+        def write() -> Baseline | None:
+            nonlocal before
             after = change(before)
             if after is None or after == before:
                 return before
             saved, before = self._try_to_save(after)
-            if saved is not None:
-                return saved
-        raise RaceLostError(f"The baseline of {group_id} was changed by others for {UPDATE_SECONDS:.0f} seconds.")
+            if saved is None:
+                raise RaceLostError(
+                    f"The baseline of {group_id} was changed by others for {UPDATE_SECONDS:.0f} seconds."
+                )
+            return saved
+
+        until = time.monotonic() + UPDATE_SECONDS
+        return retry_on_conflict(
+            write, until=until, conflict=RaceLostError, is_conflict=lambda _: True, sleep=self._pause
+        )
 
     def forget(self, group_id: str) -> None:
         """Delete the baseline of a group that is gone."""
@@ -297,21 +305,17 @@ class StateTable:
     def _get_many(self, keys: Sequence[str]) -> Iterator[Item]:
         for some in _batches(keys, _BATCH):
             wanted: Any = {TABLE: {"Keys": [to_attributes({"id": key}) for key in some], "ConsistentRead": True}}
-            pauses = full_jitter(_READ_SECONDS, random.random)
+            tries = 0
             while wanted:
                 answer = self._client.batch_get_item(RequestItems=wanted)
                 found = answer["Responses"].get(TABLE, [])
                 yield from (from_attributes(item) for item in found)
                 wanted = answer.get("UnprocessedKeys")
                 if wanted and not found:  # not 16 MB, but throttled: asking again at once would make it worse
-                    self._pause(_next_or_raise(pauses))
-
-
-def _next_or_raise(pauses: Iterator[float]) -> float:
-    pause = next(pauses, None)
-    if pause is None:
-        raise RaceLostError(f"{TABLE} answered nothing for {_READ_SECONDS:.0f} seconds.")
-    return pause
+                    tries += 1
+                    if tries == _READ_TRIES:
+                        raise RaceLostError(f"{TABLE} answered nothing {_READ_TRIES} times in a row.")
+                    self._pause(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - not a secret
 
 
 def _readable(item: Item) -> Baseline | FieldError:
