@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
-from central.chalicelib.outbox.posting import UnpaidError
 
 from central.chalicelib import secrets
+from central.chalicelib.outbox.outbox import UnpostedError
 from central.chalicelib.outcome import MessageRefusedError
 from central.chalicelib.slack.signature import sign
 from central.chalicelib.sweep import SweepError
@@ -35,7 +35,7 @@ def test_no_secret_leaves_the_app_in_any_flow(
     def attempt(step: Any, *arguments: Any, **values: Any) -> None:
         try:
             said.write(str(step(*arguments, **values)))
-        except (UnpaidError, SweepError, MessageRefusedError) as error:
+        except (UnpostedError, SweepError, MessageRefusedError) as error:
             said.write("".join(traceback.format_exception(error)))
 
     monkeypatch.setenv("expectedToken", "verification-token-secret")
@@ -91,7 +91,7 @@ def test_every_step_is_one_structured_record(central: Central, logs: io.StringIO
     request = central.file()
     central.click(request)
     records = [json.loads(line) for line in logs.getvalue().splitlines()]
-    posted = next(one for one in records if one["message"] == "post question")
+    posted = next(one for one in records if one["message"] == "post ask")
     assert posted["request_id"] == request.request_id
     assert (posted["account"], posted["group"], posted["outcome"]) == (ACCOUNT, request.group_id, "done")
     assert isinstance(posted["ms"], int)
@@ -136,7 +136,7 @@ def test_a_replaced_webhook_is_found_when_the_old_one_is_dead(
     store_secret("/security-group-approval/approvalHookUrl", central.slack.url(APPROVAL))
     central.file(make_request("after"))
     assert ["Request after" in post.payload["text"] for post in central.approval] == [True]
-    assert central.item("after")["owed"] == {}
+    assert central.item("after")["tasks"] == {}
 
 
 def store_secret(name: str, value: str) -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from member.chalicelib.cloudtrail.call import Call, CallKind
-from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.rule_set import RuleSet
+from member.chalicelib.state.baseline import Baseline, adopt
 from shared.domain.caller import Caller
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 
@@ -39,9 +40,9 @@ def tcp(
     )
 
 
-def learned(*rules: Rule, at: datetime = BEFORE) -> Baseline:
-    """Return the baseline of a group that was seen for the first time with these rules."""
-    return learn(region="eu-west-1", group_id="sg-1", group_name="web", rules=rules, directions=GUARDED, at=at)
+def adopted(*rules: Rule, at: datetime = BEFORE) -> Baseline:
+    """Return the baseline of a group that was adopted with these rules."""
+    return adopt(Baseline(region="eu-west-1", group_id="sg-1", group_name="web"), "ingress", RuleSet(rules), at)
 
 
 def call(kind: CallKind, **values: Any) -> Call:

@@ -16,7 +16,7 @@ def write(path: Path, document: Any) -> Path:
     """Write JSON, compressed where the name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = json.dumps(document).encode()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     return path
 
 
@@ -60,7 +60,7 @@ def test_a_single_event_is_a_record(tmp_path: Path) -> None:
         ("log.json", b"[]", "expected a JSON object"),
         ("log.json", b'{"Records": 5}', "Records is not a list"),
         ("log.json.gz", b"{}", "cannot be read: Not a gzipped file"),
-        ("log.json.gz", gzip.compress(b"{}")[:-5], "cannot be read"),
+        ("log.json.gz", gzip.compress(b"{}", mtime=0)[:-5], "cannot be read"),
     ],
 )
 def test_a_file_that_is_no_log_file_is_named(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
