@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
-from member.chalicelib.cloudtrail.event import read_head, read_rules
+from member.chalicelib.cloudtrail.event import EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
 from shared.domain.caller import is_session_of
 from shared.domain.policy import Policies, Policy, may_decide, person_behind
@@ -83,7 +82,10 @@ def explain(policies: Policies, event: Mapping[str, object], *, own_session: str
     Raises:
         EventError: when the event cannot be read; names the field.
     """
-    call = read_rules(event, read_head(event, datetime.now(UTC)))  # noqa: TID251 - only where the event has no time
+    call = read_rules(event, read_head(event))
+    if call.unreadable:
+        path, _, problem = call.unreadable.partition(": ")
+        raise EventError(path, problem)
     policy = policies.for_account(call.account)
     decision = decide(policy, call, is_own=is_session_of(call.caller, own_session))
     rules = _rules(call)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from member.chalicelib.cloudtrail.event import ACTIONS, EventError, read_head, read_rules
+from member.chalicelib.cloudtrail.event import ACTIONS, NO_TIME, EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
 from shared.domain.caller import Caller, is_session_of
 from shared.domain.needs import Needs, needs
@@ -94,10 +94,6 @@ class Tally:
     repeats: Counter[str] = field(default_factory=Counter)
 
 
-_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
-"""The time of a record that has none."""
-
-
 class Replay:
     """A policy and all that it would have said so far."""
 
@@ -126,8 +122,11 @@ class Replay:
         self.tally.calls += 1
         event = {"detail": record}
         try:
-            head = read_head(event, _NO_TIME)
+            head = read_head(event)
         except EventError:
+            self.tally.unreadable += 1
+            return
+        if not head.account or head.event_time == NO_TIME:
             self.tally.unreadable += 1
             return
         if _is_known(self._seen, (head.account, head.region, head.request_id)):

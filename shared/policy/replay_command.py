@@ -12,17 +12,12 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shared.policy.loading import (
-    POLICY_FILE_SETTING,
-    VENDORED_POLICY_FILE,
-    PolicyFileError,
-    read_policy_file,
-    with_mode,
-)
+from shared.domain.policy import Policies
+from shared.policy.loading import PolicyFileError, policy_file, read_policy_text, with_mode
 from shared.policy.replay import Replay
 from shared.policy.replay_report import in_words, to_json
 from shared.policy.trail_files import Record, TrailFileError, find_trail_files, read_records
-from shared.settings import optional
+from shared.wire.policy_document import PolicyError, parse_policies
 
 _GATHER_SECONDS: Final = 60
 _STEP: Final = 500
@@ -64,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         0, or 1 when the policy or a file cannot be read; the other files are played nevertheless.
     """
     try:
-        policies = read_policy_file(options.policy or Path(optional(POLICY_FILE_SETTING) or VENDORED_POLICY_FILE))
+        policies = _read_policy(options.policy or policy_file())
         files = find_trail_files(options.files)
     except (PolicyFileError, TrailFileError) as error:
         sys.stderr.write(f"{error}\n")
@@ -80,6 +75,13 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.write(f"{report}\n")
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
     return 1 if problems else 0
+
+
+def _read_policy(path: Path) -> Policies:
+    try:
+        return parse_policies(read_policy_text(path), with_rules=True)
+    except PolicyError as error:
+        raise PolicyFileError(f"Policy file {path}: {error}.") from error
 
 
 def _records(files: Sequence[Path], problems: list[str]) -> Iterator[Record]:

@@ -35,11 +35,12 @@ _EXEMPT: Final = {
 """The keys of ``[exempt]`` and their attributes in :class:`Policy`."""
 
 
-def parse_policies(text: str) -> Policies:
+def parse_policies(text: str, *, with_rules: bool = False) -> Policies:
     """Read a policy document.
 
     Args:
         text: the contents of ``policy.toml``.
+        with_rules: read ``[[rules]]`` too. The apps do not enforce these yet, so for them they are an error.
 
     Raises:
         PolicyError: when it is not TOML, has an unknown key, or a value of the wrong type or range.
@@ -50,19 +51,27 @@ def parse_policies(text: str) -> Policies:
         # Numbers of more than 4300 digits and deeply nested brackets do not end in a TOMLDecodeError.
         raise PolicyError("", f"is not valid TOML: {error}") from error
     try:
-        return _policies(root)
+        return _policies(root, with_rules=with_rules)
     except FieldError as error:
         raise PolicyError(error.path, with_line(text, error.path, error.problem)) from error
 
 
-def _policies(root: Field) -> Policies:
-    general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts"})
+def _policies(root: Field, *, with_rules: bool) -> Policies:
+    has_rules = not root["rules"].is_missing
+    if has_rules and not with_rules:
+        raise root["rules"].error("is not enforced by this version; only `python -m shared.policy replay` reads it")
+    general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts", "rules"})
     accounts = []
     for account, section in root["accounts"].members():
         if not _ACCOUNT.match(account):
             raise section.error('is not a 12-digit account id; write it in quotes: [accounts."222222222222"]')
         accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
-    return Policies(general=general, accounts=tuple(accounts))
+    policies = Policies(general=general, accounts=tuple(accounts))
+    if not has_rules:
+        return policies
+    from shared.wire.policy_rules import with_risk_rules  # here: the apps never need it
+
+    return with_risk_rules(policies, root["rules"])
 
 
 def _policy(section: Field, base: Policy, *, known: set[str]) -> Policy:

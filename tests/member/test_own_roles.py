@@ -121,7 +121,7 @@ def test_a_deployed_role_is_known_without_asking(monkeypatch: pytest.MonkeyPatch
     """Whoever deploys says which role it is: no port stays open until STS has answered."""
     monkeypatch.setattr(context, "_own_session_arn", refuse)
     monkeypatch.setenv(context.OWN_ROLE_SETTING, f"arn:aws:iam::{ACCOUNT}:role/some/path/member-role")
-    context.learn_own_role("eu-west-1")
+    context.find_own_role("eu-west-1")
     assert context.is_own(caller("member-role"), "eu-west-1")
     for stranger in (caller("member-role-2"), caller("member"), caller("member-role", account="999999999999")):
         assert not context.is_own(stranger, "eu-west-1")

@@ -9,6 +9,7 @@ import pytest
 
 from member.chalicelib.snapshot import SnapshotError
 from shared.domain.rule import Rule
+from shared.wire.messages import RequestMessage
 from tests.support import events
 from tests.support.member_account import ACCOUNT, Member, Person, exact, rule, with_description
 
@@ -190,7 +191,7 @@ def test_without_a_usable_policy_changes_are_reverted_and_asked(
 
 
 def test_without_a_usable_policy_a_call_without_details_is_reverted(member: Member, ada: Person, policy: Use) -> None:
-    """All groups are compared with their baselines; of a group without one nothing is accepted."""
+    """All groups are compared with their baselines; a new group starts with the rules that AWS gives it."""
     member.snapshot()
     policy(BROKEN)
     other = member.new_group()
@@ -198,9 +199,10 @@ def test_without_a_usable_policy_a_call_without_details_is_reverted(member: Memb
     event = ada.opens(OPEN)
     event["detail"]["requestParameters"] = event["detail"]["responseElements"] = {"omitted": True}
     member.deliver(event)
-    assert member.state() == []
-    assert member.told_request().change.added == (OPEN,)
-    assert member.baseline(other) is None
+    assert member.state() == member.state(other) == []
+    asked = [one.request for one in member.told() if isinstance(one, RequestMessage)]
+    assert {one.identity for request in asked for one in request.change.added} == {OPEN.identity, WEB.identity}
+    assert member.approved(other) == []
 
 
 def test_without_a_usable_policy_snapshots_change_nothing(member: Member, policy: Use) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard, TypeVar
 
 from shared.domain.place import is_account, is_region
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .call import CallKind, RuleEdit
 
 _T = TypeVar("_T")
+
+
+NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a call whose event has none."""
 
 
 class EventError(FieldError):
@@ -57,7 +61,7 @@ ACTIONS: Final[Mapping[str, _Action]] = {
 """The API actions the member app listens to."""
 
 
-def read_head(event: Mapping[str, object], now: datetime) -> Call:
+def read_head(event: Mapping[str, object], now: datetime = NO_TIME) -> Call:
     """Read who did what to which group; of the rules, nothing.
 
     Args:
@@ -68,16 +72,19 @@ def read_head(event: Mapping[str, object], now: datetime) -> Call:
         EventError: when the record's ``eventName`` is not one of :data:`ACTIONS`: nothing can be known of it then.
     """
     envelope = Field(event)
-    detail = soft_mapping(envelope["detail"])
-    name = detail["eventName"].value
-    action = ACTIONS.get(name) if isinstance(name, str) else None
+    try:
+        name = envelope["detail"]["eventName"].text()
+    except FieldError as error:
+        raise EventError(error.path.removeprefix("detail."), error.problem) from error
+    action = ACTIONS.get(name)
     if action is None:
-        raise EventError("eventName", f"{str(name)[:40]!r} is not a security group call this product knows")
+        raise EventError("eventName", f"{name[:40]!r} is not a security group call this product knows")
+    detail = envelope["detail"]
     error_code = soft_text(detail["errorCode"])
     parameters = _parameters(detail)
     group_id = soft_text(parameters.either("groupId", "GroupId")) if not error_code else ""
     return Call(
-        name=str(name),
+        name=name,
         kind=action.kind,
         direction=action.direction,
         request_id=soft_text(detail["requestID"])

@@ -155,15 +155,15 @@ def test_errors_that_may_pass_are_told_from_those_that_will_not(code: str, statu
     """By EC2's code, or by the status of a code nobody has heard of."""
     response: Any = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error = _translated(ClientError(response, "X"))
-    assert (error.code, error.reason, error.is_transient) == (code, "because", transient)
+    assert (error.refusal.code, error.refusal.reason, error.is_temporary) == (code, "because", transient)
     assert str(error) == f"{code}: because"
 
 
 def test_no_answer_may_pass_and_a_wrong_call_of_ours_will_not() -> None:
     """Connection errors are worth another try, a parameter botocore refuses is not."""
-    assert _translated(ConnectTimeoutError(endpoint_url="x")).is_transient
-    assert not _translated(ParamValidationError(report="x")).is_transient
-    assert not _translated(ClientError({"Error": {}}, "X")).is_transient  # type: ignore[typeddict-item]  # half an answer
+    assert _translated(ConnectTimeoutError(endpoint_url="x")).is_temporary
+    assert not _translated(ParamValidationError(report="x")).is_temporary
+    assert not _translated(ClientError({"Error": {}}, "X")).is_temporary  # type: ignore[typeddict-item]  # half an answer
 
 
 def some_rule(direction: Any = "ingress") -> Any:
@@ -177,7 +177,7 @@ def test_a_group_that_is_gone_has_neither_facts_nor_rules() -> None:
     groups = SecurityGroups(REGION, "123456789012")
     assert groups.group("sg-0123456789abcdef0") is None
     assert groups.group_named("nobody") is None
-    assert groups.rules("sg-0123456789abcdef0") == ()
+    assert len(groups.rules("sg-0123456789abcdef0")) == 0
 
 
 @pytest.mark.usefixtures("aws")
@@ -213,4 +213,4 @@ def test_every_call_translates_its_errors() -> None:
     for call in calls:
         with Faults(kind="throttled", at=1).watching(), pytest.raises(Ec2Error) as caught:
             call()
-        assert (caught.value.code, caught.value.is_transient) == ("RequestLimitExceeded", True)
+        assert (caught.value.refusal.code, caught.value.is_temporary) == ("RequestLimitExceeded", True)
