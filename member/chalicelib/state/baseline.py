@@ -166,10 +166,11 @@ def start(
     """
     known = [direction for direction in DIRECTIONS if direction in set(directions)]
     editor = Editor(Approvals(), live)
+    created = (LONG_AGO + EVENT_TIME_STEP, CREATED)  # later than what may have been forgotten, which is nothing yet
     for rule in _given_by_aws(group_id, group_name, owner, live):
         if rule.direction in known:
             now = live.like(rule)
-            editor.add(rule if now is None else replace(now, description=rule.description), (LONG_AGO, CREATED))
+            editor.add(rule if now is None else replace(now, description=rule.description), created)
     return Baseline(
         region=region,
         group_id=group_id,
@@ -291,7 +292,7 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     editor = Editor(baseline.approvals, live)
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
-        old = [one for one in made if one.rule_id is None and baseline.is_adopted_after(one.direction, call.event_time)]
+        old = [one for one in made if baseline.is_adopted_after(one.direction, call.event_time)]
         editor.drop_adopted([one.rule_id for one in made], old)
     elif call.kind == "modify":
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
