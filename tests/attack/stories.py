@@ -194,6 +194,17 @@ class Story:
             facts = facts - gone | one.opened.keys()
         return facts - doubtful, facts
 
+    def _asked(self, group_id: str, part: str) -> set[str]:
+        """Return the rules of edits by the pipeline that people are being asked about.
+
+        An edit names a rule by its id alone. Where others moved that rule before its event arrived, or the making of it
+        was never heard of, nobody can know what the edit was about; the product asks then, and that is right.
+        """
+        some = [edit for one in self.allowed if one.group_id == group_id for edit in one.change.modified]
+        edited = {rule.identity for edit in some for rule in (edit.before, edit.after)}
+        requests = [one for one in self.pending.values() if one.group_id == group_id]
+        return edited & {rule.identity for one in requests for rule in getattr(one.change, part)}
+
     # -- steps ---------------------------------------------------------------------------------------------------------
 
     def _adopt(self) -> None:
