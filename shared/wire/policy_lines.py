@@ -43,7 +43,11 @@ def _has(value: object, path: str) -> bool:
         return True
     if isinstance(value, list):
         index = _INDEX.match(path)
-        return index is not None and int(index[1]) < len(value) and _has(value[int(index[1])], path[index.end() :].removeprefix("."))
+        return (
+            index is not None
+            and int(index[1]) < len(value)
+            and _has(value[int(index[1])], path[index.end() :].removeprefix("."))
+        )
     if not isinstance(value, dict):
         return False
     # Keys have dots themselves, as ARNs do.

@@ -154,6 +154,9 @@ class Editor:
         index = self._by_id.get(rule.rule_id or "", -1)
         if index < 0 and not rule.rule_id:
             index = self._alike(rule)
+        if index >= 0 and self._was_only_seen(rule, index):
+            self._disown(rule.rule_id or "", index)
+            index = -1
         if index >= 0:
             known = self._entries[index]
             changed = replace(known, direction=rule.direction, is_adopted=known.is_adopted and is_adopted)
@@ -232,14 +235,15 @@ class Editor:
         """Drop what counts as approved only because it was there when the region was adopted.
 
         Args:
-            rule_ids: drop those with these ids.
-            rules: drop those in these places.
+            rule_ids: drop those that were adopted with these ids. An id that such a rule was given later proves
+                nothing: whoever makes an approved rule anew does not take the approval away.
+            rules: drop those in these places, if they are named without an id or their own one has been lost.
         """
-        indexes = {self._by_id.get(rule_id or "", -1) for rule_id in rule_ids}
-        # An id that a rule got later is not the one it was adopted with: somebody made an approved rule again.
-        first = {index for index in indexes if index >= 0 and self._entries[index].ids[0] in set(rule_ids)}
-        places = {self._held(rule) for rule in rules}
-        self.forget(index for index in first | places if index >= 0 and self._entries[index].is_adopted)
+        adopted = {one.ids[0]: index for index, one in enumerate(self._entries) if one.ids}
+        indexes = {adopted.get(rule_id or "", -1) for rule_id in rule_ids}
+        held = ((rule, self._held(rule)) for rule in rules)
+        indexes |= {index for rule, index in held if rule.rule_id is None or not self._entries[index].ids}
+        self.forget(index for index in indexes if index >= 0 and self._entries[index].is_adopted)
 
     def result(self) -> Approvals:
         """Return what is approved now; the oldest removed rules are forgotten where there are too many."""
@@ -288,14 +292,25 @@ class Editor:
             return
         owner = self._by_id.get(rule_id)
         if owner is not None and owner != index:
-            other = self._entries[owner]
-            ids = tuple(one for one in other.ids if one != rule_id)
-            self._entries[owner] = replace(other, ids=ids, rule_id=None if other.rule_id == rule_id else other.rule_id)
+            self._disown(rule_id, owner)
         known = self._entries[index]
-        ids = (*(one for one in known.ids if one != rule_id), rule_id)
+        ids = known.ids if rule_id in known.ids else (*known.ids, rule_id)
         kept = ids if len(ids) <= IDS_KEPT else (ids[0], *ids[1 - IDS_KEPT :])
         self._entries[index] = replace(known, ids=kept, rule_id=rule_id)
         self._by_id[rule_id] = index
+
+    def _disown(self, rule_id: str, index: int) -> None:
+        known = self._entries[index]
+        ids = tuple(one for one in known.ids if one != rule_id)
+        self._entries[index] = replace(known, ids=ids, rule_id=None if known.rule_id == rule_id else known.rule_id)
+        del self._by_id[rule_id]
+
+    def _was_only_seen(self, rule: Rule, index: int) -> bool:
+        """True when the id of a new rule was seen in the place of another approved rule: an edit had led it there."""
+        known = self._entries[index]
+        if not known.ids or known.ids[0] == rule.rule_id:
+            return False
+        return all(one.value.identity != rule.identity for one in known.values.versions)
 
     def _live_of(self, entry: Approval) -> Rule | None:
         found = (self._live.with_id(rule_id) for rule_id in (entry.rule_id, *reversed(entry.ids)))
@@ -326,7 +341,8 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     for index, one in enumerate(some):
         for version in one.values.versions:
             insort(arrivals.setdefault(version.value.identity, []), (version.at, index))
-        if one.removed is not None and not one.ids and one.values.versions:
+        # A removal that names values, as every approved one does, is of whatever was in that place.
+        if one.removed is not None and one.values.versions and (not one.ids or one.removed[1] == APPLIED):
             insort(arrivals.setdefault(one.values.versions[-1].value.identity, []), (one.removed, index))
     placed: dict[int, Rule] = {}
     for index, one in enumerate(some):

@@ -174,10 +174,11 @@ def start(
     """
     known = [direction for direction in DIRECTIONS if direction in set(directions)]
     editor = Editor(Approvals(), live)
+    created = (LONG_AGO + EVENT_TIME_STEP, CREATED)  # later than what may have been forgotten, which is nothing yet
     for rule in _given_by_aws(group_id, group_name, owner, live):
         if rule.direction in known:
             now = live.like(rule)
-            editor.add(rule if now is None else replace(now, description=rule.description), (LONG_AGO, CREATED))
+            editor.add(rule if now is None else replace(now, description=rule.description), created)
     return Baseline(
         region=region,
         group_id=group_id,
@@ -301,7 +302,7 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
         old = [one for one in made if not baseline.knows_since(one.direction, call.event_time)]
-        editor.drop_adopted([one.rule_id for one in made], [one for one in old if one.rule_id is None])
+        editor.drop_adopted([one.rule_id for one in made], old)
         for rule in old:
             editor.reject(rule, moment(call.event_time, REMOVED))
     elif call.kind == "modify":
