@@ -241,7 +241,7 @@ class Editor:
         """
         adopted = {one.ids[0]: index for index, one in enumerate(self._entries) if one.ids}
         indexes = {adopted.get(rule_id or "", -1) for rule_id in rule_ids}
-        held = ((rule, self._held(rule)) for rule in rules)
+        held = [(rule, index) for rule in rules if (index := self._held(rule)) >= 0]
         indexes |= {index for rule, index in held if rule.rule_id is None or not self._entries[index].ids}
         self.forget(index for index in indexes if index >= 0 and self._entries[index].is_adopted)
 
