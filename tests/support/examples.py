@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from member.chalicelib.assessment.assess import Assessment, assess
 from member.chalicelib.cloudtrail.call import Call, CallKind
-from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.rule_set import RuleSet
+from member.chalicelib.state.baseline import Baseline, adopt
 from shared.domain.caller import Caller
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 
@@ -39,9 +42,12 @@ def tcp(
     )
 
 
-def learned(*rules: Rule, at: datetime = BEFORE) -> Baseline:
-    """Return the baseline of a group that was seen for the first time with these rules."""
-    return learn(region="eu-west-1", group_id="sg-1", group_name="web", rules=rules, directions=GUARDED, at=at)
+def adopted(*rules: Rule, at: datetime = BEFORE, directions: tuple[Direction, ...] = GUARDED) -> Baseline:
+    """Return the baseline of a group that was adopted with these rules."""
+    baseline = Baseline(region="eu-west-1", group_id="sg-1", group_name="web")
+    for direction in directions:
+        baseline = adopt(baseline, direction, rules, at)
+    return baseline
 
 
 def call(kind: CallKind, **values: Any) -> Call:
@@ -62,3 +68,10 @@ def call(kind: CallKind, **values: Any) -> Call:
 def ids(*rules: Rule) -> list[tuple[str, str | None]]:
     """Return what EC2 tells rules apart by, with their ids: ``==`` of rules leaves the id out."""
     return [(rule.identity, rule.rule_id) for rule in rules]
+
+
+def assessed(
+    made: Call, baseline: Baseline | None, live: Iterable[Rule], directions: Iterable[Direction]
+) -> Assessment:
+    """Return a call measured against a baseline and these live rules."""
+    return assess(made, baseline, RuleSet(live), directions)
