@@ -71,7 +71,7 @@ def ids(*rules: Rule) -> list[tuple[str, str | None]]:
 
 
 def assessed(
-    made: Call, baseline: Baseline | None, live: Iterable[Rule], directions: Iterable[Direction]
+    made: Call, baseline: Baseline | None, live: Iterable[Rule], directions: Iterable[Direction] = GUARDED
 ) -> Assessment:
     """Return a call measured against a baseline and these live rules."""
     return assess(made, baseline, RuleSet(live), directions)

@@ -13,7 +13,7 @@ from member.chalicelib.cloudtrail.call import Call, RuleEdit
 from member.chalicelib.rule_set import RuleSet
 from member.chalicelib.state.baseline import Baseline, accept_call, accept_change, adopt, with_ids_seen
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.rule import Direction, Rule
+from shared.domain.rule import Rule
 from tests.support.examples import BEFORE, NOON, call, tcp
 
 Facts = set[tuple[str, str, str | None]]
