@@ -70,12 +70,13 @@ def test_the_newest_value_counts_whenever_it_is_heard() -> None:
 
 def test_of_values_of_one_moment_the_live_one_counts() -> None:
     """Where the group shows none of them, the one before stays: nothing is guessed."""
-    before = Register[str]().put(at(1), "a")
+    empty: Register[str] = Register()
+    before = empty.put(at(1), "a")
     for live, expected in (("b", "b"), ("c", "c"), ("d", "a"), (None, "a")):
         newest = before.put(at(2), "b", live).put(at(2), "c", live).newest
         assert newest is not None
         assert newest.value == expected
-    assert Register[str]().put(at(2), "b").put(at(2), "c").newest is None
+    assert empty.put(at(2), "b").put(at(2), "c").newest is None
 
 
 def test_only_the_newest_values_are_kept() -> None:
@@ -176,7 +177,10 @@ def test_compacted_approvals_are_the_same_rules() -> None:
         lambda editor: editor.describe(None, tcp(22), "office", at(1)),
         added(tcp(80, "sgr-2")),
         lambda editor: editor.remove("sgr-2", None, at(2, REMOVED)),
-        *(lambda editor, port=port: editor.edit("sgr-1", tcp(port), None, at(3)) for port in (23, 24)),  # type: ignore[misc]  # bound now
+        *(
+            lambda editor, port=port: editor.edit("sgr-1", tcp(port, description="office"), None, at(3))
+            for port in (23, 24)
+        ),  # type: ignore[misc]  # bound now
     )
     small = compacted(known)
     assert rules(small) == rules(known) == facts(tcp(22, "sgr-1", description="office"))

@@ -183,17 +183,17 @@ def test_ten_thousand_rules_that_came_and_went_fit() -> None:
     chance = random.Random(4)  # noqa: S311 - the same test data each time
     live: list[Rule] = []
     known = adopted()
-    for number in range(0, 10_000, 20):
+    for number in range(0, 10_000, 50):
         at = NOON + timedelta(seconds=number)
-        gone, live = live[:20], live[20:]
-        come = [tcp(one, f"sgr-{one:017x}", description=long_text(chance)[:40]) for one in range(number, number + 20)]
+        gone, live = live[:50], live[50:]
+        come = [tcp(one, f"sgr-{one:017x}", description=long_text(chance)[:40]) for one in range(number, number + 50)]
         live += come
         for made in (
             call("add", event_time=at, resulting=tuple(come)),
             call("remove", event_time=at, resulting=tuple(gone)),
         ):
             known = accept_call(known, made, RuleSet(live))
-        live = live if number % 100 else live[:60]
+        live = live if number % 200 else live[:30]
         known = accept_change(
             known, make_change(removed=[one for one in known.rules if one not in live]), RuleSet(live), at
         )
