@@ -226,7 +226,9 @@ def test_an_approval_stands_between_the_calls(first: list[Step], second: list[St
 
 def approve_something(group: Group) -> Change:
     """Apply a change that adds, edits and removes as far as there is something to change; return it."""
-    added, removed, modified = [], [], []
+    added: list[Rule] = []
+    removed: list[Rule] = []
+    modified: list[Modification] = []
     for rule_id, rule in sorted(group.live.items()):
         if not removed:
             removed.append(group.live.pop(rule_id))
