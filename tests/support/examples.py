@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from member.chalicelib.assessment.assess import Assessment, assess
 from member.chalicelib.cloudtrail.call import Call, CallKind
 from member.chalicelib.rule_set import RuleSet
 from member.chalicelib.state.baseline import Baseline, adopt
@@ -40,9 +42,12 @@ def tcp(
     )
 
 
-def adopted(*rules: Rule, at: datetime = BEFORE) -> Baseline:
+def adopted(*rules: Rule, at: datetime = BEFORE, directions: tuple[Direction, ...] = GUARDED) -> Baseline:
     """Return the baseline of a group that was adopted with these rules."""
-    return adopt(Baseline(region="eu-west-1", group_id="sg-1", group_name="web"), "ingress", RuleSet(rules), at)
+    baseline = Baseline(region="eu-west-1", group_id="sg-1", group_name="web")
+    for direction in directions:
+        baseline = adopt(baseline, direction, rules, at)
+    return baseline
 
 
 def call(kind: CallKind, **values: Any) -> Call:
@@ -63,3 +68,10 @@ def call(kind: CallKind, **values: Any) -> Call:
 def ids(*rules: Rule) -> list[tuple[str, str | None]]:
     """Return what EC2 tells rules apart by, with their ids: ``==`` of rules leaves the id out."""
     return [(rule.identity, rule.rule_id) for rule in rules]
+
+
+def assessed(
+    made: Call, baseline: Baseline | None, live: Iterable[Rule], directions: Iterable[Direction] = GUARDED
+) -> Assessment:
+    """Return a call measured against a baseline and these live rules."""
+    return assess(made, baseline, RuleSet(live), directions)

@@ -11,10 +11,10 @@ Pure. What does not belong here: what a recorded call did (``accept_call`` in ``
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final, Generic, TypeVar
 
 from shared.domain.rule import Direction, Rule
@@ -29,11 +29,12 @@ REMOVED_KEPT: Final = 400
 Moment = tuple[datetime, int]
 """A whole second, and a rank within it, because some orders are certain: see the constants below."""
 
-ADOPTED, CREATED, EDITED, REMOVED, APPLIED = range(5)
+_BEFORE_ALL, ADOPTED, CREATED, EDITED, REMOVED, APPLIED = range(6)
 """Ranks within a second: a rule exists before it is edited, and it is edited before it is removed; what this account
 applies itself comes after the calls it has heard of."""
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = (LONG_AGO, _BEFORE_ALL)
 
 _T = TypeVar("_T")
 
@@ -61,14 +62,9 @@ class Register(Generic[_T]):
     @property
     def newest(self) -> Version[_T] | None:
         """The newest version that is not in doubt; of a moment with several values none was chosen, the one before."""
-        index = len(self.versions)
-        while index:
-            end = index
-            at = self.versions[index - 1].at
-            while index and self.versions[index - 1].at == at:
-                index -= 1
-            group = self.versions[index:end]
-            chosen = group if len(group) == 1 else [one for one in group if one.is_chosen]
+        for _, some in groupby(reversed(self.versions), key=lambda one: one.at):
+            peers = list(some)
+            chosen = peers if len(peers) == 1 else [one for one in peers if one.is_chosen]
             if chosen:
                 return chosen[0]
         return None
@@ -88,14 +84,29 @@ class Register(Generic[_T]):
         if len(peers) > 1:
             peers = [replace(one, is_chosen=one.value == live) for one in peers]
         rest = [one for one in self.versions if one.at != at]
-        # Stable, and by text within a moment, so that equal contents are equal registers.
-        versions = sorted([*rest, *peers], key=lambda one: (one.at, repr(one.value)))
-        return Register(tuple(versions[-VALUES_KEPT:]))
+        return Register(_sorted([*rest, *peers])[-VALUES_KEPT:])
+
+    def since(self, at: Moment) -> Register[_T]:
+        """Return the register of what was given at a moment and after it."""
+        return Register(tuple(one for one in self.versions if one.at >= at))
+
+    def merged(self, other: Register[_T]) -> Register[_T]:
+        """Return the register of what was given to either; what both have, counts once."""
+        known = {(one.at, one.value) for one in self.versions}
+        return Register(_sorted([*self.versions, *(one for one in other.versions if (one.at, one.value) not in known)]))
+
+
+def _sorted(versions: list[Version[_T]]) -> tuple[Version[_T], ...]:
+    """Return versions by time, and by text within a moment, so that equal contents are equal registers."""
+    return tuple(sorted(versions, key=lambda one: (one.at, repr(one.value))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """One rule that is or was approved.
+
+    An entry without ids stands for its place: for a rule there whose id nobody has named, and for what was done to
+    whatever rule was there by calls that name rules by their values alone.
 
     Attributes:
         ids: the rule ids it has had, oldest first: restoring a rule gives it a new one.
@@ -117,8 +128,19 @@ class Approval:
 
     @property
     def last_change(self) -> Moment:
-        """When it was last given values."""
-        return self.values.versions[-1].at if self.values.versions else (LONG_AGO, 0)
+        """When anything was last done to it."""
+        given = [one.versions[-1].at for one in (self.values, self.texts) if one.versions]
+        return max([_NEVER, *given, *([self.removed] if self.removed is not None else [])])
+
+    @property
+    def is_known(self) -> bool:
+        """True when values of its own have been heard of, not only what was done to it."""
+        return bool(self.values.versions) and self.values.versions[-1].at != _NEVER
+
+    @property
+    def place(self) -> str:
+        """The identity of its newest values; empty while none are known."""
+        return self.values.versions[-1].value.identity if self.values.versions else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +163,7 @@ class Editor:
     def __init__(self, approvals: Approvals, live: RuleSet) -> None:
         """Take what is approved so far, and the rules of the group now."""
         self._entries: list[Approval] = list(approvals.entries)
-        self._by_id = {rule_id: index for index, one in enumerate(self._entries) for rule_id in one.ids}
+        self._find_ids_and_places()
         self._forgotten_until = approvals.forgotten_until
         self._live = live
         # What stood where before this event: of a call that moves several rules, each part is about that.
@@ -151,26 +173,31 @@ class Editor:
 
     def add(self, rule: Rule, at: Moment, *, is_adopted: bool = False) -> None:
         """A rule was created, with its id where that is known."""
-        index = self._by_id.get(rule.rule_id or "", -1)
-        if index < 0 and not rule.rule_id:
-            index = self._alike(rule)
-        if index >= 0 and self._was_only_seen(rule, index):
-            self._disown(rule.rule_id or "", index)
+        index = self._by_id.get(rule.rule_id, -1) if rule.rule_id else self._without_id(rule)
+        if index >= 0 and rule.rule_id and self._was_only_seen(rule, index):
+            self._disown(rule.rule_id, index)
             index = -1
-        if index >= 0:
-            known = self._entries[index]
-            changed = replace(known, direction=rule.direction, is_adopted=known.is_adopted and is_adopted)
-            self._entries[index] = self._given(changed, rule, at)
-        elif at[0] > self._forgotten_until:
+        if self._is_forgotten(index, at):
+            return
+        if index < 0:
             self._new(rule, at, rule.direction, is_adopted=is_adopted)
+            return
+        known = self._entries[index]
+        is_still_adopted = is_adopted and (known.is_adopted or not known.is_known)
+        known = replace(known, direction=rule.direction, is_adopted=is_still_adopted)
+        self._entries[index] = self._given(known, rule, at)
 
     def edit(self, rule_id: str, rule: Rule, direction: Direction | None, at: Moment) -> None:
         """The rule of an id was given new values and a new description."""
         index = self._by_id.get(rule_id, -1)
-        if index >= 0:
-            self._entries[index] = self._given(replace(self._entries[index], is_adopted=False), rule, at)
-        elif at[0] > self._forgotten_until:
+        if self._is_forgotten(index, at):
+            return
+        if index < 0:
             self._new(replace(rule, rule_id=rule_id), at, direction)
+            return
+        known = self._entries[index]
+        known = replace(known, direction=known.direction or direction, is_adopted=False)
+        self._entries[index] = self._given(known, rule, at)
 
     def replace(self, before: Rule, after: Rule, at: Moment) -> None:
         """An approved rule was changed into another one; ``after`` has the id that the rule has now."""
@@ -184,31 +211,26 @@ class Editor:
 
     def describe(self, rule_id: str | None, rule: Rule | None, text: str, at: Moment) -> None:
         """A rule, named by its id or else by its values, was given a new description."""
-        index = self._by_id.get(rule_id or "", -1)
-        if index < 0 and rule is not None:
-            index = self._held(rule)
-        if index >= 0:
-            known = self._entries[index]
-            now = self._live_of(known)
-            texts = known.texts.put(at, text, now.description if now is not None else None)
-            self._entries[index] = replace(known, texts=texts)
+        index = self._of_id_or_place(rule_id, rule)
+        known = self._entries[index]
+        now = self._live_of(known)
+        texts = known.texts.put(at, text, now.description if now is not None else None)
+        self._entries[index] = replace(known, texts=texts)
 
     def remove(self, rule_id: str | None, rule: Rule | None, at: Moment) -> None:
         """A rule was removed, named by its id where the call did so, by its values where they are known."""
-        index = self._by_id.get(rule_id or "", -1)
-        if index < 0 and rule is not None:
-            index = self._held(rule)
-        if index < 0:
-            self._append(_removed(rule_id, rule, at))  # the call that created it may still be on its way
-            return
-        known = self._entries[index]
-        self._entries[index] = replace(known, removed=max(at, known.removed or at))
+        self._mark_removed(self._of_id_or_place(rule_id, rule), at)
+
+    def remove_approved(self, rule: Rule, at: Moment) -> None:
+        """The approved rule of these values was removed, by somebody who has just looked at it."""
+        index = self._held(rule)
+        self._mark_removed(index if index >= 0 else self._of_id_or_place(None, rule), at)
 
     def forget(self, indexes: Iterable[int]) -> None:
         """Drop entries altogether."""
         gone = set(indexes)
         self._entries = [one for index, one in enumerate(self._entries) if index not in gone]
-        self._by_id = {rule_id: index for index, one in enumerate(self._entries) for rule_id in one.ids}
+        self._find_ids_and_places()
 
     def see(self, live: RuleSet) -> None:
         """Note the ids that the approved rules have in the live group now.
@@ -229,7 +251,7 @@ class Editor:
     def reject(self, rule: Rule, at: Moment) -> None:
         """Remember the id of a rule that was added without approval, so that its removal does not restore it."""
         if rule.rule_id and rule.rule_id not in self._by_id:
-            self._append(_removed(rule.rule_id, None, at))
+            self._mark_removed(self._of_id_or_place(rule.rule_id, None), at)
 
     def drop_adopted(self, rule_ids: Iterable[str | None], rules: Iterable[Rule]) -> None:
         """Drop what counts as approved only because it was there when the region was adopted.
@@ -248,16 +270,17 @@ class Editor:
     def result(self) -> Approvals:
         """Return what is approved now; the oldest removed rules are forgotten where there are too many."""
         placed = placed_rules(self._entries)
+        places = {rule.identity for rule in placed.values()}
         gone = sorted(
-            (max(one.removed or (LONG_AGO, 0), one.last_change), index)
+            (one.last_change, index)
             for index, one in enumerate(self._entries)
-            if index not in placed
+            if index not in placed and not (one.texts.versions and not one.ids and one.place in places)
         )
         dropped = gone[:-REMOVED_KEPT] if len(gone) > REMOVED_KEPT else []
         for at, _ in dropped:
             self._forgotten_until = max(self._forgotten_until, at[0])
         self.forget(index for _, index in dropped)
-        entries = sorted(self._entries, key=lambda one: (one.ids, repr(one.values), one.direction or ""))
+        entries = sorted(self._entries, key=lambda one: (one.ids, one.place, one.last_change))
         return Approvals(entries=tuple(entries), forgotten_until=self._forgotten_until)
 
     # -- parts ---------------------------------------------------------------------------------------------------------
@@ -282,9 +305,41 @@ class Editor:
             )
         )
 
-    def _append(self, entry: Approval) -> None:
+    def _append(self, entry: Approval) -> int:
         self._entries.append(entry)
-        self._by_id |= dict.fromkeys(entry.ids, len(self._entries) - 1)
+        index = len(self._entries) - 1
+        self._by_id |= dict.fromkeys(entry.ids, index)
+        if not entry.ids:
+            self._by_place[entry.place] = index
+        return index
+
+    def _find_ids_and_places(self) -> None:
+        self._by_id = {rule_id: index for index, one in enumerate(self._entries) for rule_id in one.ids}
+        self._by_place = {one.place: index for index, one in enumerate(self._entries) if not one.ids}
+
+    def _of_id_or_place(self, rule_id: str | None, rule: Rule | None) -> int:
+        """Return the entry of an id, or of a place; a new one where the call that created it is still on its way."""
+        index = self._by_id.get(rule_id, -1) if rule_id else -1
+        if rule is not None and not rule_id:
+            rule = self._places.like(rule) or rule
+            index = self._without_id(rule)
+        if index >= 0:
+            return index
+        values: Register[Rule] = Register()
+        if rule is not None:
+            values = Register((Version(at=_NEVER, value=_values(rule, rule.direction)),))
+        direction = rule.direction if rule is not None else None
+        blank = Approval(ids=_only(rule_id), rule_id=rule_id, direction=direction, values=values, texts=Register())
+        return self._append(blank)
+
+    def _is_forgotten(self, index: int, at: Moment) -> bool:
+        """True for the creation of a rule that nobody has heard of, when its removal may have been forgotten."""
+        is_known = index >= 0 and self._entries[index].is_known
+        return not is_known and self._forgotten_until > LONG_AGO and at[0] <= self._forgotten_until
+
+    def _mark_removed(self, index: int, at: Moment) -> None:
+        known = self._entries[index]
+        self._entries[index] = replace(known, removed=max(at, known.removed or at))
 
     def _own(self, rule_id: str | None, index: int) -> None:
         """Note the id that a rule has now; it is no other rule's any more."""
@@ -313,6 +368,8 @@ class Editor:
         return all(one.value.identity != rule.identity for one in known.values.versions)
 
     def _live_of(self, entry: Approval) -> Rule | None:
+        if not entry.ids:
+            return self._live.with_identity(entry.place)
         found = (self._live.with_id(rule_id) for rule_id in (entry.rule_id, *reversed(entry.ids)))
         return next((rule for rule in found if rule is not None), None)
 
@@ -321,13 +378,11 @@ class Editor:
         found = self._places.like(rule)
         return -1 if found is None else self._index_of_place[found.identity]
 
-    def _alike(self, rule: Rule) -> int:
-        """Return a rule of the same values whose id nobody named, be it removed or not."""
-        wanted = _values(rule, rule.direction)
-        for index, one in enumerate(self._entries):
-            if not one.ids and one.values.versions and one.values.versions[-1].value == wanted:
-                return index
-        return -1
+    def _without_id(self, rule: Rule) -> int:
+        """Return the entry that stands for the place of ``rule``, -1 where there is none."""
+        index = self._by_place.get(rule.identity, -1)
+        is_current = index >= 0 and not self._entries[index].ids and self._entries[index].place == rule.identity
+        return index if is_current else -1
 
 
 def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
@@ -338,23 +393,49 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     """
     some = list(entries)
     arrivals: dict[str, list[tuple[Moment, int]]] = {}
+    texts: dict[str, Register[str]] = {}
     for index, one in enumerate(some):
         for version in one.values.versions:
-            insort(arrivals.setdefault(version.value.identity, []), (version.at, index))
+            # Of the same second it is not certain which came first, and every departure is heard of in the end.
+            arrivals.setdefault(version.value.identity, []).append(((version.at[0], _BEFORE_ALL), index))
         # A removal that names values, as every approved one does, is of whatever was in that place.
-        if one.removed is not None and one.values.versions and (not one.ids or one.removed[1] == APPLIED):
-            insort(arrivals.setdefault(one.values.versions[-1].value.identity, []), (one.removed, index))
+        if one.removed is not None and (not one.ids or one.removed[1] == APPLIED):
+            arrivals.setdefault(one.place, []).append((one.removed, index))
+        elif one.removed is not None and not one.is_known:
+            arrivals.setdefault(one.place, []).append(((one.removed[0], _BEFORE_ALL), index))
+        if not one.ids and one.texts.versions:
+            texts[one.place] = one.texts
     placed: dict[int, Rule] = {}
     for index, one in enumerate(some):
-        newest, text = one.values.newest, one.texts.newest
-        if newest is None or one.direction is None or (one.removed is not None and one.removed >= newest.at):
+        newest = one.values.newest
+        if newest is None or not one.is_known or one.direction is None:
             continue
-        others = arrivals[newest.value.identity]
-        if any(at > newest.at and other != index for at, other in others):
+        if one.removed is not None and one.removed >= newest.at:
             continue
-        rule = replace(newest.value, rule_id=one.rule_id, description=text.value if text is not None else "")
-        placed[index] = rule
+        identity = newest.value.identity
+        if any(at > newest.at and other != index for at, other in arrivals[identity]):
+            continue
+        text = one.texts.merged(texts.get(identity, Register()).since(newest.at)).newest
+        placed[index] = replace(newest.value, rule_id=one.rule_id, description=text.value if text is not None else "")
     return placed
+
+
+def compacted(approvals: Approvals) -> Approvals:
+    """Return what is approved now with as little as possible of what was before, for a group whose item is too large.
+
+    What is left out counts as forgotten: older additions of unknown rules do not count any more.
+    """
+    placed = placed_rules(approvals.entries)
+    entries, forgotten_until = [], approvals.forgotten_until
+    for index, one in enumerate(approvals.entries):
+        newest = one.values.newest
+        if index not in placed or newest is None:
+            forgotten_until = max(forgotten_until, one.last_change[0])
+            continue
+        text = Version(at=one.last_change, value=placed[index].description)
+        ids = tuple(dict.fromkeys([*one.ids[:1], *one.ids[-1:]]))
+        entries.append(replace(one, ids=ids, values=one.values.since(newest.at), texts=Register((text,))))
+    return Approvals(entries=tuple(entries), forgotten_until=forgotten_until)
 
 
 def _values(rule: Rule, direction: Direction) -> Rule:
@@ -366,15 +447,6 @@ def _in_direction(values: Register[Rule], direction: Direction) -> Register[Rule
     if all(one.value.direction == direction for one in values.versions):
         return values
     return Register(tuple(replace(one, value=replace(one.value, direction=direction)) for one in values.versions))
-
-
-def _removed(rule_id: str | None, rule: Rule | None, at: Moment) -> Approval:
-    """Return the entry of a removed rule that nobody has heard of yet."""
-    values: Register[Rule] = Register()
-    if rule is not None:
-        values = values.put((LONG_AGO, 0), _values(rule, rule.direction))
-    direction = rule.direction if rule is not None else None
-    return Approval(ids=_only(rule_id), direction=direction, values=values, texts=Register(), removed=at)
 
 
 def _only(rule_id: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ What does not belong here: how order and repetition of events are met (``state.a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -277,7 +278,7 @@ def accept_change(baseline: Baseline, change: Change, live: RuleSet, at: datetim
     editor = Editor(baseline.approvals, live)
     applied = moment(at, APPLIED)
     for rule in change.removed:
-        editor.remove(None, rule, applied)
+        editor.remove_approved(rule, applied)
     for edit in change.modified:
         editor.replace(edit.before, _as_kept(edit.after, live), applied)
     for rule in change.added:
@@ -410,7 +411,7 @@ def differences(change: Change) -> dict[str, Change]:
 
 
 def _text(rule: Rule) -> str:
-    return f"{rule.identity} {rule.description}"
+    return f"{rule.identity} {hashlib.sha256(rule.description.encode()).hexdigest()[:16]}"
 
 
 def joined(parts: Iterable[Change]) -> Change:

@@ -20,7 +20,7 @@ from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
 from shared.wire.rule_json import request_from_json, request_to_json, rule_from_json, rule_to_json, time_to_text
 
-from .approvals import Approval, Approvals, Register, Version
+from .approvals import Approval, Approvals, Register, Version, compacted
 from .baseline import Baseline, Difference
 
 Item = dict[str, Any]
@@ -134,12 +134,14 @@ def adoption_from_item(item: Mapping[str, Any]) -> Adoption:
 def baseline_to_item(baseline: Baseline) -> Item:
     """Return the item of a baseline, in plain Python values; tags beyond :data:`TAGS_BUDGET` are left out.
 
+    Where that does not fit, all tags are left out, and what the rules were before.
+
     Raises:
-        TooLargeError: when the rules do not fit even without tags.
+        TooLargeError: when not even the approved rules fit.
     """
     body = _baseline_body(baseline, within_budget(baseline.tags))
     if len(body) > LARGEST_BODY:
-        body = _baseline_body(baseline, ())
+        body = _baseline_body(replace(baseline, approvals=compacted(baseline.approvals)), ())
     if len(body) > LARGEST_BODY:
         raise TooLargeError(f"the baseline of {baseline.group_id} takes {len(body)} bytes, more than {LARGEST_BODY}")
     return {

@@ -9,55 +9,47 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from member.chalicelib.assessment.assess import find
 from member.chalicelib.cloudtrail.call import Call
 from member.chalicelib.cloudtrail.event import read_head, read_rules
 from member.chalicelib.ec2.plan import make_plan
-from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.rule_set import RuleSet
+from member.chalicelib.state.baseline import Baseline, with_tags_seen
 from shared.domain.change import apply, by_identity
-from shared.domain.rule import Direction, Rule, cidr, group, make_rule
+from shared.domain.rule import Rule, group, make_rule
 from tests.support import events, strategies
+from tests.support.examples import LATER, adopted, assessed, call, tcp
 from tests.support.group_model import GroupModel
 
 Rules = tuple[Rule, ...]
-GUARDED: tuple[Direction, ...] = ("ingress",)
 OMITTED = {"omitted": True, "originalSize": 204800, "reason": "too large"}
 
 groups = strategies.rule_sets(direction="ingress", with_id=True, max_size=6)
 
 
-def learned(rules: Rules) -> Baseline:
-    """The baseline of a group seen for the first time with these rules."""
-    before_the_event = datetime(2026, 1, 1, tzinfo=UTC)
-    return learn(
-        region=events.REGION,
-        group_id=events.GROUP,
-        group_name="web",
-        rules=rules,
-        directions=GUARDED,
-        at=before_the_event,
-    )
-
-
 def read(event: events.Json) -> Call:
     """The call as the member app reads it."""
-    return read_rules(event, read_head(event))
+    return read_rules(event, read_head(event, LATER))
 
 
-def assert_reverted(call: Call, before: Rules, after: Rules) -> None:
-    """Take the call back: the group is as it was, nothing is left to do, and approval would do what the call did."""
-    baseline = learned(before)
-    finding = find(call, baseline, after, GUARDED)
+def known(rules: Rules) -> Baseline:
+    """The baseline of a group that was adopted before the events, and seen by a snapshot since."""
+    return with_tags_seen(adopted(*rules, at=datetime(2026, 1, 1, tzinfo=UTC)), RuleSet(rules))
+
+
+def assert_reverted(made: Call, before: Rules, after: Rules) -> None:
+    """Undo the call: the group is as it was, nothing is left to do, and approval would do what the call did."""
+    baseline = known(before)
+    found = assessed(made, baseline, after)
     group = GroupModel(after)
-    group.run(make_plan(finding.undo))
+    group.run(make_plan(found.undo))
     assert group.rules == before
-    assert not finding.is_unknown
-    assert find(call, baseline, group.rules, GUARDED).undo.is_empty
-    assert by_identity(apply(finding.change, before)) == by_identity(after)
+    assert not found.is_unknown
+    assert assessed(made, baseline, group.rules).undo.is_empty
+    assert by_identity(apply(found.change, before)) == by_identity(after)
 
 
 @given(groups, st.data())
-def test_added_rules_are_taken_away(before: Rules, data: st.DataObject) -> None:
+def test_added_rules_are_removed(before: Rules, data: st.DataObject) -> None:
     """With the answer, without it, and with the request or the answer left out."""
     known = {name for rule in before for name in (rule.identity, rule.rule_id)}
     drawn = data.draw(groups)
@@ -85,9 +77,9 @@ def test_removed_rules_are_put_back(before: Rules, data: st.DataObject) -> None:
     if form.startswith("no request"):
         event["detail"]["requestParameters"] = {"groupId": events.GROUP, "ipPermissions": OMITTED}
     after = tuple(rule for rule in before if rule not in gone)
-    call = read(event)
-    assert_reverted(call, before, after)
-    restored = by_identity(find(call, learned(before), after, GUARDED).undo.added)
+    made = read(event)
+    assert_reverted(made, before, after)
+    restored = by_identity(assessed(made, known(before), after).undo.added)
     assert all(restored[rule.identity].tags == rule.tags for rule in gone)
     assert all(restored[rule.identity].description == rule.description for rule in gone)
 
@@ -130,15 +122,15 @@ def test_edited_rules_are_edited_back_in_place(before: Rules, data: st.DataObjec
         taken.add(edited.identity)
         after.append(edited)
         edits.append(form_of_edit(edited))
-    call = read(events.modified(edits))
-    assert_reverted(call, before, strategies.sort_rules(after))
-    undo = find(call, learned(before), strategies.sort_rules(after), GUARDED).undo
+    made = read(events.modified(edits))
+    assert_reverted(made, before, strategies.sort_rules(after))
+    undo = assessed(made, known(before), strategies.sort_rules(after)).undo
     assert not undo.added
     assert not undo.removed
 
 
 @given(groups, st.data())
-def test_new_descriptions_are_taken_back(before: Rules, data: st.DataObject) -> None:
+def test_new_descriptions_are_undone(before: Rules, data: st.DataObject) -> None:
     """By permission, as the command line sends them, and by rule id."""
     after = tuple(
         replace(rule, description=data.draw(strategies.descriptions)) if data.draw(st.booleans()) else rule
@@ -165,58 +157,16 @@ def test_an_edit_to_the_group_of_a_peered_account_shows_its_owner() -> None:
     old = replace(old, rule_id="sgr-1")
     new = replace(old, source=group("sg-3", account="333333333333", peering="pcx-1"))
     edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=22, ToPort=22, ReferencedGroupId="sg-3")
-    (found,) = find(read(events.modified([edit])), learned((old,)), (new,), GUARDED).change.modified
+    (found,) = assessed(read(events.modified([edit])), adopted(old), (new,)).change.modified
     assert (found.after.source, found.after.source.peering) == (new.source, "pcx-1")
-
-
-def tcp(port: int, rule_id: str | None = None) -> Rule:
-    """A rule for one port."""
-    made = make_rule(direction="ingress", protocol="tcp", from_port=port, to_port=port, source=cidr("10.0.0.0/8"))
-    return replace(made, rule_id=rule_id)
-
-
-def test_a_removal_by_ids_from_an_unknown_group_is_nobodys_guess() -> None:
-    """Neither the event nor a baseline says what went: it is reported, and nothing is opened."""
-    event = events.revoked([tcp(22, "sgr-1")], with_answer=False)
-    ids = {"items": [{"securityGroupRuleId": "sgr-1"}]}
-    event["detail"]["requestParameters"] |= {"ipPermissions": {}, "securityGroupRuleIds": ids}
-    finding = find(read(event), None, (), GUARDED)
-    assert finding.is_unknown
-    assert finding.undo.is_empty
-    assert "has no baseline yet" in finding.reason
-
-
-def test_a_removal_whose_details_were_left_out_of_an_unknown_group_is_reported() -> None:
-    """What the request names and is not live any more is what is missing."""
-    event = events.revoked([tcp(22)], with_answer=False)
-    event["detail"]["responseElements"] = OMITTED
-    finding = find(read(event), None, (tcp(80, "sgr-2"),), GUARDED)
-    assert finding.is_unknown
-    assert finding.remaining == (tcp(22),)
-
-
-def test_a_removal_from_before_the_group_was_learned_restores_what_is_known() -> None:
-    """A rule that the baseline knows is put back; only one that it does not know is in doubt."""
-    learned_later = learn(
-        region=events.REGION,
-        group_id=events.GROUP,
-        group_name="web",
-        rules=(tcp(22, "sgr-1"),),
-        directions=GUARDED,
-        at=datetime(2030, 1, 1, tzinfo=UTC),
-    )
-    known = find(read(events.revoked([tcp(22, "sgr-1")])), learned_later, (), GUARDED)
-    assert (known.undo.added, known.is_unknown) == ((tcp(22),), False)
-    doubtful = find(read(events.revoked([tcp(23, "sgr-9")])), learned_later, (), GUARDED)
-    assert (doubtful.remaining, doubtful.is_unknown) == ((tcp(23),), True)
 
 
 def test_an_edit_of_a_rule_nobody_knows_any_more_says_so() -> None:
     """Neither live nor approved: nothing of it is in force, and the reason names the rule and its values."""
     edit = events.edit("sgr-9", IpProtocol="tcp", FromPort=22, ToPort=22, CidrIpv4="0.0.0.0/0")
-    finding = find(read(events.modified([edit])), learned(()), (), GUARDED)
-    assert finding.change.is_empty
-    assert "sgr-9 to tcp/22-22/ipv4/0.0.0.0/0 no longer exists" in finding.reason
+    found = assessed(read(events.modified([edit])), adopted(), ())
+    assert found.change.is_empty
+    assert "sgr-9 to tcp/22-22/ipv4/0.0.0.0/0 no longer exists" in found.reason
 
 
 def test_an_edit_into_an_approved_rules_place_leaves_that_rule_where_its_own_place_is_taken() -> None:
@@ -224,5 +174,19 @@ def test_an_edit_into_an_approved_rules_place_leaves_that_rule_where_its_own_pla
     first, second = tcp(22, "sgr-1"), tcp(80, "sgr-2")
     live = (tcp(80, "sgr-1"), tcp(22, "sgr-3"))
     edit = events.edit("sgr-1", IpProtocol="tcp", FromPort=80, ToPort=80, CidrIpv4="10.0.0.0/8")
-    finding = find(read(events.modified([edit])), learned((first, second)), live, GUARDED)
-    assert finding.undo.is_empty
+    found = assessed(read(events.modified([edit])), adopted(first, second), live)
+    assert found.undo.is_empty
+
+
+def test_the_whole_group_is_compared_when_details_were_left_out() -> None:
+    """The event may be about any of its rules; what it does say counts once."""
+    baseline = adopted(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443, "sgr-3"))
+    live = (tcp(23, "sgr-1"), tcp(443, "sgr-3"), tcp(8080, "sgr-4"))
+    made = call("add", resulting=None, requested=(tcp(8080),), omitted=True)
+    found = assessed(made, baseline, live)
+    assert found.change.added == (tcp(8080),)
+    assert found.change.removed == (tcp(80),)
+    assert [(one.before, one.after) for one in found.change.modified] == [(tcp(22), tcp(23))]
+    assert (found.undo.removed, found.undo.added) == ((tcp(8080),), (tcp(80),))
+    same = assessed(made, adopted(tcp(8080)), (tcp(8080),))
+    assert (same.reason, same.undo.is_empty) == ("the rules are approved already", True)

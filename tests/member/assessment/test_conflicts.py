@@ -1,4 +1,4 @@
-"""Approved changes that get stuck: from wherever a plan stopped there is a way on, and a way back to the beginning."""
+"""Approved changes: what is left of one, what is in its way, and what undoes the part that was applied."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from member.chalicelib.assessment.conflicts import is_in_force, obstacle, way_back, what_is_left, with_approved
+from member.chalicelib.assessment.conflicts import conflict, rollback, what_is_left
 from member.chalicelib.ec2.plan import make_plan
+from member.chalicelib.rule_set import RuleSet
 from shared.domain.change import Modification, by_identity, diff, make_change
 from shared.domain.rule import Rule, cidr, make_rule
 from tests.support import strategies
-from tests.support.examples import NOON, ids, learned, tcp
+from tests.support.examples import ids, tcp
 from tests.support.group_model import GroupModel
 
 States = tuple[tuple[Rule, ...], tuple[Rule, ...]]
@@ -30,12 +31,12 @@ def stuck(draw: st.DrawFn) -> tuple[States, GroupModel]:
 
 
 @given(stuck())
-def test_what_was_done_of_a_change_can_be_taken_back(case: tuple[States, GroupModel]) -> None:
-    """Nothing is applied by halves: the way back leads to the rules from before, descriptions included."""
+def test_what_was_applied_of_a_change_can_be_rolled_back(case: tuple[States, GroupModel]) -> None:
+    """Nothing is partially applied: the rollback leads to the rules from before, descriptions included."""
     (before, after), group = case
     change = diff(before, after)
-    assert obstacle(change, before) is None
-    group.run(make_plan(way_back(change, group.rules)))
+    assert conflict(change, RuleSet(before)) is None
+    group.run(make_plan(rollback(change, RuleSet(group.rules))))
     assert by_identity(group.rules) == by_identity(before)
 
 
@@ -51,7 +52,7 @@ def test_rules_that_moved_up_one_after_the_other_move_back() -> None:
     )
     group = GroupModel(before)
     group.run(make_plan(change))
-    group.run(make_plan(way_back(change, group.rules)))
+    group.run(make_plan(rollback(change, RuleSet(group.rules))))
     assert [(one.identity, one.rule_id) for one in group.rules] == [(one.identity, one.rule_id) for one in before]
 
 
@@ -60,21 +61,23 @@ def test_a_change_that_was_begun_can_be_finished(case: tuple[States, GroupModel]
     """What is left of it, done, gives the whole change; then nothing is left."""
     (before, after), group = case
     change = diff(before, after)
-    left = what_is_left(change, group.rules)
-    assume(obstacle(left, group.rules) is None)  # stopped between taking a rule away and making it anew: goes back
+    left = what_is_left(change, RuleSet(group.rules))
+    assume(conflict(left, RuleSet(group.rules)) is None)  # stopped while a rule was being replaced: it is rolled back
     group.run(make_plan(left))
     assert by_identity(group.rules) == by_identity(after)
-    assert is_in_force(change, group.rules)
+    assert what_is_left(change, RuleSet(group.rules)).is_empty
 
 
 def test_an_edit_cannot_be_applied_into_a_place_that_is_taken() -> None:
-    """The approver saw one rule change, not two become one; EC2's code says which obstacle it is."""
+    """The approver saw one rule change, not two become one; EC2's code says which conflict it is."""
     one, two = (
         make_rule(direction="ingress", protocol="tcp", from_port=port, to_port=port, source=cidr("10.0.0.0/8"))
         for port in (1, 2)
     )
     change = make_change(modified=[Modification(before=one, after=two)])
-    found = [obstacle(change, live) for live in ((one, two), (two,), (replace(one, description="else"),), (one,))]
+    found = [
+        conflict(change, RuleSet(live)) for live in ((one, two), (two,), (replace(one, description="else"),), (one,))
+    ]
     assert [one and one.code for one in found] == [
         "InvalidPermission.Duplicate",
         "InvalidPermission.NotFound",
@@ -83,10 +86,13 @@ def test_an_edit_cannot_be_applied_into_a_place_that_is_taken() -> None:
     ]
 
 
-def test_what_is_there_already_or_gone_already_is_an_obstacle() -> None:
-    """An addition that exists and a removal that does not: told with EC2's own codes, and nothing is done."""
+def test_what_is_there_or_gone_already_is_a_conflict() -> None:
+    """An addition that exists and a removal that does not: both have EC2's own codes, and nothing is done."""
     one = make_rule(direction="ingress", protocol="tcp", from_port=1, to_port=1, source=cidr("10.0.0.0/8"))
-    duplicate, missing = obstacle(make_change(added=[one]), (one,)), obstacle(make_change(removed=[one]), ())
+    duplicate, missing = (
+        conflict(make_change(added=[one]), RuleSet([one])),
+        conflict(make_change(removed=[one]), RuleSet()),
+    )
     assert duplicate is not None
     assert missing is not None
     assert (duplicate.code, missing.code) == ("InvalidPermission.Duplicate", "InvalidPermission.NotFound")
@@ -102,40 +108,39 @@ def test_what_is_not_in_force_yet_is_left_under_the_ids_of_now() -> None:
             Modification(before=tcp(7, "sgr-7"), after=tcp(8)),
         ],
     )
-    left = what_is_left(change, (tcp(2, "sgr-2"), tcp(4, "sgr-44"), tcp(6, "sgr-5"), tcp(7, "sgr-77")))
+    left = what_is_left(change, RuleSet([tcp(2, "sgr-2"), tcp(4, "sgr-44"), tcp(6, "sgr-5"), tcp(7, "sgr-77")]))
     assert (left.added, ids(*left.removed)) == ((tcp(1),), ids(tcp(4, "sgr-44")))
     assert [(one.before.rule_id, one.after) for one in left.modified] == [("sgr-77", tcp(8))]
-    assert not is_in_force(change, ())
 
 
 def test_a_new_description_is_left_until_the_rule_has_it() -> None:
     """Before and after stand in the same place, so that the text alone says whether it is done."""
     change = make_change(modified=[Modification(before=tcp(1), after=tcp(1, description="web"))])
-    assert what_is_left(change, (tcp(1),)) == change
-    assert is_in_force(change, (tcp(1, description="web"),))
+    assert what_is_left(change, RuleSet([tcp(1)])) == change
+    assert what_is_left(change, RuleSet([tcp(1, description="web")])).is_empty
 
 
 def test_an_edit_is_done_though_another_one_of_the_change_took_its_old_place() -> None:
-    """Port 1 became 2 and 2 became 3; a rule at 1 or an alien one at 2 would say otherwise."""
+    """Port 1 became 2 and 2 became 3; a rule at 1 or an foreign one at 2 would say otherwise."""
     change = make_change(
         modified=[Modification(before=tcp(1), after=tcp(2)), Modification(before=tcp(2), after=tcp(3))]
     )
-    assert is_in_force(change, (tcp(2), tcp(3)))
-    assert not is_in_force(change, (tcp(1), tcp(2), tcp(3)))
-    assert not is_in_force(change, (tcp(2, description="else"), tcp(3)))
+    assert what_is_left(change, RuleSet([tcp(2), tcp(3)])).is_empty
+    assert not what_is_left(change, RuleSet([tcp(1), tcp(2), tcp(3)])).is_empty
+    assert not what_is_left(change, RuleSet([tcp(2, description="else"), tcp(3)])).is_empty
 
 
 def test_an_edit_of_a_rule_that_vanished_is_left_as_it_was_approved() -> None:
-    """It cannot be done any more; the obstacle says so."""
+    """It cannot be done any more; the conflict says so."""
     change = make_change(modified=[Modification(before=tcp(1, "sgr-1"), after=tcp(2))])
-    left = what_is_left(change, ())
+    left = what_is_left(change, RuleSet())
     assert left == change
-    found = obstacle(left, ())
+    found = conflict(left, RuleSet())
     assert found is not None
     assert "is no longer as it was shown" in found.reason
 
 
-def test_the_way_back_undoes_what_was_done_and_nothing_else() -> None:
+def test_the_rollback_undoes_what_was_done_and_nothing_else() -> None:
     """Additions that came go, removals that went come back, edits that were made are edited back."""
     change = make_change(
         added=[tcp(1), tcp(2)],
@@ -145,98 +150,63 @@ def test_the_way_back_undoes_what_was_done_and_nothing_else() -> None:
             Modification(before=tcp(7, "sgr-7"), after=tcp(8)),
         ],
     )
-    back = way_back(change, (tcp(2, "sgr-2"), tcp(4), tcp(6, "sgr-5"), tcp(7, "sgr-7")))
+    back = rollback(change, RuleSet([tcp(2, "sgr-2"), tcp(4), tcp(6, "sgr-5"), tcp(7, "sgr-7")]))
     assert (back.added, ids(*back.removed)) == ((tcp(3),), ids(tcp(2, "sgr-2")))
     assert [(one.before.rule_id, one.after) for one in back.modified] == [("sgr-5", tcp(5))]
 
 
-@pytest.mark.parametrize(("mine", "alien"), [(None, None), ("sgr-1", "sgr-2")], ids=["no ids known", "another id"])
+@pytest.mark.parametrize(("mine", "foreign"), [(None, None), ("sgr-1", "sgr-2")], ids=["no ids known", "another id"])
 def test_somebody_elses_rule_in_the_new_place_of_an_edit_is_not_taken_for_it(
-    mine: str | None, alien: str | None
+    mine: str | None, foreign: str | None
 ) -> None:
     """The rule to edit is still where it was: nothing has been done."""
     change = make_change(modified=[Modification(before=tcp(1, mine), after=tcp(2))])
-    assert way_back(change, (tcp(1, mine), tcp(2, alien))).is_empty
+    assert rollback(change, RuleSet([tcp(1, mine), tcp(2, foreign)])).is_empty
 
 
-def test_a_new_description_that_was_set_is_taken_back() -> None:
+def test_a_new_description_that_was_set_is_rolled_back() -> None:
     """The rule stands where it was, so only its text says so."""
     change = make_change(modified=[Modification(before=tcp(1), after=tcp(1, description="web"))])
-    back = way_back(change, (tcp(1, "sgr-1", description="web"),))
+    back = rollback(change, RuleSet([tcp(1, "sgr-1", description="web")]))
     assert [(one.before.description, one.after.description) for one in back.modified] == [("web", "")]
-    assert way_back(change, (tcp(1, "sgr-1"),)).is_empty
+    assert rollback(change, RuleSet([tcp(1, "sgr-1")])).is_empty
 
 
-def test_an_alien_rule_in_the_new_place_is_not_edited_back() -> None:
+def test_an_foreign_rule_in_the_new_place_is_not_edited_back() -> None:
     """The edited rule is gone; what stands there has another text, so it is somebody else's."""
     change = make_change(modified=[Modification(before=tcp(1), after=tcp(2))])
-    back = way_back(change, (tcp(2, "sgr-9", description="else"),))
+    back = rollback(change, RuleSet([tcp(2, "sgr-9", description="else")]))
     assert (back.added, back.modified) == ((tcp(1),), ())
 
 
 def test_a_rule_with_another_description_is_not_the_added_one() -> None:
     """What the approver saw is not in force; EC2 will say that there is one already."""
     change = make_change(added=[tcp(1, description="web")])
-    live = (tcp(1, description="else"),)
+    live = RuleSet([tcp(1, description="else")])
     assert what_is_left(change, live) == change
-    assert way_back(change, live).is_empty
+    assert rollback(change, live).is_empty
 
 
-def test_a_rule_that_was_taken_away_to_be_made_anew_is_put_back() -> None:
+def test_a_rule_removed_to_be_replaced_is_restored() -> None:
     """An edit in two steps that stopped after the first leaves neither the old rule nor the new one."""
     change = make_change(modified=[Modification(before=tcp(1), after=tcp(2))])
-    assert way_back(change, ()).added == (tcp(1),)
-    assert way_back(change, (tcp(1, description="else"),)).is_empty  # somebody else's edit is not ours to undo
+    assert rollback(change, RuleSet()).added == (tcp(1),)
+    assert rollback(change, RuleSet([tcp(1, description="else")])).is_empty  # somebody else's edit is not ours to undo
 
 
-def test_an_approved_change_becomes_part_of_the_baseline() -> None:
-    """With the ids of the live rules; what was removed or edited away goes, the rest stays."""
-    change = make_change(
-        added=[tcp(1, "sgr-old")],
-        removed=[tcp(2, "sgr-2")],
-        modified=[Modification(before=tcp(3, "sgr-3"), after=tcp(4))],
-    )
-    before = learned(tcp(2, "sgr-2"), tcp(3, "sgr-3"), tcp(9, "sgr-9"))
-    after = with_approved(before, change, (tcp(1, "sgr-1"), tcp(4, "sgr-3"), tcp(9, "sgr-9")), NOON)
-    assert ids(*after.rules) == ids(tcp(1, "sgr-1"), tcp(4, "sgr-3"), tcp(9, "sgr-9"))
-
-
-def test_an_approval_outdates_earlier_calls_for_all_its_rules() -> None:
-    """Allowed calls from before have had their effect; rules it does not speak of are not touched."""
-    change = make_change(
-        added=[tcp(1)], removed=[tcp(2, "sgr-2")], modified=[Modification(before=tcp(3), after=tcp(4))]
-    )
-    after = with_approved(learned(tcp(2, "sgr-2"), tcp(3), tcp(9)), change, (tcp(1, "sgr-1"), tcp(4)), NOON)
-    touched = [tcp(port) for port in (1, 2, 3, 4)]
-    assert [after.last_change(rule) for rule in touched] == [NOON] * 4
-    assert {"sgr-1", "sgr-2"} <= set(dict(after.stamps))
-    assert after.last_change(tcp(9)) is None
-
-
-def test_a_description_that_the_group_did_not_keep_is_not_approved() -> None:
-    """EC2's stand-ins drop some; the baseline then has what is live, or every snapshot would see a difference."""
-    change = make_change(added=[tcp(port, description="web") for port in (1, 2, 3)])
-    after = with_approved(learned(), change, (tcp(1, "sgr-1"), tcp(2, "sgr-2", description="web")), NOON)
-    assert [(rule.rule_id, rule.description) for rule in after.rules] == [
-        ("sgr-1", ""),
-        ("sgr-2", "web"),
-        (None, "web"),
-    ]
-
-
-def test_a_change_that_still_fits_meets_no_obstacle() -> None:
+def test_a_change_that_still_fits_meets_no_conflict() -> None:
     """What is to come is not there, what is to go or be edited is as it was shown."""
     change = make_change(
         added=[tcp(1), tcp(2)],
         removed=[tcp(3), tcp(4)],
         modified=[Modification(before=tcp(5), after=tcp(6)), Modification(before=tcp(7), after=tcp(8))],
     )
-    assert obstacle(change, tuple(tcp(port) for port in (3, 4, 5, 7))) is None
+    assert conflict(change, RuleSet(tcp(port) for port in (3, 4, 5, 7))) is None
 
 
-def test_an_edit_into_a_place_that_another_edit_leaves_meets_no_obstacle() -> None:
+def test_an_edit_into_a_place_that_another_edit_leaves_meets_no_conflict() -> None:
     """Port 1 becomes 2 and 2 becomes 3."""
     change = make_change(
         modified=[Modification(before=tcp(1), after=tcp(2)), Modification(before=tcp(2), after=tcp(3))]
     )
-    assert obstacle(change, (tcp(1), tcp(2))) is None
+    assert conflict(change, RuleSet([tcp(1), tcp(2)])) is None

@@ -8,11 +8,12 @@ import botocore.session
 import pytest
 
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
-from member.chalicelib.cloudtrail.event import ACTIONS, created_rule_ids, read_head, read_rules
+from member.chalicelib.cloudtrail.event import ACTIONS, created_rule_ids, read_head, read_rules, reason_to_ignore
 from shared.domain.rule import Rule, cidr, group, group_by_name, make_rule, prefix_list
 from tests.support import events
 
 ELSEWHERE = "333333333333"
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
 PEERED = group("sg-0cccccccccccccccc", account=ELSEWHERE, peering="pcx-0123456789abcdef0")
 
 
@@ -23,7 +24,7 @@ def read(name: str) -> Call:
 
 def read_call(event: events.Json) -> Call:
     """Read an event as the member app does: the head first, then the rules."""
-    return read_rules(event, read_head(event))
+    return read_rules(event, read_head(event, NOW))
 
 
 def identities(rules: tuple[Rule, ...] | None) -> list[str]:
@@ -34,7 +35,7 @@ def identities(rules: tuple[Rule, ...] | None) -> list[str]:
 
 def test_the_head_says_who_did_what_where_and_when() -> None:
     """All that the decision needs comes from the head."""
-    call = read_head(events.example("authorize_flat"))
+    call = read_head(events.example("authorize_flat"), NOW)
     assert (call.name, call.kind, call.direction) == ("AuthorizeSecurityGroupIngress", "add", "ingress")
     assert call.event_time == datetime(2026, 3, 2, 9, 15, 27, tzinfo=UTC)
     assert (call.account, call.region, call.group_id) == ("222222222222", "eu-west-1", events.GROUP)
@@ -56,7 +57,7 @@ def test_the_regions_of_every_partition_are_read() -> None:
     example = events.example("authorize_flat")
     for region in regions:
         event = {**example, "detail": {**example["detail"], "awsRegion": region}}
-        assert read_head(event).region == region
+        assert read_head(event, NOW).region == region
 
 
 EVERY_SOURCE = [
@@ -162,7 +163,7 @@ def test_a_group_known_by_name_is_found_in_the_answer() -> None:
     event = events.authorized([rule])
     event["detail"]["requestParameters"]["groupName"] = "web"
     del event["detail"]["requestParameters"]["groupId"]
-    head = read_head(event)
+    head = read_head(event, NOW)
     assert (head.group_id, head.group_name) == (events.GROUP, "web")
 
 
@@ -179,7 +180,7 @@ def test_an_answer_may_leave_out_group_and_direction() -> None:
     assert call.group_id == events.GROUP
     assert identities(call.resulting) == [rule.identity for rule in rules]
     del second["groupId"]
-    assert read_head(event).group_id == ""
+    assert read_head(event, NOW).group_id == ""
 
 
 def test_ports_may_be_text_and_tags_belong_to_every_rule() -> None:
@@ -405,14 +406,14 @@ def test_a_missing_request_id_falls_back_to_the_event_id() -> None:
     """Both are unique to the call."""
     event = events.example("authorize_flat")
     del event["detail"]["requestID"]
-    assert read_head(event).request_id == event["detail"]["eventID"]
+    assert read_head(event, NOW).request_id == event["detail"]["eventID"]
 
 
-def test_a_missing_recipient_is_the_account_of_the_caller() -> None:
-    """Old events lack ``recipientAccountId``."""
+def test_a_missing_recipient_is_the_account_of_the_envelope() -> None:
+    """Old events lack ``recipientAccountId``; the caller may be of another account than the group."""
     event = events.example("authorize_flat")
     del event["detail"]["recipientAccountId"]
-    assert read_head(event).account == "222222222222"
+    assert read_head({**event, "account": ELSEWHERE}, NOW).account == ELSEWHERE
 
 
 def test_a_missing_answer_is_no_answer() -> None:
@@ -436,3 +437,39 @@ def test_a_prefix_list_and_a_range_without_wrappers_are_read() -> None:
         make_rule(direction="ingress", protocol="udp", from_port=53, to_port=53, source=prefix_list("pl-1")),
         make_rule(direction="ingress", protocol="icmp", source=cidr("10.0.0.0/24")),
     )
+
+
+@pytest.mark.parametrize(
+    ("envelope", "detail", "reason"),
+    [
+        ({}, {}, ""),
+        ({}, {"eventCategory": "Management"}, ""),
+        ({}, {"eventCategory": "NetworkActivity"}, "it is not a management event, but 'NetworkActivity'"),
+        ({"replay-name": "again"}, {}, "it was replayed from an archive"),
+        ({}, {"recipientAccountId": ELSEWHERE}, "its detail.recipientAccountId is not this one"),
+        ({"account": ELSEWHERE}, {}, "its account is not this one"),
+        ({}, {"awsRegion": "us-east-2"}, "its detail.awsRegion is not this one"),
+        ({"region": "us-east-2"}, {}, "its region is not this one"),
+        ({"account": None, "region": None}, {"recipientAccountId": None, "awsRegion": None}, ""),
+    ],
+)
+def test_only_management_events_of_this_account_and_region_count(
+    envelope: events.Json, detail: events.Json, reason: str
+) -> None:
+    """What an event does not say is not held against it."""
+    event = events.example("authorize_flat")
+    changed = {**event, **envelope, "detail": {**event["detail"], **detail}}
+    assert reason_to_ignore(changed, account=events.ACCOUNT, region=events.REGION) == reason
+
+
+def test_an_unknown_own_account_ignores_nothing() -> None:
+    """The event's account is taken for the own one then."""
+    assert reason_to_ignore(events.example("authorize_flat"), account="", region="") == ""
+
+
+def test_a_revoke_of_absent_rules_is_an_empty_answer() -> None:
+    """In a default VPC EC2 takes it for a success, and lists them as unknown."""
+    event = events.revoked([make_rule(direction="ingress", protocol="tcp", source=cidr("10.0.0.0/8"))])
+    unknown = {"items": [{"ipProtocol": "tcp", "ipRanges": {"items": [{"cidrIp": "10.0.0.0/8"}]}}]}
+    event["detail"]["responseElements"] = {"_return": True, "unknownIpPermissionSet": unknown}
+    assert read_call(event).resulting == ()

@@ -1,24 +1,24 @@
-"""Plans against EC2: taking back goes on after a refusal, applying stops at the first, nobody is flooded with calls."""
+"""Plans against EC2: reverts go on after a refusal, approved changes stop at the first one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from member.chalicelib.ec2.execution import carry_out, replacing, take_back
-from member.chalicelib.ec2.plan import Authorize, Describe, Modify, Revoke
-from member.chalicelib.ec2.revoke_by_id import close, close_singly
-from member.chalicelib.ec2.security_groups import Ec2Error
+from member.chalicelib.ec2.execution import Outcome, run
+from member.chalicelib.ec2.plan import Authorize, Describe, Modify, Revoke, Step
+from member.chalicelib.ec2.refusal import Ec2Error, Refusal
+from member.chalicelib.ec2.revoke_by_id import revoke_by_id, revoke_one_by_one
 from shared.domain.change import Modification
 from shared.domain.rule import Rule, cidr, make_rule
 
-GONE = Ec2Error("InvalidSecurityGroupRuleId.NotFound", "gone", is_transient=False)
-DENIED = Ec2Error("UnauthorizedOperation", "no", is_transient=False)
-SLOW = Ec2Error("RequestLimitExceeded", "slow down", is_transient=True)
-NO_GROUP = Ec2Error("InvalidGroup.NotFound", "no group", is_transient=False)
+GONE = Ec2Error(Refusal(code="InvalidSecurityGroupRuleId.NotFound", reason="gone", is_temporary=False))
+DENIED = Ec2Error(Refusal(code="UnauthorizedOperation", reason="no", is_temporary=False))
+SLOW = Ec2Error(Refusal(code="RequestLimitExceeded", reason="slow down", is_temporary=True))
+NO_GROUP = Ec2Error(Refusal(code="InvalidGroup.NotFound", reason="no group", is_temporary=False))
 
 
 def rule(port: int, rule_id: str | None = None) -> Rule:
@@ -63,93 +63,106 @@ class Groups:
         self._call(*(edit.after.from_port for edit in step.edits))
 
 
-def test_closing_takes_one_call_for_all() -> None:
-    """The shortest way from an event to closed ports."""
+def test_revoking_by_id_takes_one_call_for_all() -> None:
+    """The shortest way from an event to a closed port."""
     groups: Any = Groups()
-    assert close(groups, "sg-1", "ingress", ("sgr-1", "sgr-2")) is None
+    assert revoke_by_id(groups, "sg-1", "ingress", ("sgr-1", "sgr-2")) is None
     assert groups.calls == [("sgr-1", "sgr-2")]
 
 
-def test_a_refused_closing_is_returned_and_a_throttled_one_raised() -> None:
-    """A refusal is looked into by the caller; not being heard means being delivered again."""
+def test_a_refusal_is_returned_and_throttling_raised() -> None:
+    """A refusal is the caller's to look into; a throttled event is delivered again."""
     groups: Any = Groups({"sgr-2": GONE})
-    assert close(groups, "sg-1", "ingress", ("sgr-1", "sgr-2")) is GONE
+    assert revoke_by_id(groups, "sg-1", "ingress", ("sgr-1", "sgr-2")) is GONE.refusal
     groups = Groups({"sgr-2": SLOW})
     with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
-        close(groups, "sg-1", "ingress", ("sgr-1", "sgr-2"))
+        revoke_by_id(groups, "sg-1", "ingress", ("sgr-1", "sgr-2"))
     assert len(groups.calls) == 1
 
 
-def test_closing_singly_goes_through_all_and_raises_what_may_pass() -> None:
-    """No rule stays open because another one could not be closed."""
+def test_revoking_one_by_one_goes_through_all_and_raises_what_is_temporary() -> None:
+    """No rule stays open because another one could not be revoked."""
     groups: Any = Groups({"sgr-1": SLOW, "sgr-2": DENIED})
     with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
-        close_singly(groups, "sg-1", "ingress", ("sgr-1", "sgr-2", "sgr-3"))
+        revoke_one_by_one(groups, "sg-1", "ingress", ("sgr-1", "sgr-2", "sgr-3"))
     assert groups.calls == [("sgr-1",), ("sgr-2",), ("sgr-3",)]
 
 
-def test_closing_singly_stops_when_the_group_is_gone() -> None:
+def test_revoking_one_by_one_stops_when_the_group_is_gone() -> None:
     """Its rules are gone with it."""
     groups: Any = Groups({"sgr-1": NO_GROUP})
-    close_singly(groups, "sg-1", "ingress", ("sgr-1", "sgr-2"))
+    revoke_one_by_one(groups, "sg-1", "ingress", ("sgr-1", "sgr-2"))
     assert groups.calls == [("sgr-1",)]
 
 
-def test_taking_back_splits_a_refused_call_and_names_the_rules_it_failed_for() -> None:
+def reverted(groups: Any, *plan: Step) -> list[tuple[Rule | None, Refusal]]:
+    """Run a plan rule by rule; return what was refused, with its rule apart."""
+    return [(one.rule, replace(one, rule=None)) for one in run(groups, "sg-1", plan, per_rule=True).refusals]
+
+
+def test_a_refused_call_is_split_and_its_rules_are_named() -> None:
     """One by one, each with EC2's own reason."""
     groups: Any = Groups({2: DENIED})
-    failures = take_back(groups, "sg-1", (Revoke(direction="ingress", rules=(A, B, C)),))
-    assert [(one.rule, one.error) for one in failures] == [(B, DENIED)]
+    assert reverted(groups, Revoke(direction="ingress", rules=(A, B, C))) == [(B, DENIED.refusal)]
     assert groups.calls == [(1, 2, 3), (1,), (2,), (3,)]
 
 
-def test_taking_back_goes_on_with_the_next_step() -> None:
+def test_a_revert_goes_on_with_the_next_step() -> None:
     """A refused step says nothing about the others."""
     groups: Any = Groups({1: DENIED, "sgr-9": DENIED})
-    plan = (
+    refused = reverted(
+        groups,
         Revoke(direction="ingress", rules=(A,)),
         Modify(rule_id="sgr-9", edit=Modification(before=B, after=C)),
         Describe(direction="ingress", edits=(Modification(before=B, after=B),)),
         Authorize(direction="ingress", rules=(C,)),
     )
-    assert [one.rule for one in take_back(groups, "sg-1", plan)] == [A, B]
+    assert [rule for rule, _ in refused] == [A, B]
     assert groups.calls == [(1,), ("sgr-9",), (2,), (3,)]
 
 
-def test_taking_back_splits_refused_descriptions_too() -> None:
+def test_refused_descriptions_are_split_too() -> None:
     """One description EC2 refuses does not keep the others wrong."""
     groups: Any = Groups({2: DENIED})
     edits = tuple(Modification(before=one, after=one) for one in (A, B))
-    failures = take_back(groups, "sg-1", (Describe(direction="ingress", edits=edits),))
-    assert [one.rule for one in failures] == [B]
+    assert reverted(groups, Describe(direction="ingress", edits=edits)) == [(B, DENIED.refusal)]
 
 
-def test_what_is_already_so_is_no_failure() -> None:
-    """A rule to revoke that is gone, a rule to authorize that is there."""
-    duplicate = Ec2Error("InvalidPermission.Duplicate", "there", is_transient=False)
-    groups: Any = Groups({1: GONE, 2: duplicate})
-    plan = (Revoke(direction="ingress", rules=(A,)), Authorize(direction="ingress", rules=(B,)))
-    assert take_back(groups, "sg-1", plan) == ()
+def test_refused_additions_are_split_too() -> None:
+    """One rule EC2 has no room for does not keep the others out."""
+    groups: Any = Groups({2: DENIED})
+    assert reverted(groups, Authorize(direction="ingress", rules=(A, B))) == [(B, DENIED.refusal)]
+
+
+def test_what_is_already_so_is_not_refused() -> None:
+    """A rule to revoke that is gone, whose id is noted, and a rule to authorize that is there."""
+    there = Ec2Error(Refusal(code="InvalidPermission.Duplicate", reason="there"))
+    groups: Any = Groups({1: GONE, 2: there, 3: GONE})
+    unnamed = replace(C, rule_id=None)
+    plan = (*(Revoke(direction="ingress", rules=(one,)) for one in (A, unnamed)),)
+    outcome = run(groups, "sg-1", (*plan, Authorize(direction="ingress", rules=(B,))), per_rule=True)
+    assert outcome == Outcome(gone=frozenset({"sgr-1"}))
 
 
 def test_a_throttled_call_of_many_rules_is_not_split() -> None:
     """It says nothing about its rules; each of them is reported, to be tried again."""
     groups: Any = Groups({1: SLOW})
-    failures = take_back(groups, "sg-1", (Authorize(direction="ingress", rules=(A, B)),))
-    assert [(one.rule, one.error) for one in failures] == [(A, SLOW), (B, SLOW)]
+    refused = reverted(groups, Authorize(direction="ingress", rules=(A, B)))
+    assert refused == [(A, SLOW.refusal), (B, SLOW.refusal)]
     assert groups.calls == [(1, 2)]
 
 
-def test_applying_stops_at_the_first_refusal() -> None:
-    """What was done so far is the caller's to take back."""
+def test_an_approved_change_stops_at_the_first_refusal() -> None:
+    """What was done so far is the caller's to roll back."""
     groups: Any = Groups({2: DENIED})
     plan = tuple(Authorize(direction="ingress", rules=(one,)) for one in (A, B, C))
-    with pytest.raises(Ec2Error, match="UnauthorizedOperation"):
-        carry_out(groups, "sg-1", plan)
+    outcome = run(groups, "sg-1", plan, per_rule=False)
+    assert outcome.refusals == (DENIED.refusal.about(B),)
     assert groups.calls == [(1,), (2,)]
 
 
-def test_replacing_closes_before_it_opens() -> None:
-    """For edits that had no effect in place."""
-    plan = replacing([Modification(before=A, after=B)])
-    assert plan == (Revoke(direction="ingress", rules=(A,)), Authorize(direction="ingress", rules=(B,)))
+def test_an_approved_change_that_fits_is_run_to_its_end() -> None:
+    """Nothing is refused, nothing is gone."""
+    groups: Any = Groups()
+    plan = tuple(Authorize(direction="ingress", rules=(one,)) for one in (A, B))
+    assert run(groups, "sg-1", plan, per_rule=False) == Outcome()

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import given
 
-from member.chalicelib.ec2.plan import Authorize, Describe, Modify, Revoke, make_plan, revert_plan
-from shared.domain.change import Change, Modification, apply, diff, make_change
+from member.chalicelib.ec2.plan import Authorize, Describe, Modify, Revoke, make_plan, replacing_plan
+from shared.domain.change import Change, Modification, apply, diff, make_change, undo
 from shared.domain.rule import Rule, cidr, make_rule, prefix_list
 from tests.support import strategies
 from tests.support.group_model import GroupModel
@@ -31,12 +31,12 @@ def test_running_the_plan_gives_the_target(states: tuple[Rules, Rules]) -> None:
 
 
 @given(strategies.before_and_after())
-def test_running_the_revert_plan_gives_the_original(states: tuple[Rules, Rules]) -> None:
-    """After any change the revert plan brings the group back: rules, descriptions, and tags of restored rules."""
+def test_running_the_plan_of_the_undo_gives_the_original(states: tuple[Rules, Rules]) -> None:
+    """After any change the plan of its undo brings the group back: rules, descriptions, and tags of restored rules."""
     before, after = states
     change = diff(before, after)
     group = GroupModel(after)
-    group.run(revert_plan(change))
+    group.run(make_plan(undo(change)))
     assert group.rules == before
     restored = {one.identity: one for one in group.rules}
     assert all(restored[one.identity].tags == one.tags for one in change.removed)
@@ -147,6 +147,7 @@ def test_rules_that_swap_places_are_taken_away_first() -> None:
     assert group.rules == (rule(1), rule(2))
 
 
-def test_the_revert_plan_of_an_addition_revokes_it() -> None:
-    """Nothing else is called."""
-    assert revert_plan(make_change(added=[rule(22)])) == (Revoke(direction="ingress", rules=(rule(22),)),)
+def test_replacing_revokes_before_it_authorizes() -> None:
+    """For edits that had no effect in place."""
+    plan = replacing_plan([Modification(before=rule(1), after=rule(2))])
+    assert plan == (Revoke(direction="ingress", rules=(rule(1),)), Authorize(direction="ingress", rules=(rule(2),)))

@@ -1,218 +1,330 @@
-"""Baselines: directions that come and go, and the ids of rules through time."""
+"""Baselines: how they begin, what calls and approvals make of them, and what differs from them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from member.chalicelib.cloudtrail.call import Call
+from member.chalicelib.cloudtrail.call import Call, RuleEdit
+from member.chalicelib.rule_set import RuleSet
 from member.chalicelib.state.baseline import (
     Baseline,
-    learn,
-    learn_direction,
+    accept_call,
+    accept_change,
+    adopt,
+    differences,
+    joined,
     narrowed,
     shortfall,
-    stamped,
-    with_current_ids,
-    with_current_tags,
-    with_done,
-    without_in_flight,
+    start,
+    with_ids_seen,
+    with_tags_seen,
+    without_unapproved,
 )
-from member.chalicelib.state.history import Entry, Made, Moved
-from shared.domain.rule import Direction, Rule, cidr, make_rule
-from tests.support.examples import call, ids, learned, tcp
+from shared.domain.change import Modification, make_change
+from shared.domain.rule import DIRECTIONS, Rule, cidr, group, group_by_name, make_rule
+from tests.support.examples import ACCOUNT, BEFORE, LATER, NOON, adopted, call, ids, tcp
 
-NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
-
-
-def rule(direction: Direction, rule_id: str) -> Rule:
-    """A rule of one direction."""
-    made = make_rule(direction=direction, protocol="tcp", from_port=443, to_port=443, source=cidr("10.0.0.0/8"))
-    return replace(made, rule_id=rule_id)
+WEB, SSH = tcp(443, "sgr-1", description="web"), tcp(22, "sgr-2", description="ssh")
+OUTBOUND = tcp(443, "sgr-3", direction="egress")
+PEER = group("sg-9", account="333333333333")
 
 
-def baseline(*rules: Rule) -> Baseline:
-    """The baseline of a group whose inbound rules are guarded."""
-    return learn(region="eu-west-1", group_id="sg-1", group_name="web", rules=rules, directions=["ingress"], at=NOON)
+def facts(rules: Iterable[Rule]) -> set[tuple[str, str, str | None]]:
+    """Identity, description and id of rules."""
+    return {(one.identity, one.description, one.rule_id) for one in rules}
 
 
-INBOUND, OUTBOUND = rule("ingress", "sgr-1"), rule("egress", "sgr-2")
+def after(known: Baseline, made: Call, *live: Rule) -> set[tuple[str, str, str | None]]:
+    """What is approved after an allowed call, the group being as given."""
+    return facts(accept_call(known, made, RuleSet(live)).rules)
 
 
-def test_a_direction_that_is_guarded_from_now_on_is_learned_once() -> None:
-    """Its rules are taken as they are; those of a direction known already are not."""
-    both = learn_direction(baseline(INBOUND), "egress", (OUTBOUND, tcp(80)), NOON)
-    assert both.directions == ("egress", "ingress")
-    assert set(both.rules) == {INBOUND, OUTBOUND}
-    assert learn_direction(both, "egress", (), NOON) is both
+def edit(rule_id: str, to: Rule | None, text: str = "") -> RuleEdit:
+    """An edit as an event says it."""
+    return RuleEdit(rule_id=rule_id, after=to, description=text)
 
 
-def test_only_guarded_directions_are_learned() -> None:
-    """The rules of another one are not known, and no call is older than what was never learned."""
-    known = baseline(INBOUND, OUTBOUND)
-    assert (known.rules, known.knows("egress")) == ((INBOUND,), False)
-    early = NOON - timedelta(hours=1)
-    assert known.is_older_than_learned("ingress", early)
-    assert not known.is_older_than_learned("egress", early)
+# -- how a baseline begins ---------------------------------------------------------------------------------------------
 
 
-def test_a_direction_that_is_no_longer_guarded_is_forgotten() -> None:
-    """Nobody follows what happens there; guarded again, it is learned anew."""
-    both = learn_direction(baseline(INBOUND), "egress", (OUTBOUND,), NOON)
+def test_only_the_adopted_direction_is_known() -> None:
+    """The other one is adopted later on, with its rules of then."""
+    known = adopted(WEB, OUTBOUND)
+    assert (facts(known.rules), known.knows("ingress"), known.knows("egress")) == (facts([WEB]), True, False)
+    both = adopt(known, "egress", [tcp(80, "sgr-4"), OUTBOUND], NOON)
+    assert facts(both.rules) == facts([WEB, OUTBOUND])
+    assert both.adopted == (("egress", NOON), ("ingress", BEFORE))
+
+
+def test_a_direction_that_is_no_longer_guarded_is_dropped() -> None:
+    """Nobody follows what happens there; a baseline that has nothing to drop is the same one."""
+    both = adopted(WEB, OUTBOUND, directions=DIRECTIONS)
     left = narrowed(both, ["ingress"])
-    assert (left.directions, left.rules, dict(left.learned)) == (("ingress",), (INBOUND,), {"ingress": NOON})
+    assert (facts(left.rules), left.adopted) == (facts([WEB]), (("ingress", BEFORE),))
     assert narrowed(left, ["ingress"]) is left
 
 
-def test_the_ids_a_rule_had_are_remembered() -> None:
-    """A restored rule is known by the id it has now and by the one it had first."""
-    known = with_current_ids(baseline(INBOUND), (replace(INBOUND, rule_id="sgr-7"),), NOON)
-    (now,) = known.rules
-    assert now.rule_id == "sgr-7"
-    assert known.by_id("sgr-1") == known.by_id("sgr-7") == INBOUND
-    assert known.first_id(now) == "sgr-1"
-    assert baseline(INBOUND).first_id(INBOUND) == "sgr-1"
+@pytest.mark.parametrize(
+    ("name", "live", "expected"),
+    [
+        ("web", (), ["egress/-1/all/ipv4/0.0.0.0/0"]),
+        (
+            "default",
+            (),
+            [f"ingress/-1/all/group/{ACCOUNT}:sg-1", "egress/-1/all/ipv4/0.0.0.0/0"],
+        ),
+        (
+            "web",
+            (make_rule(direction="egress", protocol="-1", source=cidr("::/0"), rule_id="sgr-6"), WEB),
+            ["egress/-1/all/ipv4/0.0.0.0/0", "egress/-1/all/ipv6/::/0"],
+        ),
+    ],
+    ids=["a group", "a VPC's default group", "a VPC with IPv6"],
+)
+def test_a_new_group_starts_with_the_rules_aws_gives_it(name: str, live: tuple[Rule, ...], expected: list[str]) -> None:
+    """Whatever else is live is not approved; a direction that is not guarded is not known."""
+    values: dict[str, Any] = {"region": "eu-west-1", "group_id": "sg-1", "group_name": name, "owner": ACCOUNT}
+    known = start(**values, directions=DIRECTIONS, live=RuleSet(live))
+    assert sorted(rule.identity for rule in known.rules) == sorted(expected)
+    inbound = start(**values, directions=["ingress"], live=RuleSet(live))
+    assert [rule.identity for rule in inbound.rules] == [one for one in expected if one.startswith("ingress")]
+    assert not inbound.knows("egress")
 
 
-def test_an_unchanged_baseline_is_the_same_also_in_ids() -> None:
-    """Equality of rules leaves ids out; what is written to the table must not."""
-    one = baseline(INBOUND)
-    assert one.is_same_as(baseline(INBOUND))
-    assert not one.is_same_as(baseline(replace(INBOUND, rule_id="sgr-9")))
-    assert not one.is_same_as(replace(one, group_name="else"))
+# -- allowed calls -----------------------------------------------------------------------------------------------------
 
 
-def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
-    """Edited into another approved rule, the id is still that of the first: edited back, it has to be known."""
-    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
-    assert ids(*with_current_ids(before, (tcp(80, "sgr-1"),), NOON).rules) == ids(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+def test_an_addition_is_approved_and_nothing_else_that_is_live() -> None:
+    """Somebody else's rule may be there too, its event still on its way."""
+    made, foreign = tcp(80, "sgr-3", description="mine"), tcp(23, "sgr-4")
+    allowed = call("add", requested=(tcp(80),), resulting=(made,))
+    assert after(adopted(WEB, SSH), allowed, WEB, SSH, made, foreign) == facts([WEB, SSH, made])
 
 
-def test_approved_rules_that_changed_places_change_their_ids() -> None:
-    """Both are there, so that neither id is kept for a missing one."""
-    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
-    after = with_current_ids(before, (tcp(22, "sgr-2"), tcp(80, "sgr-1")), NOON)
-    assert ids(*after.rules) == ids(tcp(22, "sgr-2"), tcp(80, "sgr-1"))
+def test_an_addition_without_an_answer_takes_id_and_owner_from_the_group() -> None:
+    """Where neither says who owns a referenced group, it is the account's own."""
+    asked = (tcp(80, source=group("sg-9")), tcp(81, source=group("sg-8")))
+    live = tcp(80, "sgr-3", source=PEER)
+    expected = facts([WEB, live, tcp(81, source=group("sg-8", account=ACCOUNT))])
+    assert after(adopted(WEB), call("add", requested=asked), WEB, live) == expected
 
 
-def test_a_rule_that_is_missing_or_unchanged_keeps_its_id() -> None:
-    """Only an id that was replaced is a former one; a rule learned without any gets its first."""
-    before = learned(tcp(22, "sgr-1"), tcp(80, "sgr-2"), tcp(443))
-    after = with_current_ids(before, (tcp(80, "sgr-2"), tcp(443, "sgr-3")), NOON)
-    assert ids(*after.rules) == ids(tcp(22, "sgr-1"), tcp(443, "sgr-3"), tcp(80, "sgr-2"))
-    assert after.by_id("sgr-3") == tcp(443)
+def test_a_group_known_by_name_alone_is_never_a_source() -> None:
+    """What the group shows of it is a difference that people are asked about."""
+    live = tcp(80, "sgr-3", source=PEER)
+    assert after(adopted(), call("add", requested=(tcp(80, source=group_by_name("lb")),)), live) == set()
 
 
-def test_tags_are_taken_from_the_live_rule_of_the_same_id() -> None:
-    """They may change without asking; a rule that is not live keeps those it had."""
-    before = learned(replace(tcp(22, "sgr-1"), tags=(("a", "1"),)), replace(tcp(80, "sgr-2"), tags=(("b", "2"),)))
-    after = with_current_tags(before, (replace(tcp(22, "sgr-1"), tags=(("a", "3"),)), tcp(443, "sgr-9")))
-    assert [rule.tags for rule in after.rules] == [(("a", "3"),), (("b", "2"),)]
+@pytest.mark.parametrize(
+    "fields",
+    [{"rule_ids": ("sgr-1",), "resulting": (WEB,)}, {"rule_ids": ("sgr-1",)}, {"requested": (tcp(443),)}],
+    ids=["answered", "by id", "by values"],
+)
+def test_what_was_removed_is_no_longer_approved(fields: dict[str, Any]) -> None:
+    """However the event names it."""
+    assert after(adopted(WEB, SSH), call("remove", **fields), SSH) == facts([SSH])
 
 
-def test_what_was_done_changes_the_rules_and_is_stamped() -> None:
-    """By ids and values of all that it names, with its own time; tags that changed since are kept."""
-    before = learned(replace(tcp(22, "sgr-1"), tags=(("a", "1"),)), tcp(80, "sgr-2"))
-    tagged = with_current_tags(before, (replace(tcp(22, "sgr-1"), tags=(("a", "2"),)),))
-    deeds = (Moved(before=tcp(80, "sgr-2"), rule=tcp(81, "sgr-2")), Made(rule=tcp(443)))
-    after = with_done(tagged, Entry(moment=NOON, deeds=deeds))
-    assert ids(*after.rules) == ids(tcp(22, "sgr-1"), tcp(443), tcp(81, "sgr-2"))
-    assert [rule.tags for rule in after.rules if rule == tcp(22)] == [(("a", "2"),)]
-    assert dict(after.stamps) == dict.fromkeys(["sgr-2", tcp(80).identity, tcp(81).identity, tcp(443).identity], NOON)
+def test_a_removal_by_values_finds_the_owner_in_the_baseline() -> None:
+    """The event does not say it, and the group no longer shows the rule."""
+    peered = tcp(80, "sgr-3", source=PEER)
+    assert after(adopted(peered), call("remove", requested=(tcp(80, source=group("sg-9")),))) == set()
+    text = tcp(80, source=group("sg-9"), description="new")
+    assert after(adopted(peered), call("describe", requested=(text,))) == facts([replace(peered, description="new")])
 
 
-def test_a_rule_is_no_longer_approved_under_an_id_that_is_not_there() -> None:
-    """No id, or one that nobody ever heard of, leads to nothing."""
-    assert learned(tcp(22)).by_id(None) is None
-    assert learned(tcp(22)).by_id("sgr-1") is None
+def test_an_edit_takes_direction_and_owner_from_the_rule() -> None:
+    """The event has neither."""
+    before = tcp(80, "sgr-3", source=PEER, direction="egress")
+    now = replace(before, from_port=81, to_port=81)
+    asked = call("modify", edits=(edit("sgr-3", tcp(81, source=group("sg-9"))),))
+    for live in ((now,), ()):
+        assert after(adopted(before, directions=DIRECTIONS), asked, *live) == facts([now])
 
 
-def test_what_is_done_to_a_direction_that_is_not_known_is_no_rule_of_the_baseline() -> None:
-    """Guarded later on, the direction is learned as it is then."""
-    known = with_done(baseline(INBOUND), Entry(moment=NOON, deeds=(Made(rule=OUTBOUND),)))
-    assert known.rules == (INBOUND,)
-    assert known.guarded(["egress"]) == ()
-    assert known.guarded(["egress", "ingress"]) == (INBOUND,)
-    assert learn_direction(known, "egress", (), NOON).rules == (INBOUND,)
+def test_the_direction_of_an_edited_rule_becomes_known_later() -> None:
+    """From its creation, or from a later edit that finds it live."""
+    edited, live = tcp(81, "sgr-3"), tcp(82, "sgr-3", direction="egress")
+    empty = adopted(directions=DIRECTIONS)
+    first = accept_call(empty, call("modify", edits=(edit("sgr-3", edited),)), RuleSet())
+    assert not len(first.rules)
+    made = call("add", direction="egress", event_time=BEFORE, resulting=(tcp(80, "sgr-3", direction="egress"),))
+    assert after(first, made) == facts([tcp(81, "sgr-3", direction="egress")])
+    assert after(first, call("modify", event_time=LATER, edits=(edit("sgr-3", tcp(82, "sgr-3")),)), live) == facts(
+        [live]
+    )
 
 
-def test_what_is_missing_and_what_is_described_otherwise_is_a_shortfall() -> None:
-    """Each approved rule has to be there with its own description; other live rules are no matter."""
-    live = (tcp(80, "sgr-2", description="else"), tcp(443, "sgr-3"), tcp(1))
-    found = shortfall([tcp(22), tcp(80, description="web"), tcp(443)], live)
-    assert (found.added, found.removed) == ((tcp(22),), ())
-    ((before, after),) = [(edit.before, edit.after) for edit in found.modified]
-    assert (before.rule_id, before.description, after.description) == ("sgr-2", "else", "web")
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_description_is_approved(by_id: bool) -> None:
+    """Given by id or by values."""
+    fields = {"edits": (edit("sgr-1", None, "new"),)} if by_id else {"requested": (tcp(443, description="new"),)}
+    now = replace(WEB, description="new")
+    assert after(adopted(WEB, SSH), call("describe", **fields), now, SSH) == facts([now, SSH])
 
 
-def test_the_newest_stamp_of_a_rule_counts_whatever_came_first() -> None:
-    """By its id or by its values; events arrive in any order."""
-    later = NOON + timedelta(minutes=1)
-    touched = stamped(stamped(learned(tcp(22, "sgr-1")), ["sgr-1", None, ""], later), ["sgr-1"], NOON)
-    assert touched.last_change(tcp(22, "sgr-1")) == later
-    assert touched.last_change(tcp(22, "sgr-2")) is None
-    by_values = stamped(touched, [tcp(22).identity], later + timedelta(minutes=1))
-    assert by_values.last_change(tcp(22, "sgr-1")) == by_values.last_change(tcp(22)) == later + timedelta(minutes=1)
-    assert set(dict(touched.stamps)) == {"sgr-1"}
+def test_what_was_made_and_removed_before_the_adoption_stays_away() -> None:
+    """Its removal may never be heard of; what was there at the adoption is known by its id."""
+    late = adopted(WEB, at=LATER)
+    assert after(late, call("add", resulting=(SSH,))) == facts([WEB])
+    assert after(late, call("add", resulting=(WEB,))) == facts([WEB])
 
 
-def test_only_the_newest_stamps_are_kept() -> None:
-    """Four hundred: enough for every event that is late, and a baseline that does not grow for ever."""
-    full = learned()
-    for number in range(401):
-        full = stamped(full, [f"sgr-{number}"], NOON + timedelta(seconds=number))
-    assert len(full.stamps) == 400
-    assert full.last_change(tcp(22, "sgr-0")) is None
-    assert full.last_change(tcp(22, "sgr-400")) == NOON + timedelta(seconds=400)
+# -- approvals ---------------------------------------------------------------------------------------------------------
 
 
-MADE = tcp(22, "sgr-1")
-LEARNED_LATER = learned(MADE, tcp(80, "sgr-2"), at=NOON + timedelta(minutes=1))
-RESTORED = with_current_ids(learned(MADE, at=NOON + timedelta(milliseconds=500)), (tcp(22, "sgr-9"),), NOON)
+def test_an_approved_change_becomes_part_of_the_baseline() -> None:
+    """With the ids of the live rules; what was removed or edited away goes, the rest stays."""
+    change = make_change(
+        added=[tcp(1, "sgr-old")],
+        removed=[tcp(2, "sgr-2")],
+        modified=[Modification(before=tcp(3, "sgr-3"), after=tcp(4))],
+    )
+    before = adopted(tcp(2, "sgr-2"), tcp(3, "sgr-3"), tcp(9, "sgr-9"))
+    live = RuleSet([tcp(1, "sgr-1"), tcp(4, "sgr-3"), tcp(9, "sgr-9")])
+    known = accept_change(before, change, live, NOON)
+    assert facts(known.rules) == facts(live)
+    assert facts(accept_change(known, change, live, LATER).rules) == facts(live), "a retry changes nothing"
+
+
+def test_an_edit_of_a_rule_that_was_not_approved_adds_it() -> None:
+    """It was accepted as a whole, in observe mode."""
+    change = make_change(modified=[Modification(before=tcp(3, "sgr-3"), after=tcp(4))])
+    assert facts(accept_change(adopted(), change, RuleSet([tcp(4, "sgr-3")]), NOON).rules) == facts([tcp(4, "sgr-3")])
+
+
+def test_a_description_that_the_group_did_not_keep_is_not_approved() -> None:
+    """The baseline then has what is live, or every snapshot would see a difference."""
+    change = make_change(added=[tcp(port, description="web") for port in (1, 2, 3)])
+    live = RuleSet([tcp(1, "sgr-1"), tcp(2, "sgr-2", description="web")])
+    assert facts(accept_change(adopted(), change, live, NOON).rules) == facts([*live, tcp(3, description="web")])
+
+
+# -- calls that are not allowed ----------------------------------------------------------------------------------------
+
+ADOPTED_LATER = adopted(WEB, tcp(80, "sgr-5"), at=LATER)
 
 
 @pytest.mark.parametrize(
     "made",
-    [call("add", resulting=(MADE,)), call("add", requested=(tcp(22),)), call("add", resulting=(tcp(22, "sgr-7"),))],
-    ids=["by id", "by values", "under another id"],
+    [
+        call("add", resulting=(WEB,)),
+        call("add", requested=(tcp(443),)),
+        call("modify", edits=(edit("sgr-1", tcp(443, "sgr-1"), "web"),)),
+    ],
+    ids=["added", "added, without an answer", "edited"],
 )
-def test_what_was_made_before_the_group_was_learned_is_not_approved(made: Call) -> None:
-    """It stands in the baseline only because it happened to be live; what the call did not make stays."""
-    assert without_in_flight(LEARNED_LATER, made).rules == (tcp(80),)
+def test_what_an_unapproved_call_made_leaves_the_baseline(made: Call) -> None:
+    """It was accepted only because it was there at the adoption."""
+    assert facts(without_unapproved(ADOPTED_LATER, made, RuleSet()).rules) == facts([tcp(80, "sgr-5")])
+
+
+def test_what_an_unapproved_call_removed_counts_as_approved() -> None:
+    """So that its removal is reverted and asked about, once."""
+    made = call("remove", resulting=(SSH, tcp(80, "sgr-5")))
+    known = without_unapproved(ADOPTED_LATER, made, RuleSet())
+    assert facts(known.rules) == facts([WEB, SSH, tcp(80, "sgr-5")])
+    assert without_unapproved(known, made, RuleSet()) is known
 
 
 @pytest.mark.parametrize(
-    ("baseline", "made"),
+    ("known", "made"),
     [
-        (LEARNED_LATER, call("remove", resulting=(MADE,))),
-        (LEARNED_LATER, call("modify")),
-        (LEARNED_LATER, call("add", direction=None, resulting=(MADE,))),
-        (learned(MADE), call("add", resulting=(MADE,))),
-        (LEARNED_LATER, call("add", resulting=(tcp(443, "sgr-8"),))),
-        (stamped(LEARNED_LATER, ["sgr-1", "sgr-2"], NOON), call("add", resulting=(MADE,))),
+        (adopted(WEB), call("add", requested=(tcp(443),))),
+        (adopted(WEB), call("remove", resulting=(SSH,))),
+        (ADOPTED_LATER, call("modify", edits=(edit("sgr-1", tcp(23, "sgr-1")),))),
+        (ADOPTED_LATER, call("modify", edits=(edit("sgr-1", None, "else"), edit("sgr-9", tcp(23, "sgr-9"))))),
+        (ADOPTED_LATER, call("describe", requested=(WEB,))),
+        (ADOPTED_LATER, call("remove", resulting=(OUTBOUND,))),
+        (accept_call(adopted(), call("add", resulting=(WEB,)), RuleSet()), call("add", resulting=(WEB,))),
     ],
-    ids=["a removal", "an edit", "of no direction", "learned before", "not in it", "allowed since"],
+    ids=["added since", "removed since", "other values", "unknown rule", "a description", "not known", "allowed"],
 )
-def test_what_was_learned_or_allowed_stays_approved(baseline: Baseline, made: Call) -> None:
-    """Only an addition from before the group was learned can have slipped in, and only if nobody allowed it since."""
-    assert without_in_flight(baseline, made).rules == baseline.rules
+def test_other_unapproved_calls_leave_the_baseline_as_it_is(known: Baseline, made: Call) -> None:
+    """They came after the adoption, or did not make what it accepted."""
+    assert without_unapproved(known, made, RuleSet()) is known
 
 
-def test_of_a_call_in_the_second_of_learning_the_id_says_whether_it_slipped_in() -> None:
-    """CloudTrail writes whole seconds. A rule that had another id first was there before this call made its own."""
-    again = call("add", resulting=(tcp(22, "sgr-9"),))
-    assert without_in_flight(RESTORED, again).rules == (tcp(22),)
-    assert without_in_flight(RESTORED, call("add", resulting=(MADE,))).rules == ()
-    assert without_in_flight(RESTORED, call("add", requested=(tcp(22),))).rules == ()
+def test_of_the_second_of_adoption_nobody_is_sure() -> None:
+    """CloudTrail writes whole seconds."""
+    known = adopted(WEB, at=NOON + timedelta(milliseconds=500))
+    assert known.is_adopted_after("ingress", NOON)
+    assert not known.is_adopted_after("ingress", NOON, surely=True)
+    assert not known.is_adopted_after("egress", NOON)
 
 
-def test_a_rule_that_was_edited_before_it_was_learned_slipped_in_as_well() -> None:
-    """The answer's id leads to what became of it."""
-    assert (
-        without_in_flight(
-            learned(tcp(80, "sgr-1"), at=NOON + timedelta(minutes=1)), call("add", resulting=(MADE,))
-        ).rules
-        == ()
+# -- ids and tags ------------------------------------------------------------------------------------------------------
+
+
+def test_a_restored_rule_is_known_by_every_id_it_has_had() -> None:
+    """The one it has now stands beside it."""
+    known = with_ids_seen(adopted(WEB, SSH), RuleSet([tcp(443, "sgr-7"), SSH]))
+    assert {one.rule_id for one in known.rules} == {"sgr-7", "sgr-2"}
+    assert known.by_id("sgr-1") == known.by_id("sgr-7") == WEB
+    assert facts(known.by_ids(["sgr-7", "sgr-1", "sgr-2", None, ""])) == facts(known.rules)
+    assert (known.by_id("sgr-9"), known.by_id(None)) == (None, None)
+    assert with_ids_seen(known, RuleSet([tcp(443, "sgr-7"), SSH])) is known
+
+
+def test_an_id_stays_with_the_missing_rule_it_was_edited_away_from() -> None:
+    """Edited back, it has to be known."""
+    known = with_ids_seen(adopted(WEB, SSH), RuleSet([tcp(22, "sgr-1")]))
+    assert facts(known.rules) == facts([WEB, SSH])
+
+
+def test_approved_rules_that_changed_places_change_their_ids() -> None:
+    """Both are there, so neither id is kept for a missing one."""
+    known = with_ids_seen(adopted(tcp(1, "sgr-1"), tcp(2, "sgr-2")), RuleSet([tcp(1, "sgr-2"), tcp(2, "sgr-1")]))
+    assert ids(*known.rules) == ids(tcp(1, "sgr-2"), tcp(2, "sgr-1"))
+
+
+def test_a_removed_rule_is_no_longer_found_by_its_id() -> None:
+    """Nor one in whose place another one is approved now."""
+    known = accept_call(adopted(WEB, SSH), call("remove", resulting=(WEB,)), RuleSet())
+    assert (known.by_id("sgr-1"), known.like(WEB), known.like(SSH)) == (None, None, SSH)
+
+
+def test_tags_are_those_that_a_snapshot_saw_last() -> None:
+    """Without AWS's own, which nobody else can set; a rule that is not live keeps those it had."""
+    tagged = replace(WEB, tags=(("a", "1"), ("aws:cloudformation:stack-name", "x")))
+    known = with_tags_seen(adopted(WEB, SSH), RuleSet([tagged, SSH]))
+    assert [rule.tags for rule in known.rules] == [(), (("a", "1"),)]
+    assert with_tags_seen(known, RuleSet([SSH])) == known
+    made = replace(tcp(80, "sgr-5"), tags=(("b", "2"), ("AWS:x", "y")))
+    assert accept_call(known, call("add", resulting=(made,)), RuleSet()).like(made) == made
+    (found,) = [one for one in accept_call(known, call("add", resulting=(made,)), RuleSet()).rules if one == made]
+    assert found.tags == (("b", "2"),)
+
+
+# -- what differs ------------------------------------------------------------------------------------------------------
+
+
+def test_a_shortfall_is_what_is_missing_or_described_otherwise() -> None:
+    """Each approved rule has to be there with its own description; other live rules do not matter."""
+    live = RuleSet([tcp(80, "sgr-2", description="else"), tcp(443, "sgr-3"), tcp(1)])
+    found = shortfall([tcp(22), tcp(80, description="web"), tcp(443)], live)
+    assert (found.added, found.removed) == ((tcp(22),), ())
+    ((before, now),) = [(edit.before, edit.after) for edit in found.modified]
+    assert (before.rule_id, before.description, now.description) == ("sgr-2", "else", "web")
+
+
+def test_each_difference_has_a_key_of_its_own() -> None:
+    """Short, whatever the description; all parts together are the whole."""
+    change = make_change(
+        added=[tcp(1, description="x" * 255)],
+        removed=[tcp(2)],
+        modified=[
+            Modification(before=tcp(3), after=tcp(4)),
+            Modification(before=tcp(5), after=tcp(5, description="y")),
+        ],
     )
+    parts = differences(change)
+    assert joined(parts.values()) == change
+    assert "- ingress/tcp/2-2/ipv4/10.0.0.0/8" in parts
+    assert all(len(key) < 100 for key in parts)
+    assert parts.keys().isdisjoint(differences(make_change(added=[tcp(1)])))

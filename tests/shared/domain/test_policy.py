@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -25,7 +25,7 @@ def call(name: str = "authorize_flat", **fields: object) -> Call:
     """A call of ``tests/data/cloudtrail``, with other fields of its record where the test says so."""
     event = events.example(name)
     event["detail"].update(fields)
-    return read_head(event)
+    return read_head(event, datetime(2026, 10, 1, tzinfo=UTC))
 
 
 ONE_OF_EACH: dict[CallKind, str] = {

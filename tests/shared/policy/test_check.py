@@ -83,7 +83,10 @@ def test_an_invalid_policy_fails_with_the_key_on_standard_error(policy: Callable
     command = [sys.executable, "-m", "shared.policy", "check", path, "--event", example("authorize_flat")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{path}:1: error: expire_after_hours: expected a number above 0, at most 8760, found 0 (line 1)\n"
+    assert (
+        done.stderr
+        == f"{path}:1: error: expire_after_hours: expected a number above 0, at most 8760, found 0 (line 1)\n"
+    )
 
 
 @pytest.mark.parametrize(
