@@ -116,7 +116,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     begun = here.table.move_entry(entry, "applying")
     if begun is None:
         raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
-    done = converge(groups, group_id, State(lambda live: what_is_left(change, live)), per_rule=False)
+    done = converge(groups, group_id, State(lambda live: what_is_left(change, live)), live=before, per_rule=False)
     if not done.left.is_empty:
         failure = next(iter(done.refusals), NOT_IN_FORCE)
         _roll_back(groups, group_id, change)

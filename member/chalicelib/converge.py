@@ -77,13 +77,16 @@ class Converged:
     has_removed: bool = False
 
 
-def converge(groups: SecurityGroups, group_id: str, goal: Goal, *, per_rule: bool = True) -> Converged:
+def converge(
+    groups: SecurityGroups, group_id: str, goal: Goal, *, live: RuleSet | None = None, per_rule: bool = True
+) -> Converged:
     """Bring a group to a wanted state.
 
     Args:
         groups: the account's groups.
         group_id: which one.
         goal: what is wanted.
+        live: its rules, where they have just been read.
         per_rule: go on with every other rule where one is refused; otherwise stop at the first refusal.
 
     Raises:
@@ -92,7 +95,7 @@ def converge(groups: SecurityGroups, group_id: str, goal: Goal, *, per_rule: boo
     refusals: tuple[Refusal, ...] = ()
     gone: set[str] = set()
     has_removed, writes = False, 0
-    first = live = groups.rules(group_id)
+    first = live = groups.rules(group_id) if live is None else live
     left = goal.left(live)
     is_settled = left.is_empty and goal.is_certain(live)
     for number, seconds in enumerate(PAUSES_SECONDS):

@@ -147,7 +147,7 @@ def _deal_with(here: Context, baseline: Baseline, due: list[Difference], look: L
     if reported:
         baseline = _report(here, baseline, reported, parts, live, decision, look, guarded)
     if reverted:
-        _revert(here, groups, baseline, reverted, parts, look, decision)
+        _revert(here, groups, baseline, reverted, parts, live, look, decision)
 
 
 def _accept(here: Context, baseline: Baseline, parts: Iterable[Change], live: RuleSet) -> Baseline:
@@ -185,6 +185,7 @@ def _revert(
     baseline: Baseline,
     due: list[Difference],
     parts: dict[str, Change],
+    live: RuleSet,
     look: Look,
     decision: Decision,
 ) -> None:
@@ -195,7 +196,7 @@ def _revert(
     entries, problem = publishing.add_entries(here, request) if fresh else ([], None)
     baseline = _marked(here, baseline, fresh, request.request_id)
     wanted = undo(joined(parts[one.key] for one in due))
-    done = converge(groups, baseline.group_id, State(lambda live: what_is_left(wanted, live)))
+    done = converge(groups, baseline.group_id, State(lambda live: what_is_left(wanted, live)), live=live)
     count("Drift", account=look.facts.owner, status=request.status)
     for entry in entries:
         publishing.publish_entry(_as_ended(here, entry, done))
@@ -329,6 +330,8 @@ def _guarded(difference: Change, policy: Policy) -> Change:
 
 def restore_waiting(here: Context, groups: SecurityGroups, baseline: Baseline) -> None:
     """Try again to restore approved rules for which a group had no room, now that something was removed from it."""
+    if not any(one.request_id for one in baseline.differences):
+        return
     stored = here.table.baseline(baseline.group_id)
     waiting = [] if stored is None else [one for one in stored.differences if one.request_id and one.key[:2] == "- "]
     if stored is None or not waiting:

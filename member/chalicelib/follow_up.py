@@ -224,7 +224,8 @@ def revert_call(
         return
     try:
         live = groups.rules(call.group_id)
-        state = baseline_of(here, known, groups, call.group_id, live)
+        edited = call.edits[0].rule_id if len(call.edits) == 1 else ""
+        state = baseline_of(here, known, groups, call.group_id, live, edited)
     except Ec2Error as error:
         if error.is_temporary:
             raise
@@ -234,7 +235,7 @@ def revert_call(
         logger.info("not our group", extra={"request_id": call.request_id, "group": call.group_id})
         return
     goal = _Goal(here=here, call=call, policy=policy, baseline=state.baseline)
-    done = converge(groups, call.group_id, goal)
+    done = converge(groups, call.group_id, goal, live=live)
     found = goal.assessed or assess(call, goal.baseline, done.first, policy.directions)
     if is_compared:
         note = f"CloudTrail left out the details of {call.name} by {call.caller.name}; this is what differed then."

@@ -29,7 +29,9 @@ class GroupState:
     is_ours: bool = True
 
 
-def baseline_of(here: Context, known: Known, groups: SecurityGroups, group_id: str, live: RuleSet) -> GroupState:
+def baseline_of(
+    here: Context, known: Known, groups: SecurityGroups, group_id: str, live: RuleSet, edited: str = ""
+) -> GroupState:
     """Return which rules of a group are approved.
 
     Args:
@@ -38,6 +40,7 @@ def baseline_of(here: Context, known: Known, groups: SecurityGroups, group_id: s
         groups: the account's groups.
         group_id: which group.
         live: its rules now.
+        edited: the id of the rule that the call at hand has edited, if it is one alone.
 
     Raises:
         Ec2Error: when EC2 could not be asked about the group itself.
@@ -60,5 +63,6 @@ def baseline_of(here: Context, known: Known, groups: SecurityGroups, group_id: s
             owner=facts.owner,
             directions=adoption.directions,
             live=live,
+            edited=edited,
         )
     )

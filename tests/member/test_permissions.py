@@ -24,8 +24,8 @@ TAGS: Final = [("team", "shop")]
 OMITTED: Final = {"omitted": True, "originalSize": 123456, "reason": "too large"}
 """What CloudTrail leaves of the details of large calls."""
 UNUSED: Final = {
-    ("revertSecurityGroup", "dynamodb:UpdateItem"): "a difference that EC2 refuses for good to take back",
-    ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "the same",
+    ("snapshotSecurityGroups", "dynamodb:UpdateItem"): "a difference that EC2 refuses for good to revert",
+    ("snapshotSecurityGroups", "dynamodb:DeleteItem"): "a group of another account that has a baseline",
 }
 BY_LAMBDA_ITSELF: Final = ("Failures", "Log", "OwnKey", "Trace")
 """Statements for what Lambda does under the function's role; no call of ours shows them."""
@@ -38,7 +38,7 @@ def changes(member: Member, ada: Person, direction: Direction) -> Iterator[Json]
         rule(port, "10.0.0.0/8", "kept", direction=direction, tags=TAGS) for port in (443, 444, 445)
     )
     person.opens(closed, edited, described, tags=TAGS)
-    member.snapshot()
+    member.adopt()
     yield person.opens(rule(22, "10.1.0.0/16", "new", direction=direction))
     yield person.closes(closed)
     yield person.edits((edited, rule(8443, "10.0.0.0/8", "edited", direction=direction)))

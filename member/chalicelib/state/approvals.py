@@ -13,92 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import groupby
-from typing import Final, Generic, TypeVar
+from datetime import datetime
+from typing import Final
 
 from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
+from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, Moment, Register, Version
 
-VALUES_KEPT: Final = 6
 IDS_KEPT: Final = 20
 REMOVED_KEPT: Final = 400
 """Bounds of what is remembered of a rule, and of how many removed rules: events are late by minutes."""
-
-Moment = tuple[datetime, int]
-"""A whole second, and a rank within it, because some orders are certain: see the constants below."""
-
-_BEFORE_ALL, ADOPTED, CREATED, EDITED, REMOVED, APPLIED = range(6)
-"""Ranks within a second: a rule exists before it is edited, and it is edited before it is removed; what this account
-applies itself comes after the calls it has heard of."""
-
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-_NEVER: Final = (LONG_AGO, _BEFORE_ALL)
-
-_T = TypeVar("_T")
-
-
-def moment(at: datetime, rank: int) -> Moment:
-    """Return the moment of a call or of an applied approval."""
-    return at.replace(microsecond=0), rank
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version(Generic[_T]):
-    """A value and when it was given; of several given at one moment, ``is_chosen`` marks the one that is in force."""
-
-    at: Moment
-    value: _T
-    is_chosen: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Register(Generic[_T]):
-    """The newest value of those that were given, and a few before it."""
-
-    versions: tuple[Version[_T], ...] = ()
-
-    @property
-    def newest(self) -> Version[_T] | None:
-        """The newest version that is not in doubt; of a moment with several values none was chosen, the one before."""
-        for _, some in groupby(reversed(self.versions), key=lambda one: one.at):
-            peers = list(some)
-            chosen = peers if len(peers) == 1 else [one for one in peers if one.is_chosen]
-            if chosen:
-                return chosen[0]
-        return None
-
-    def put(self, at: Moment, value: _T, live: _T | None = None) -> Register[_T]:
-        """Return the register with one more value.
-
-        Args:
-            at: when it was given.
-            value: the value.
-            live: the value in force now; it decides between values that were given at the same moment.
-        """
-        peers = [one for one in self.versions if one.at == at]
-        if any(one.value == value for one in peers):
-            return self
-        peers.append(Version(at=at, value=value))
-        if len(peers) > 1:
-            peers = [replace(one, is_chosen=one.value == live) for one in peers]
-        rest = [one for one in self.versions if one.at != at]
-        return Register(_sorted([*rest, *peers])[-VALUES_KEPT:])
-
-    def since(self, at: Moment) -> Register[_T]:
-        """Return the register of what was given at a moment and after it."""
-        return Register(tuple(one for one in self.versions if one.at >= at))
-
-    def merged(self, other: Register[_T]) -> Register[_T]:
-        """Return the register of what was given to either; what both have, counts once."""
-        known = {(one.at, one.value) for one in self.versions}
-        return Register(_sorted([*self.versions, *(one for one in other.versions if (one.at, one.value) not in known)]))
-
-
-def _sorted(versions: list[Version[_T]]) -> tuple[Version[_T], ...]:
-    """Return versions by time, and by text within a moment, so that equal contents are equal registers."""
-    return tuple(sorted(versions, key=lambda one: (one.at, repr(one.value))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +55,12 @@ class Approval:
     def last_change(self) -> Moment:
         """When anything was last done to it."""
         given = [one.versions[-1].at for one in (self.values, self.texts) if one.versions]
-        return max([_NEVER, *given, *([self.removed] if self.removed is not None else [])])
+        return max([NEVER, *given, *([self.removed] if self.removed is not None else [])])
 
     @property
     def is_known(self) -> bool:
         """True when values of its own have been heard of, not only what was done to it."""
-        return bool(self.values.versions) and self.values.versions[-1].at != _NEVER
+        return bool(self.values.versions) and self.values.versions[-1].at != NEVER
 
     @property
     def place(self) -> str:
@@ -327,7 +252,7 @@ class Editor:
             return index
         values: Register[Rule] = Register()
         if rule is not None:
-            values = Register((Version(at=_NEVER, value=_values(rule, rule.direction)),))
+            values = Register((Version(at=NEVER, value=_values(rule, rule.direction)),))
         direction = rule.direction if rule is not None else None
         blank = Approval(ids=_only(rule_id), rule_id=rule_id, direction=direction, values=values, texts=Register())
         return self._append(blank)
@@ -397,12 +322,12 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     for index, one in enumerate(some):
         for version in one.values.versions:
             # Of the same second it is not certain which came first, and every departure is heard of in the end.
-            arrivals.setdefault(version.value.identity, []).append(((version.at[0], _BEFORE_ALL), index))
+            arrivals.setdefault(version.value.identity, []).append(((version.at[0], BEFORE_ALL), index))
         # A removal that names values, as every approved one does, is of whatever was in that place.
         if one.removed is not None and (not one.ids or one.removed[1] == APPLIED):
             arrivals.setdefault(one.place, []).append((one.removed, index))
         elif one.removed is not None and not one.is_known:
-            arrivals.setdefault(one.place, []).append(((one.removed[0], _BEFORE_ALL), index))
+            arrivals.setdefault(one.place, []).append(((one.removed[0], BEFORE_ALL), index))
         if not one.ids and one.texts.versions:
             texts[one.place] = one.texts
     placed: dict[int, Rule] = {}

@@ -19,18 +19,8 @@ from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags, cidr, group, m
 
 from ..cloudtrail.call import Call
 from ..rule_set import RuleSet
-from .approvals import (
-    ADOPTED,
-    APPLIED,
-    CREATED,
-    EDITED,
-    LONG_AGO,
-    REMOVED,
-    Approvals,
-    Editor,
-    moment,
-    placed_rules,
-)
+from .approvals import Approvals, Editor, placed_rules
+from .register import ADOPTED, APPLIED, CREATED, EDITED, LONG_AGO, REMOVED, moment
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
@@ -159,7 +149,14 @@ def adopt(baseline: Baseline, direction: Direction, rules: Iterable[Rule], at: d
 
 
 def start(
-    *, region: str, group_id: str, group_name: str, owner: str, directions: Iterable[Direction], live: RuleSet
+    *,
+    region: str,
+    group_id: str,
+    group_name: str,
+    owner: str,
+    directions: Iterable[Direction],
+    live: RuleSet,
+    edited: str = "",
 ) -> Baseline:
     """Return the baseline of a group that came after its region was adopted: the rules that AWS itself gives it.
 
@@ -170,16 +167,19 @@ def start(
         owner: 12-digit account of the group.
         directions: the adopted directions.
         live: its rules now; they say whether its VPC has IPv6, and with it a rule for all outbound IPv6 traffic.
+        edited: the id of a rule that the first call heard of has edited: the only one of AWS's rules that is missing.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
     """
     known = [direction for direction in DIRECTIONS if direction in set(directions)]
     editor = Editor(Approvals(), live)
     created = (LONG_AGO + EVENT_TIME_STEP, CREATED)  # later than what may have been forgotten, which is nothing yet
-    for rule in _given_by_aws(group_id, group_name, owner, live):
-        if rule.direction in known:
-            now = live.like(rule)
-            editor.add(rule if now is None else replace(now, description=rule.description), created)
+    given = [rule for rule in _given_by_aws(group_id, group_name, owner, live) if rule.direction in known]
+    missing = [rule for rule in given if live.like(rule) is None]
+    for rule in given:
+        now = live.like(rule)
+        rule_id = edited if len(missing) == 1 and rule in missing else None
+        editor.add(replace(rule, rule_id=rule_id or (now.rule_id if now is not None else None)), created)
     return Baseline(
         region=region,
         group_id=group_id,

@@ -20,8 +20,9 @@ from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
 from shared.wire.rule_json import request_from_json, request_to_json, rule_from_json, rule_to_json, time_to_text
 
-from .approvals import Approval, Approvals, Register, Version, compacted
+from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
+from .register import Register, Version
 
 Item = dict[str, Any]
 Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error"]

@@ -9,11 +9,10 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Con
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, Literal, TypedDict, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -237,7 +236,7 @@ class StateTable:
         group_id: str,
         change: Callable[[Baseline | None], Baseline | None],
         *,
-        known: Baseline | None = None,
+        known: Baseline | Literal["unread"] | None = "unread",
     ) -> Baseline | None:
         """Read a baseline, change it and write it, again from the start when somebody else wrote in between.
 
@@ -245,13 +244,13 @@ class StateTable:
             group_id: ``sg-…``.
             change: gets the baseline or ``None``, returns the new one; returning its argument or ``None`` writes
                 nothing.
-            known: the baseline as it was read a moment ago, to save reading it again.
+            known: the baseline as it was read a moment ago, ``None`` where there was none, to save reading it again.
 
         Raises:
             RaceLostError: when others won for :data:`UPDATE_SECONDS`.
             TooLargeError: when the new one does not fit an item.
         """
-        before = known if known is not None else self.baseline(group_id)
+        before = self.baseline(group_id) if known == "unread" else known
 
         def write() -> Baseline | None:
             nonlocal before
@@ -265,9 +264,19 @@ class StateTable:
                 )
             return saved
 
-        until = time.monotonic() + UPDATE_SECONDS
+        waited = [0.0]
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            self._pause(seconds)
+
         return retry_on_conflict(
-            write, until=until, conflict=RaceLostError, is_conflict=lambda _: True, sleep=self._pause
+            write,
+            until=UPDATE_SECONDS,
+            conflict=RaceLostError,
+            is_conflict=lambda _: True,
+            clock=lambda: sum(waited),
+            sleep=wait,
         )
 
     def forget(self, group_id: str) -> None:

@@ -6,22 +6,17 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from member.chalicelib.rule_set import RuleSet
-from member.chalicelib.state.approvals import (
+from member.chalicelib.state.approvals import IDS_KEPT, REMOVED_KEPT, Approvals, Editor, compacted, placed_rules
+from member.chalicelib.state.register import (
     ADOPTED,
     APPLIED,
     CREATED,
     EDITED,
-    IDS_KEPT,
     REMOVED,
-    REMOVED_KEPT,
     VALUES_KEPT,
-    Approvals,
-    Editor,
     Moment,
     Register,
-    compacted,
     moment,
-    placed_rules,
 )
 from shared.domain.rule import Rule
 from tests.support.examples import NOON, tcp
