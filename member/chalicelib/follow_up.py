@@ -95,10 +95,8 @@ def follow_up(
         _without_group(here, head, decision, policy, groups)
         return
     call = _with_ids_of_named_groups(_read(event, head), groups)
-    if decision.verb == "revert":
+    if decision.verb == "revert" or not accept(here, call, decision, policy, groups):
         revert_call(here, call, policy, groups, attempt)
-    else:
-        accept(here, call, decision, policy, groups)
 
 
 def _read(event: Mapping[str, Any], head: Call) -> Call:

@@ -166,14 +166,16 @@ def read_rules(event: Mapping[str, object], head: Call) -> Call:
     is_answer_whole = not anything_omitted(response)
     if is_answer_whole:
         resulting = read(lambda: answered_rules(response, head.kind, direction, head.account, requested), None)
-    omitted = bool(problems) or not is_answer_whole or anything_omitted(detail["requestParameters"])
+    omitted = not is_answer_whole or anything_omitted(detail["requestParameters"])
+    if not (omitted or problems or requested or edits or rule_ids or resulting):
+        problems.append("requestParameters: names no rule")
     return replace(
         head,
         requested=requested,
         resulting=resulting,
         rule_ids=rule_ids,
         edits=edits,
-        omitted=omitted,
+        omitted=omitted or bool(problems),
         unreadable="; ".join(problems),
     )
 

@@ -33,6 +33,8 @@ ADOPTED, CREATED, EDITED, REMOVED, APPLIED = range(5)
 """Ranks within a second: a rule exists before it is edited, and it is edited before it is removed; what this account
 applies itself comes after the calls it has heard of."""
 
+_BEFORE_ALL: Final = -1
+
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _T = TypeVar("_T")
@@ -232,12 +234,10 @@ class Editor:
         Args:
             rule_ids: drop those that were adopted with these ids. An id that such a rule was given later proves
                 nothing: whoever makes an approved rule anew does not take the approval away.
-            rules: drop those in these places, if they are named without an id or their own one has been lost.
+            rules: drop those in these places.
         """
         adopted = {one.ids[0]: index for index, one in enumerate(self._entries) if one.ids}
-        indexes = {adopted.get(rule_id or "", -1) for rule_id in rule_ids}
-        held = ((rule, self._held(rule)) for rule in rules)
-        indexes |= {index for rule, index in held if rule.rule_id is None or not self._entries[index].ids}
+        indexes = {adopted.get(rule_id or "", -1) for rule_id in rule_ids} | {self._held(rule) for rule in rules}
         self.forget(index for index in indexes if index >= 0 and self._entries[index].is_adopted)
 
     def result(self) -> Approvals:
@@ -336,9 +336,12 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     for index, one in enumerate(some):
         for version in one.values.versions:
             insort(arrivals.setdefault(version.value.identity, []), (version.at, index))
-        # A removal that names values, as every approved one does, is of whatever was in that place.
-        if one.removed is not None and one.values.versions and (not one.ids or one.removed[1] == APPLIED):
-            insort(arrivals.setdefault(one.values.versions[-1].value.identity, []), (one.removed, index))
+        if one.removed is not None and one.values.versions:
+            # After a removal its place is empty. Within one second a new rule may have come into it since, if ids
+            # tell the two apart; but not before an approved removal, which names values.
+            is_by_values = not one.ids or one.removed[1] == APPLIED
+            at = one.removed if is_by_values else (one.removed[0], _BEFORE_ALL)
+            insort(arrivals.setdefault(one.values.versions[-1].value.identity, []), (at, index))
     placed: dict[int, Rule] = {}
     for index, one in enumerate(some):
         newest, text = one.values.newest, one.texts.newest

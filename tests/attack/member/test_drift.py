@@ -142,9 +142,7 @@ def test_reported_drift_does_not_shield_a_call_without_details(
     assert (asked.status, added([asked])) == ("pending", {OPEN.identity})
 
 
-def test_a_call_without_details_spares_what_a_snapshot_had_seen_in_other_groups(
-    member: Member, ada: Person
-) -> None:
+def test_a_call_without_details_spares_what_a_snapshot_had_seen_in_other_groups(member: Member, ada: Person) -> None:
     """A difference that stood before the call is not its doing; its own time goes on."""
     member.snapshot()
     other = member.new_group()
