@@ -232,12 +232,10 @@ class Editor:
         """Drop what counts as approved only because it was there when the region was adopted.
 
         Args:
-            rule_ids: drop those that were adopted with these ids. An id that such a rule was given later proves
-                nothing: whoever makes an approved rule anew does not take the approval away.
+            rule_ids: drop those with these ids.
             rules: drop those in these places.
         """
-        adopted = {one.ids[0]: index for index, one in enumerate(self._entries) if one.ids}
-        indexes = {adopted.get(rule_id or "", -1) for rule_id in rule_ids} | {self._held(rule) for rule in rules}
+        indexes = {self._by_id.get(rule_id or "", -1) for rule_id in rule_ids} | {self._held(rule) for rule in rules}
         self.forget(index for index in indexes if index >= 0 and self._entries[index].is_adopted)
 
     def result(self) -> Approvals:
