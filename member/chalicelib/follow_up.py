@@ -308,7 +308,7 @@ def _finish(
         publishing.publish_again(here, known.entry)
     else:
         publishing.publish_request(here, request)
-    if done.has_removed and goal.baseline is not None:
+    if (done.has_removed or attempt.rule_ids) and goal.baseline is not None:
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem

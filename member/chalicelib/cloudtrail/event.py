@@ -113,13 +113,14 @@ def reason_to_ignore(event: Mapping[str, object], *, account: str, region: str) 
     category = detail["eventCategory"].value
     if category is not None and category != "Management":
         return f"it is not a management event, but {str(category)[:40]!r}"
-    for field, own in (
-        (detail["recipientAccountId"], account),
-        (envelope["account"], account),
-        (detail["awsRegion"], region),
-        (envelope["region"], region),
+    for field, has_form, own in (
+        (detail["recipientAccountId"], is_account, account),
+        (envelope["account"], is_account, account),
+        (detail["awsRegion"], is_region, region),
+        (envelope["region"], is_region, region),
     ):
-        if own and field.value and field.value != own:
+        named = _matching(has_form, field)
+        if own and named and named != own:
             return f"its {field.path} is not this one"
     return ""
 
