@@ -22,7 +22,7 @@ from .rule_set import RuleSet
 from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_tags_seen
 
 
-def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> None:
+def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> bool:
     """Accept an allowed call into the baseline, and publish it when the decision says so.
 
     Args:
@@ -31,6 +31,9 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         decision: ``allow`` or ``report``, with the reason to show.
         policy: the policy of the call's account.
         groups: the account's groups.
+
+    Returns:
+        False when the decision is for approved rules, and the call edited one that is not: nothing was done then.
 
     Raises:
         botocore.exceptions.ClientError: when the state could not be read or written; the event is delivered again.
@@ -42,14 +45,16 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
     if reports and known.entry is not None:
         # A redelivered event, perhaps of a change undone by approval since, has been accepted already.
         publishing.publish_again(here, known.entry)
-        return
+        return True
     live = groups.rules(call.group_id) if reports or _needs_live(call) else RuleSet()
     state = baseline_of(here, known, groups, call.group_id, live)
     if not state.is_ours:
-        return
+        return True
     assessed = assess(call, state.baseline, live, policy.directions)
     if assessed.is_unguarded:
-        return
+        return True
+    if decision.is_for_approved and state.baseline is not None and assessed.change.added:
+        return False
     if state.baseline is not None:
         fresh = state.baseline
         saved = here.table.update(
@@ -59,7 +64,7 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         )
         _restore(here, call, saved, groups)
     if not reports:
-        return
+        return True
     request = _request(
         call,
         group_name=publishing.group_name(groups, call.group_id, known.baseline),
@@ -67,6 +72,7 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         reason="; ".join(part for part in (decision.reason, assessed.reason) if part),
     )
     publishing.publish_request(here, request)
+    return True
 
 
 def _request(call: Call, *, group_name: str, change: Change, reason: str) -> Request:

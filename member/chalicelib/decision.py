@@ -30,10 +30,12 @@ class Decision:
         verb: ``ignore`` (nothing to guard), ``allow`` (it becomes part of the baseline), ``report`` (allowed and shown
             as ``observed``) or ``revert``.
         reason: a sentence for operators and for the request.
+        is_for_approved: only rules that are approved may be changed so; an edit of any other rule is an addition.
     """
 
     verb: Verb
     reason: str
+    is_for_approved: bool = False
 
 
 _GUARD_OF: dict[CallKind | ChangeKind, GuardedKind] = {
@@ -80,7 +82,9 @@ def _decide_guarded(policy: Policy, call: Call) -> Decision:
         return Decision(verb="report", reason="it changes what rules mean, and is not reverted")
     guard = _GUARD_OF[call.kind]
     if guard not in policy.guard:
-        return Decision(verb="report", reason=f"changes of kind '{guard}' are allowed and reported (policy key guard)")
+        reason = f"changes of kind '{guard}' are allowed and reported (policy key guard)"
+        is_for_approved = policy.mode == "enforce" and guard == "modify" and "add" in policy.guard
+        return Decision(verb="report", reason=reason, is_for_approved=is_for_approved)
     if policy.mode == "observe":
         return Decision(verb="report", reason="observe mode: this would have been reverted (policy key mode)")
     return Decision(verb="revert", reason="not approved yet")

@@ -94,10 +94,8 @@ def follow_up(
         _without_group(here, head, decision, policy, groups)
         return
     call = _with_ids_of_named_groups(_read(event, head), groups)
-    if decision.verb == "revert":
+    if decision.verb == "revert" or not accept(here, call, decision, policy, groups):
         revert_call(here, call, policy, groups, attempt)
-    else:
-        accept(here, call, decision, policy, groups)
 
 
 def _read(event: Mapping[str, Any], head: Call) -> Call:
@@ -310,7 +308,7 @@ def _finish(
         publishing.publish_again(here, known.entry)
     else:
         publishing.publish_request(here, request)
-    if done.has_removed and goal.baseline is not None:
+    if (done.has_removed or attempt.rule_ids) and goal.baseline is not None:
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem

@@ -120,13 +120,14 @@ def reason_to_ignore(event: Mapping[str, object], *, account: str, region: str) 
     category = detail["eventCategory"].value
     if category is not None and category != "Management":
         return f"it is not a management event, but {str(category)[:40]!r}"
-    for field, own in (
-        (detail["recipientAccountId"], account),
-        (envelope["account"], account),
-        (detail["awsRegion"], region),
-        (envelope["region"], region),
+    for field, has_form, own in (
+        (detail["recipientAccountId"], is_account, account),
+        (envelope["account"], is_account, account),
+        (detail["awsRegion"], is_region, region),
+        (envelope["region"], is_region, region),
     ):
-        if own and field.value and field.value != own:
+        named = _matching(has_form, field)
+        if own and named and named != own:
             return f"its {field.path} is not this one"
     return ""
 
@@ -173,14 +174,16 @@ def read_rules(event: Mapping[str, object], head: Call) -> Call:
     is_answer_whole = not anything_omitted(response)
     if is_answer_whole:
         resulting = read(lambda: answered_rules(response, head.kind, direction, head.account, requested), None)
-    omitted = bool(problems) or not is_answer_whole or anything_omitted(detail["requestParameters"])
+    omitted = not is_answer_whole or anything_omitted(detail["requestParameters"])
+    if not (omitted or problems or requested or edits or rule_ids or resulting):
+        problems.append("requestParameters: names no rule")
     return replace(
         head,
         requested=requested,
         resulting=resulting,
         rule_ids=rule_ids,
         edits=edits,
-        omitted=omitted,
+        omitted=omitted or bool(problems),
         unreadable="; ".join(problems),
     )
 

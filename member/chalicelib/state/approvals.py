@@ -323,11 +323,12 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
         for version in one.values.versions:
             # Of the same second it is not certain which came first, and every departure is heard of in the end.
             arrivals.setdefault(version.value.identity, []).append(((version.at[0], BEFORE_ALL), index))
-        # A removal that names values, as every approved one does, is of whatever was in that place.
-        if one.removed is not None and (not one.ids or one.removed[1] == APPLIED):
-            arrivals.setdefault(one.place, []).append((one.removed, index))
-        elif one.removed is not None and not one.is_known:
-            arrivals.setdefault(one.place, []).append(((one.removed[0], BEFORE_ALL), index))
+        if one.removed is not None:
+            # After a removal its place is empty. Within one second a new rule may have come into it since, if ids
+            # tell the two apart; but not before an approved removal, which names values.
+            is_by_values = not one.ids or one.removed[1] == APPLIED
+            at = one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
+            arrivals.setdefault(one.place, []).append((at, index))
         if not one.ids and one.texts.versions:
             texts[one.place] = one.texts
     placed: dict[int, Rule] = {}

@@ -228,9 +228,11 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
         made = call.resulting if call.resulting is not None else call.requested
         for rule in made:
             known = with_owner(rule, call.account, live, baseline.rules)
-            if not is_by_name(known) and not _had_gone(baseline, known, call):
-                now = live.like(known)
-                rule_id = known.rule_id or (now.rule_id if now is not None else None)
+            now = live.like(known)
+            rule_id = known.rule_id or (now.rule_id if now is not None else None)
+            # Without an id nobody can tell whether a rule that is not there has been edited or removed since: it is
+            # not accepted, so that no exempt event opens what its own caller has closed.
+            if rule_id and not is_by_name(known) and not _had_gone(baseline, known, call):
                 editor.add(replace(known, rule_id=rule_id), created)
     elif call.kind == "remove":
         for rule in call.resulting if call.resulting is not None else call.requested:
@@ -302,10 +304,13 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     editor = Editor(baseline.approvals, live)
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
-        old = [one for one in made if not baseline.knows_since(one.direction, call.event_time)]
-        editor.drop_adopted([one.rule_id for one in made], old)
-        for rule in old:
-            editor.reject(rule, moment(call.event_time, REMOVED))
+        # What was made later was not adopted: its id may be in the place of an approved rule that it replaced.
+        made_by = call.event_time - EVENT_TIME_STEP
+        old = [one for one in made if baseline.is_adopted_after(one.direction, made_by)]
+        editor.drop_adopted([one.rule_id for one in old], old)
+        for rule in made:
+            if not baseline.knows_since(rule.direction, call.event_time):
+                editor.reject(rule, moment(call.event_time, REMOVED))
     elif call.kind == "modify":
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
         editor.drop_adopted([edit.rule_id for edit in adopted], ())
