@@ -15,7 +15,6 @@ import logging
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout
@@ -428,7 +427,7 @@ class Story:
                 if request.status == "pending":
                     self.pending.setdefault(request.request_id, request)
                 self.reasons.add((request.group_id, request.reason))
-                self.mentioned |= {(request.group_id, one.identity) for one in _all_rules(request.change)}
+                self.mentioned |= {(request.group_id, one.identity) for one in all_rules(request.change)}
             elif isinstance(message, AppliedMessage):
                 self.applied.add(message.request_id)
         heard = [*(one for one in self.allowed if one.heard_at), *(may_open or ())]
@@ -457,7 +456,8 @@ def _when(one: Allowed) -> datetime:
     return one.at
 
 
-def _all_rules(change: Change) -> Iterator[Rule]:
+def all_rules(change: Change) -> Iterator[Rule]:
+    """Yield every rule that a change names."""
     yield from (*change.added, *change.removed)
     for edit in change.modified:
         yield from (edit.before, edit.after)
@@ -548,7 +548,7 @@ def play(seed: int, begin: Callable[[], tuple[MemoryMember, MemoryAccount]]) -> 
     """Play one story; return what is wrong with it, with all that happened, or an empty text."""
     member, account = begin()
     with account.installed():
-        story = Story(member=member, account=account, random=Random(seed))
+        story = Story(member=member, account=account, random=Random(seed))  # noqa: S311 - no secret
         try:
             story.play()
         except (BrokenError, ClientError, Exception) as error:  # noqa: BLE001 - whatever it is, the story is told
