@@ -67,7 +67,7 @@ def read_head(event: Mapping[str, object], now: datetime) -> Call:
     Raises:
         EventError: when the record's ``eventName`` is not one of :data:`ACTIONS`: nothing can be known of it then.
     """
-    envelope = Field(event)
+    envelope = soft_mapping(Field(event))
     detail = soft_mapping(envelope["detail"])
     name = detail["eventName"].value
     action = ACTIONS.get(name) if isinstance(name, str) else None
