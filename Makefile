@@ -9,6 +9,7 @@ JOBS ?= 3
 ARGS ?=
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 INPUTS ?= 10000
+STORIES ?= 10000
 
 # Pure code, where every branch has an example: in tests/shared/{domain,wire,slack}, without property tests (tests/conftest.py).
 PURE := shared/domain/*,shared/wire/*,shared/slack/*,member/chalicelib/assessment/*,member/chalicelib/cloudtrail/*,member/chalicelib/decision*,member/chalicelib/splitting*,member/chalicelib/rule_set*,member/chalicelib/ec2/forms*,member/chalicelib/ec2/plan*,member/chalicelib/state/baseline*,member/chalicelib/state/approvals*,member/chalicelib/state/register*,member/chalicelib/state/items*,central/chalicelib/requests/fingerprint*,central/chalicelib/requests/items*
@@ -20,7 +21,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test coverage faults fuzz bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test coverage faults fuzz stories scopes bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -58,6 +59,12 @@ fuzz: export FUZZ_INPUTS = $(INPUTS)
 fuzz: $(STAMP) ## attack the route, the topics, the events and every parser with 10,000 inputs each (INPUTS=…); prints a table
 	@$(BIN)/python -m pytest -q -n $(JOBS) -p no:logging --show-capture=no $(ARGS) tests/attack/test_fuzz_parsers.py \
 		tests/attack/central/test_fuzz_central.py tests/attack/member/test_fuzz_member.py
+
+stories: $(STAMP) ## play random stories of a member account, STORIES of them (10,000), from SEED on; prints the seeds that fail
+	@$(BIN)/python -m tests.attack.stories --number $(STORIES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+scopes: $(STAMP) ## go through every order of three calls by two callers, and a crash at every call; prints how many cases
+	@$(BIN)/python -m tests.attack.scopes $(ARGS)
 
 bench: $(STAMP) ## measure the product as it ships, write docs/performance.md and docs/cost.md; ARGS="--quick" for a look
 	@$(BIN)/python -m bench $(ARGS)

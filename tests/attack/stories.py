@@ -427,7 +427,7 @@ class Story:
                 if request.status == "pending":
                     self.pending.setdefault(request.request_id, request)
                 self.reasons.add((request.group_id, request.reason))
-                self.mentioned |= {(request.group_id, one.identity) for one in _all_rules(request.change)}
+                self.mentioned |= {(request.group_id, one.identity) for one in all_rules(request.change)}
             elif isinstance(message, AppliedMessage):
                 self.applied.add(message.request_id)
         heard = [*(one for one in self.allowed if one.heard_at), *(may_open or ())]
@@ -456,7 +456,8 @@ def _when(one: Allowed) -> datetime:
     return one.at
 
 
-def _all_rules(change: Change) -> Iterator[Rule]:
+def all_rules(change: Change) -> Iterator[Rule]:
+    """Yield every rule that a change names."""
     yield from (*change.added, *change.removed)
     for edit in change.modified:
         yield from (edit.before, edit.after)

@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hypothesis import strategies as st
-from member.chalicelib.state.allowed import absorb
 
 from central.chalicelib.requests.items import record_from_item, record_to_item
 from central.chalicelib.slack.click_payload import ClickError, is_ssl_check, read_click
 from central.chalicelib.slack.signature import find_flaw, sign
-from member.chalicelib.assessment.assess import find
+from member.chalicelib.assessment.assess import assess
 from member.chalicelib.cloudtrail.event import EventError, created_rule_ids, read_head, read_rules
 from member.chalicelib.decision import decide, denied_at_once
 from member.chalicelib.ec2.forms import rule_from_api
-from member.chalicelib.state.baseline import Baseline, learn
+from member.chalicelib.rule_set import RuleSet
+from member.chalicelib.state.baseline import Baseline, accept_call, adopt, without_unapproved
 from member.chalicelib.state.items import (
     LedgerEntry,
     baseline_from_item,
@@ -70,9 +70,8 @@ REQUEST = make_request(event_time=NOW)
 
 def baseline() -> Baseline:
     """Return the baseline of the group the example events are about."""
-    return learn(
-        region=events.REGION, group_id=events.GROUP, group_name="web", rules=RULES, directions=["ingress"], at=NOW
-    )
+    empty = Baseline(region=events.REGION, group_id=events.GROUP, group_name="web")
+    return adopt(empty, "ingress", RULES, NOW)
 
 
 def test_cloudtrail_events(record_property: Record) -> None:
@@ -81,16 +80,17 @@ def test_cloudtrail_events(record_property: Record) -> None:
     def attack(event: Any) -> str:
         created_rule_ids(event)
         try:
-            head = read_head(event)
+            head = read_head(event, NOW)
             call = read_rules(event, head)
         except EventError:
             return "EventError"
         decide(Policy(directions=("ingress", "egress")), call, is_own=False)
         for known in (None, baseline()):
-            for live in ((), RULES):
-                finding = find(call, known, live, ("ingress",))
-                denied_at_once(Policy(require_description=True), finding.change.added)
-                absorb(known or baseline(), call, finding, live)
+            for live in (RuleSet(), RuleSet(RULES)):
+                found = assess(call, known, live, ("ingress",))
+                denied_at_once(Policy(require_description=True), found.change.added)
+                accept_call(known or baseline(), call, live)
+                without_unapproved(known or baseline(), call, live)
         return "accepted"
 
     ends = fuzz(record_property, "CloudTrail events", mutated(EVENTS), attack)

@@ -1,7 +1,8 @@
 """An account in memory: as much of EC2, DynamoDB, SNS and STS as the member app uses, for thousands of stories.
 
 moto answers a call in milliseconds; here it is microseconds. The product still runs from its entry points, through its
-own clients: only what a client sends is answered here. ``tests/support/test_memory_account.py`` compares it with moto.
+own clients: only what a client sends is answered here. ``tests/attack/member/test_memory_account.py`` compares it
+with moto.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest import mock
 
+from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
@@ -76,11 +78,15 @@ class MemoryAccount:
         """Answer every boto client of the process while the context is open."""
 
         def call(client: BaseClient, operation: str, parameters: Json) -> Any:
-            self.calls.append(operation)
-            return getattr(self, f"_{operation}")(client, parameters)
+            return self.answer(client, operation, parameters)
 
         with mock.patch.object(BaseClient, "_make_api_call", call):
             yield
+
+    def answer(self, client: BaseClient, operation: str, parameters: Json) -> Any:
+        """Answer one call."""
+        self.calls.append(operation)
+        return getattr(self, f"_{xform_name(operation)}")(client, parameters)
 
     def new_group(self, name: str, *, owner: str = ACCOUNT) -> str:
         """Make a group with the rules AWS gives it."""
@@ -111,7 +117,7 @@ class MemoryAccount:
             raise _error("InvalidGroup.NotFound", operation)
         return self.groups[group_id]
 
-    def _DescribeSecurityGroups(self, _client: BaseClient, parameters: Json) -> Json:
+    def _describe_security_groups(self, _client: BaseClient, parameters: Json) -> Json:
         found = list(self.groups.values())
         if "GroupIds" in parameters:
             found = [self._group(one, "DescribeSecurityGroups") for one in parameters["GroupIds"]]
@@ -123,16 +129,16 @@ class MemoryAccount:
             "SecurityGroups": [{"GroupId": one.group_id, "GroupName": one.name, "OwnerId": one.owner} for one in found]
         }
 
-    def _DescribeSecurityGroupRules(self, _client: BaseClient, parameters: Json) -> Json:
+    def _describe_security_group_rules(self, _client: BaseClient, parameters: Json) -> Json:
         wanted = self.groups.keys()
         for one in parameters.get("Filters", ()):
             wanted = [group_id for group_id in one["Values"] if group_id in self.groups]
         return {"SecurityGroupRules": [deepcopy(rule) for one in wanted for rule in self.groups[one].rules.values()]}
 
-    def _AuthorizeSecurityGroupIngress(self, _client: BaseClient, parameters: Json) -> Json:
+    def _authorize_security_group_ingress(self, _client: BaseClient, parameters: Json) -> Json:
         return self._authorize(parameters, "AuthorizeSecurityGroupIngress", is_egress=False)
 
-    def _AuthorizeSecurityGroupEgress(self, _client: BaseClient, parameters: Json) -> Json:
+    def _authorize_security_group_egress(self, _client: BaseClient, parameters: Json) -> Json:
         return self._authorize(parameters, "AuthorizeSecurityGroupEgress", is_egress=True)
 
     def _authorize(self, parameters: Json, operation: str, *, is_egress: bool) -> Json:
@@ -156,10 +162,10 @@ class MemoryAccount:
         if info is not None and info.get("UserId", ACCOUNT) == ACCOUNT and info["GroupId"] not in self.groups:
             raise _error("InvalidGroup.NotFound", operation)
 
-    def _RevokeSecurityGroupIngress(self, _client: BaseClient, parameters: Json) -> Json:
+    def _revoke_security_group_ingress(self, _client: BaseClient, parameters: Json) -> Json:
         return self._revoke(parameters, "RevokeSecurityGroupIngress", is_egress=False)
 
-    def _RevokeSecurityGroupEgress(self, _client: BaseClient, parameters: Json) -> Json:
+    def _revoke_security_group_egress(self, _client: BaseClient, parameters: Json) -> Json:
         return self._revoke(parameters, "RevokeSecurityGroupEgress", is_egress=True)
 
     def _revoke(self, parameters: Json, operation: str, *, is_egress: bool) -> Json:
@@ -175,7 +181,7 @@ class MemoryAccount:
             group.rules.pop(key, None)
         return {"Return": True}
 
-    def _ModifySecurityGroupRules(self, _client: BaseClient, parameters: Json) -> Json:
+    def _modify_security_group_rules(self, _client: BaseClient, parameters: Json) -> Json:
         operation = "ModifySecurityGroupRules"
         group = self._group(parameters["GroupId"], operation)
         after = deepcopy(group.rules)
@@ -196,7 +202,7 @@ class MemoryAccount:
         group.rules = after
         return {"Return": True}
 
-    def _UpdateSecurityGroupRuleDescriptionsIngress(self, _client: BaseClient, parameters: Json) -> Json:
+    def _update_security_group_rule_descriptions_ingress(self, _client: BaseClient, parameters: Json) -> Json:
         operation = "UpdateSecurityGroupRuleDescriptionsIngress"
         group = self._group(parameters["GroupId"], operation)
         held = {_identity(one): key for key, one in group.rules.items() if not one["IsEgress"]}
@@ -214,30 +220,30 @@ class MemoryAccount:
             group.rules[key]["Description"] = text
         return {"Return": True}
 
-    def _DeleteSecurityGroup(self, _client: BaseClient, parameters: Json) -> Json:
+    def _delete_security_group(self, _client: BaseClient, parameters: Json) -> Json:
         self._group(parameters["GroupId"], "DeleteSecurityGroup")
         del self.groups[parameters["GroupId"]]
         return {"Return": True}
 
     # -- DynamoDB ------------------------------------------------------------------------------------------------------
 
-    def _GetItem(self, _client: BaseClient, parameters: Json) -> Json:
+    def _get_item(self, _client: BaseClient, parameters: Json) -> Json:
         item = self.items.get(parameters["Key"]["id"]["S"])
         return {} if item is None else {"Item": deepcopy(item)}
 
-    def _BatchGetItem(self, _client: BaseClient, parameters: Json) -> Json:
+    def _batch_get_item(self, _client: BaseClient, parameters: Json) -> Json:
         ((table, wanted),) = parameters["RequestItems"].items()
         keys = [key["id"]["S"] for key in wanted["Keys"]]
         return {"Responses": {table: [deepcopy(self.items[key]) for key in keys if key in self.items]}}
 
-    def _PutItem(self, _client: BaseClient, parameters: Json) -> Json:
+    def _put_item(self, _client: BaseClient, parameters: Json) -> Json:
         self._check(parameters, "PutItem", parameters["Item"]["id"]["S"])
         if _size(parameters["Item"]) > LARGEST_ITEM:
             raise _error("ValidationException", "PutItem")
         self.items[parameters["Item"]["id"]["S"]] = deepcopy(parameters["Item"])
         return {}
 
-    def _TransactWriteItems(self, _client: BaseClient, parameters: Json) -> Json:
+    def _transact_write_items(self, _client: BaseClient, parameters: Json) -> Json:
         puts = [one["Put"] for one in parameters["TransactItems"]]
         try:
             for one in puts:
@@ -247,7 +253,7 @@ class MemoryAccount:
         self.items |= {one["Item"]["id"]["S"]: deepcopy(one["Item"]) for one in puts}
         return {}
 
-    def _UpdateItem(self, _client: BaseClient, parameters: Json) -> Json:
+    def _update_item(self, _client: BaseClient, parameters: Json) -> Json:
         key = parameters["Key"]["id"]["S"]
         values = parameters["ExpressionAttributeValues"]
         item = self.items.get(key, {"id": {"S": key}})
@@ -260,11 +266,11 @@ class MemoryAccount:
         self.items[key] = item
         return {}
 
-    def _DeleteItem(self, _client: BaseClient, parameters: Json) -> Json:
+    def _delete_item(self, _client: BaseClient, parameters: Json) -> Json:
         self.items.pop(parameters["Key"]["id"]["S"], None)
         return {}
 
-    def _Scan(self, _client: BaseClient, _parameters: Json) -> Json:
+    def _scan(self, _client: BaseClient, _parameters: Json) -> Json:
         return {"Items": [deepcopy(one) for one in self.items.values()]}
 
     def _check(self, parameters: Json, operation: str, key: str) -> None:
@@ -281,13 +287,13 @@ class MemoryAccount:
 
     # -- SNS and STS ---------------------------------------------------------------------------------------------------
 
-    def _Publish(self, _client: BaseClient, parameters: Json) -> Json:
+    def _publish(self, _client: BaseClient, parameters: Json) -> Json:
         if len(parameters["Message"].encode()) > LARGEST_MESSAGE:
             raise _error("InvalidParameter", "Publish")
         self.published.append((parameters["TopicArn"].rsplit(":", 1)[-1], parameters["Message"]))
         return {"MessageId": "1"}
 
-    def _GetCallerIdentity(self, _client: BaseClient, _parameters: Json) -> Json:
+    def _get_caller_identity(self, _client: BaseClient, _parameters: Json) -> Json:
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/member-dev/revertSecurityGroup"
         return {"Account": ACCOUNT, "Arn": arn, "UserId": "AROA:revertSecurityGroup"}
 
