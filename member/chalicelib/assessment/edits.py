@@ -152,7 +152,10 @@ def _undo(edits: Iterable[_Edit], unapproved: Iterable[Rule], baseline: Baseline
         held = baseline.like(edit_back.before)
         if held is not None:
             touched[held.identity] = held
-        if untouched.like(edit_back.after) is not None:  # the approved rule is in force under another id
+        holder = untouched.like(edit_back.after)
+        if holder is not None:  # the approved rule is in force under another id, which may be missing in its own place
+            other = baseline.by_id(holder.rule_id)
+            touched |= {other.identity: other} if other is not None else {}
             del back[identity]
             if held is None:
                 removed[identity] = edit_back.before

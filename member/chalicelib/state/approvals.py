@@ -160,8 +160,9 @@ class Editor:
     def see(self, live: RuleSet) -> None:
         """Note the ids that the approved rules have in the live group now.
 
-        An id that belongs to another approved rule, which is missing just now, stays with that one: somebody edited it
-        into this rule, and when it is edited back the id has to be known.
+        The first id of another approved rule stays with that one, and so does any of its ids while it is missing:
+        somebody edited it into this rule. When it is edited back the id has to be known, and an allowed edit of it may
+        still be on its way.
         """
         placed = placed_rules(self._entries)
         found = {index: live.like(rule) for index, rule in placed.items()}
@@ -170,7 +171,8 @@ class Editor:
                 continue
             owner = self._by_id.get(now.rule_id, index)
             is_missing = owner in placed and found[owner] is None
-            if owner == index or not is_missing:
+            is_its_first = self._entries[owner].ids[:1] == (now.rule_id,)
+            if owner == index or not (is_missing or is_its_first):
                 self._own(now.rule_id, index)
 
     def reject(self, rule: Rule, at: Moment) -> None:

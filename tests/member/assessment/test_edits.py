@@ -152,3 +152,11 @@ def test_an_edited_rule_that_holds_another_approved_ones_place_brings_both_back(
     undo = assessed(edit("sgr-1", tcp(80)), baseline, (tcp(80, "sgr-1"),)).undo
     assert [(one.before, one.after) for one in undo.modified] == [(tcp(80), tcp(22))]
     assert (undo.added, undo.removed) == ((tcp(80),), ())
+
+
+def test_an_edited_rule_whose_place_another_ones_id_holds_brings_that_one_back_too() -> None:
+    """The id that is in the first one's place was moved out of its own, which would stay empty."""
+    baseline = adopted(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+    undo = assessed(edit("sgr-1", tcp(443)), baseline, (tcp(443, "sgr-1"), tcp(22, "sgr-2"))).undo
+    assert ids(*undo.removed) == [(tcp(443).identity, "sgr-1")]
+    assert (undo.added, undo.modified) == ((tcp(80),), ())

@@ -125,6 +125,15 @@ def test_an_id_is_one_rules_at_a_time() -> None:
     assert rules(known) == facts(tcp(80, "sgr-2"), tcp(22))
 
 
+def test_the_first_id_of_an_approved_rule_stays_with_it_wherever_it_is_seen() -> None:
+    """Somebody edited it into another approved rule, and restored this one: an allowed edit of it may still be on its way."""
+    known = edited(added(tcp(22, "sgr-1")), added(tcp(80, "sgr-2")))
+    live = RuleSet([tcp(80, "sgr-1"), tcp(22, "sgr-3")])
+    known = edited(lambda editor: editor.see(live), start=known)
+    moved = edited(lambda editor: editor.edit("sgr-1", tcp(443), None, at(1)), start=known)
+    assert {rule.identity for rule in placed_rules(moved.entries).values()} == {tcp(443).identity, tcp(80).identity}
+
+
 def test_of_many_ids_the_first_and_the_newest_are_kept() -> None:
     """Restoring a rule gives it a new one."""
     known = edited(added(tcp(22, "sgr-0")))
