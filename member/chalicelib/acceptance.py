@@ -47,7 +47,7 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         publishing.publish_again(here, known.entry)
         return True
     live = groups.rules(call.group_id) if reports or _needs_live(call) else RuleSet()
-    state = baseline_of(here, known, groups, call.group_id, live)
+    state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
     if not state.is_ours:
         return True
     assessed = assess(call, state.baseline, live, policy.directions)

@@ -222,8 +222,7 @@ def revert_call(
         return
     try:
         live = groups.rules(call.group_id)
-        edited = call.edits[0].rule_id if len(call.edits) == 1 else ""
-        state = baseline_of(here, known, groups, call.group_id, live, edited)
+        state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
     except Ec2Error as error:
         if error.is_temporary:
             raise

@@ -30,7 +30,7 @@ class GroupState:
 
 
 def baseline_of(
-    here: Context, known: Known, groups: SecurityGroups, group_id: str, live: RuleSet, edited: str = ""
+    here: Context, known: Known, groups: SecurityGroups, group_id: str, live: RuleSet, touched: str = ""
 ) -> GroupState:
     """Return which rules of a group are approved.
 
@@ -40,7 +40,7 @@ def baseline_of(
         groups: the account's groups.
         group_id: which group.
         live: its rules now.
-        edited: the id of the rule that the call at hand has edited, if it is one alone.
+        touched: the id of the rule that the call at hand edited or removed by id, if it is one alone.
 
     Raises:
         Ec2Error: when EC2 could not be asked about the group itself.
@@ -63,6 +63,6 @@ def baseline_of(
             owner=facts.owner,
             directions=adoption.directions,
             live=live,
-            edited=edited,
+            touched=touched,
         )
     )

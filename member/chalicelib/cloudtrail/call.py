@@ -75,3 +75,9 @@ class Call:
     edits: tuple[RuleEdit, ...] = ()
     omitted: bool = False
     unreadable: str = ""
+
+    @property
+    def only_rule_id(self) -> str:
+        """The id of the one rule that it edits or removes by id; empty where it names none or several."""
+        named = {edit.rule_id for edit in self.edits} | set(self.rule_ids)
+        return named.pop() if len(named) == 1 else ""

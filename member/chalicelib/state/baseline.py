@@ -156,7 +156,7 @@ def start(
     owner: str,
     directions: Iterable[Direction],
     live: RuleSet,
-    edited: str = "",
+    touched: str = "",
 ) -> Baseline:
     """Return the baseline of a group that came after its region was adopted: the rules that AWS itself gives it.
 
@@ -167,7 +167,8 @@ def start(
         owner: 12-digit account of the group.
         directions: the adopted directions.
         live: its rules now; they say whether its VPC has IPv6, and with it a rule for all outbound IPv6 traffic.
-        edited: the id of a rule that the first call heard of has edited: the only one of AWS's rules that is missing.
+        touched: the id of the rule that the first call heard of edited or removed: the only one of those that AWS
+            gives which is missing.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
     """
@@ -178,7 +179,7 @@ def start(
     missing = [rule for rule in given if live.like(rule) is None]
     for rule in given:
         now = live.like(rule)
-        rule_id = edited if len(missing) == 1 and rule in missing else None
+        rule_id = touched if len(missing) == 1 and rule in missing else None
         editor.add(replace(rule, rule_id=rule_id or (now.rule_id if now is not None else None)), created)
     return Baseline(
         region=region,

@@ -126,7 +126,7 @@ def test_an_id_is_one_rules_at_a_time() -> None:
 
 
 def test_the_first_id_of_an_approved_rule_stays_with_it_wherever_it_is_seen() -> None:
-    """Somebody edited it into another approved rule, and restored this one: an allowed edit of it may still be on its way."""
+    """Somebody edited it into another approved rule and made this one anew; an allowed edit of it may be on its way."""
     known = edited(added(tcp(22, "sgr-1")), added(tcp(80, "sgr-2")))
     live = RuleSet([tcp(80, "sgr-1"), tcp(22, "sgr-3")])
     known = edited(lambda editor: editor.see(live), start=known)
