@@ -44,7 +44,7 @@ def errorHandlerSecurityGroupChange(event: SNSEvent) -> None:
     triggers.error_handler_security_group_change(event)
 
 
-@app.schedule(Rate(2, unit=Rate.MINUTES), name="sweepRequests")
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sweepRequests")
 def sweepRequests(event: CloudWatchEvent) -> None:
     """Overdue tasks are done, people are reminded, and old requests expire."""
     triggers.sweep_requests(event)

@@ -212,7 +212,15 @@ class Accounts:
 
     def records(self) -> list[Record]:
         """Return every stored request, oldest first."""
-        records = [record_from_item(from_attributes(item)) for item in _items(CENTRAL, resources.REQUESTS_TABLE)]
+        return [record for record in self._stored() if record.request.origin != "notice"]
+
+    def notices(self) -> list[Record]:
+        """Return every stored notice, oldest first."""
+        return [record for record in self._stored() if record.request.origin == "notice"]
+
+    def _stored(self) -> list[Record]:
+        items = [from_attributes(item) for item in _items(CENTRAL, resources.REQUESTS_TABLE)]
+        records = [record_from_item(item) for item in items if not item["requestId"].startswith("member#")]
         return sorted(records, key=lambda record: (record.requested_at, record.request.request_id))
 
     def state(self) -> tuple[dict[str, Baseline], dict[str, LedgerEntry]]:

@@ -101,7 +101,7 @@ _OBSERVED = Story(path=("observed",), ledger="observed")
 _DENIED = Story(path=("pending", "denied"), ledger="reverted", by="U061F7AUR")
 _EXPIRED = Story(path=("pending", "expired"), ledger="reverted")
 _FAILED = Story(path=("pending", "approved", "error"), ledger="error", by="U061F7AUR")
-_UNREVERTED = Story(path=("unreverted",), ledger="unreverted")
+
 
 _ADDED = (*BASE, SSH, TELNET)
 _UNDESCRIBED = 'require_description = true\n[exempt]\nprincipals = ["arn:aws:iam::*:role/ci-deploy"]\n'
@@ -137,10 +137,10 @@ FLOWS: tuple[Flow, ...] = (
     ),
     Flow(name="describe", prepare=scenes.guarded, play=then_all(scenes.describes), end=ends(BASE, PENDING)),
     Flow(
-        name="not revertible",
+        name="modify, unknown group",
         prepare=scenes.unlearned,
         play=then_all(scenes.edits),
-        end=ends((MOVED, WEB), _UNREVERTED),
+        end=ends((WEB,), PENDING),
     ),
     Flow(
         name="denied by policy",

@@ -44,8 +44,9 @@ def settle(world: World, *, after_each: Callable[[], None] = lambda: None) -> No
             world.run_schedule(function)
             after_each()
         baselines, _ = world.accounts.state()
-        has_drift = any(one.drift is not None and not one.drift.filed for one in baselines.values())
-        if not (has_drift or world.dead or any(record.tasks for record in world.accounts.records())):
+        has_drift = any(not one.request_id for baseline in baselines.values() for one in baseline.differences)
+        stored = (*world.accounts.records(), *world.accounts.notices())
+        if not (has_drift or world.dead or any(record.tasks for record in stored)):
             return
 
 
@@ -85,6 +86,9 @@ def _about_requests(world: World, end: End) -> Iterator[str]:
     if paths != sorted(story.path for story in end.stories):
         yield f"requests: {paths} instead of {[story.path for story in end.stories]}"
         return
+    for notice in world.accounts.notices():
+        if notice.tasks:
+            yield f"notice {notice.request.request_id}: still pending: {[task for task, _ in notice.tasks]}"
     _, ledger = world.accounts.state()
     for record, story in zip(sorted(records, key=path_of), sorted(end.stories, key=lambda one: one.path), strict=True):
         entry = ledger.get(record.request.request_id)

@@ -97,7 +97,7 @@ def test_fifty_calls_are_all_reverted_before_anybody_is_asked(begin: Begin) -> N
         functions = [one.function for one in world.waiting]
         world.deliver_next(functions.index("revertSecurityGroup"))
     assert facts(world.accounts.ada.live(group)) == facts(BASE)
-    assert world.accounts.slack.posts == []
+    assert (world.approval, world.monitoring) == ([], [])
     world.drain()
     settle(world)
     records = world.accounts.records()

@@ -40,7 +40,7 @@ def test_a_difference_is_reverted_and_asked_after_the_grace_period(begin: Begin)
     (record,) = world.accounts.records()
     request = record.request
     assert (request.origin, request.requester, request.event_name) == ("snapshot", None, "")
-    assert "ada" not in "".join(post.text for post in world.accounts.slack.posts)
+    assert "ada" not in "".join(post.text for post in (*world.approval, *world.monitoring))
     settle(world)
     assert violations(world, group, ends(BASE, PENDING)) == []
 
@@ -152,6 +152,7 @@ def test_the_rules_of_a_group_never_heard_of_are_part_of_the_picture_from_the_fi
 def test_a_group_whose_making_was_heard_of_starts_without_rules(begin: Begin) -> None:
     """The event of the making is the baseline: rules whose own event got lost are found as a difference from it."""
     world = begin()
+    world.run_schedule("snapshotSecurityGroups")
     group = world.accounts.new_group(world.accounts.ada)
     world.drain()
     lose_events(world)

@@ -11,10 +11,9 @@ import pytest
 
 from tests.fault.accounts import facts
 from tests.fault.flows import PENDING, ends
-from tests.fault.judging import headline, settle, violations
-from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded, rule, unlearned
+from tests.fault.judging import settle, violations
+from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded, rule
 from tests.fault.world import Begin
-from tests.support.slack_stand_in import APPROVAL, MONITORING, Reply
 
 
 # Backwards, nobody knows the new rule when the edit of it comes: it is closed, and the snapshot puts it back.
@@ -62,24 +61,6 @@ def test_an_event_redriven_days_later_still_gives_approvers_their_time(begin: Be
     world.drain()
     settle(world)
     assert violations(world, group, ends(BASE, PENDING)) == []
-
-
-def test_what_a_person_has_to_act_on_is_not_told_after_a_flood_of_questions(begin: Begin) -> None:
-    """A change that could not be reverted is shown by the sweep before the questions that wait longer."""
-    world = begin()
-    group = unlearned(world)
-    for path in (APPROVAL, MONITORING):
-        world.accounts.slack.always[path] = Reply(status=500)
-    for port in (1, 2):
-        world.accounts.ada.opens(world.accounts.new_group(name=f"asked-{port}"), rule(port))
-    world.accounts.ada.edits(group, HTTPS, MOVED)
-    world.drain()
-    world.accounts.slack.always.clear()
-    settle(world)
-    assert [headline(post) for post in world.approval] == [
-        "Unapproved security group change could not be reverted",
-        *["Security group change needs approval"] * 2,
-    ]
 
 
 def test_a_rule_restored_while_its_edit_was_on_the_way_does_not_keep_the_edited_one(begin: Begin) -> None:

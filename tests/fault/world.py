@@ -269,8 +269,8 @@ class World:
 
     @property
     def monitoring(self) -> list[Post]:
-        """What the monitoring channel's webhook accepted."""
-        return self.accounts.slack.to(MONITORING)
+        """What the monitoring channel's webhook accepted, but for the notice that the region was adopted."""
+        return [post for post in self.accounts.slack.to(MONITORING) if "Region adopted" not in post.text]
 
     @property
     def responses(self) -> list[Post]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -87,6 +87,8 @@ class RequestsTable:
     def store(self, record: Record) -> Stored:
         """Store a new request and lease all its tasks; a request that is stored already stays as it is.
 
+        One that lacks only the group's name is the same: the group was deleted before its event was delivered again.
+
         Args:
             record: the new record, with its tasks.
 
@@ -108,14 +110,16 @@ class RequestsTable:
             item = refused(error).item
         else:
             return Stored(record=record, is_new=True)
-        if item.get("digest") != request.digest:
+        stored = record_from_item(item)
+        named = request if request.group_name else replace(request, group_name=stored.request.group_name)
+        if item.get("digest") != named.digest:
             raise DifferentRequestError(
                 f"request {request.request_id} of account {request.account} is stored already with another content, "
                 f"from account {item.get('account')}; the stored one was kept, this one refused"
             )
         # Is it our own write, whose answer was lost?
         is_new = leased_by(item, self.invocation) == {task for task, _ in record.tasks}
-        return Stored(record=record_from_item(item), is_new=is_new)
+        return Stored(record=stored, is_new=is_new)
 
     def get(self, request_id: str) -> Record | None:
         """Return a request, read consistently; ``None`` when there is none."""

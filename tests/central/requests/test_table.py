@@ -84,6 +84,16 @@ def test_lambdas_own_retry_finds_its_own_leases(table: RequestsTable) -> None:
     assert table.store(record()).is_new
 
 
+def test_a_request_that_lacks_only_the_groups_name_is_the_same(table: RequestsTable, other: RequestsTable) -> None:
+    """Its group was deleted between two deliveries of the event."""
+    known = record()
+    table.store(known)
+    again = other.store(replace(known, request=replace(known.request, group_name="")))
+    assert (again.is_new, again.record.request) == (False, known.request)
+    with pytest.raises(DifferentRequestError):
+        other.store(replace(known, request=replace(known.request, group_name="", change=make_change())))
+
+
 def test_another_request_under_the_same_id_is_refused(table: RequestsTable, other: RequestsTable) -> None:
     """Whoever files other rules under a stored id gets an error that names both accounts; the stored one stays."""
     table.store(record())
