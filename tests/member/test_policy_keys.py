@@ -124,7 +124,7 @@ def test_key_directions_guards_egress_too(member: Member, ada: Person, policy: U
 
 
 def test_key_directions_without_a_direction_forgets_it_and_says_so(member: Member, policy: Use) -> None:
-    """`directions`: what is approved of a direction that is not listed any more is forgotten, which is reported once."""
+    """`directions`: what is approved of a direction that is no longer listed is forgotten, which is reported once."""
     policy('directions = ["ingress", "egress"]')
     member.snapshot()
     member.told()
