@@ -1,4 +1,4 @@
-"""The runbook names everything an operator can see: no error, metric, alarm, code or warning without its advice."""
+"""The runbook names every error, metric, alarm, notice, code and warning that an operator can see, with advice."""
 
 from __future__ import annotations
 
@@ -91,19 +91,25 @@ def codes() -> set[str]:
     """Return our own codes of an error, and those of EC2's that Slack gives advice for."""
     own = {
         keyword.value.value
-        for call in calls("Obstacle")
+        for call in calls("Refusal")
         for keyword in call.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
     return {*map(str, own), *status_view._TO_DO}
 
 
+def notices() -> set[str]:
+    """Return the kinds of notices, and the calls that are only announced."""
+    own = {text for call in calls("notice") for one in call.args[1:2] for text in texts(one)}
+    return {*own, *status_view._OBSERVED_HEADLINES}
+
+
 def reasons() -> set[str]:
-    """Return why a call was not, or could not be, reverted: the sentences of assess and follow_up."""
+    """Return why a call was not, or could not be, reverted: the sentences of assess, edits and follow_up."""
     return {
         text
         for path, tree in TREES.items()
-        if path.name in ("assess.py", "follow_up.py")
+        if path.name in ("assess.py", "edits.py", "follow_up.py")
         for node in ast.walk(tree)
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant)
         for text in texts(node.value)
@@ -135,6 +141,12 @@ def test_every_alarm_has_its_advice(app: str, name: str) -> None:
     assert f"| `{name}` |" in section
 
 
+@pytest.mark.parametrize("kind", sorted(notices()))
+def test_every_notice_has_its_advice(kind: str) -> None:
+    """What is posted without buttons stands in its own section."""
+    assert f"`{kind}`" in RUNBOOK.split("## Notices")[1].split("\n## ")[0]
+
+
 @pytest.mark.parametrize("text", sorted(warnings()))
 def test_every_warning_in_the_log_has_its_advice(text: str) -> None:
     """Each log record of a problem is named as it is written."""
@@ -160,7 +172,7 @@ def test_every_refused_message_has_its_advice(reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(reasons()))
-def test_every_reason_for_not_taking_back_has_its_advice(reason: str) -> None:
+def test_every_reason_for_not_reverting_has_its_advice(reason: str) -> None:
     """What a request says that was not, or could not be, reverted."""
     assert reason in unbroken(RUNBOOK)
 
@@ -173,6 +185,7 @@ def test_the_lists_are_not_empty() -> None:
         (alarms(), 15),
         (warnings(), 12),
         (codes(), 8),
+        (notices(), 8),
         (refusals(), 5),
         (reasons(), 5),
     ):

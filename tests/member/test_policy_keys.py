@@ -123,6 +123,19 @@ def test_key_directions_guards_egress_too(member: Member, ada: Person, policy: U
     assert member.state() == exact([OPEN])
 
 
+def test_key_directions_without_a_direction_forgets_it_and_says_so(member: Member, policy: Use) -> None:
+    """`directions`: what is approved of a direction that is no longer listed is forgotten, which is reported once."""
+    policy('directions = ["ingress", "egress"]')
+    member.snapshot()
+    member.told()
+    policy('directions = ["ingress"]')
+    member.snapshot()
+    member.snapshot()
+    (told,) = [one.request for one in member.told() if isinstance(one, RequestMessage)]
+    assert (told.event_name, told.status) == ("DirectionNotGuarded", "observed")
+    assert "egress" in told.reason
+
+
 def test_key_exempt_groups_leaves_a_group_alone(member: Member, ada: Person, policy: Use) -> None:
     """`exempt.groups`: its changes stay and become part of the baseline; other groups are guarded as ever."""
     other = member.new_group()

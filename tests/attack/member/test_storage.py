@@ -152,3 +152,42 @@ def test_a_snapshot_whose_writes_fail_reverts_nevertheless(member: Member) -> No
         member.snapshot(after=timedelta(minutes=20))
     assert identities(member) == names(KEPT)
     assert WIDE.identity in added(requests(member))
+
+
+def test_a_deleted_baseline_is_accepted_again_in_observe_mode_alone(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repair in the runbook: enforced, a group without its baseline counts as new, and its rules go."""
+    member.holds(KEPT)
+    member.snapshot()
+    key = {"id": {"S": f"group#{REGION}#{member.group_id}"}}
+    monkeypatch.setenv("modeOverride", "observe")
+    member.dynamodb.delete_item(TableName=TABLE, Key=key)
+    look_twice(member)
+    monkeypatch.delenv("modeOverride")
+    look_twice(member)
+    assert identities(member) == names(KEPT)
+    member.dynamodb.delete_item(TableName=TABLE, Key=key)
+    look_twice(member)
+    assert identities(member) == set()
+
+
+def test_a_group_that_was_not_stored_is_accepted_in_observe_mode(
+    member: Member, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repair in the runbook: its id is taken out of the marker while everything is only observed."""
+    member.holds(KEPT)
+    member.snapshot()
+    marker = f"region#{REGION}"
+    damage(member, marker, notStored={"L": [{"S": member.group_id}]})
+    member.dynamodb.delete_item(TableName=TABLE, Key={"id": {"S": f"group#{REGION}#{member.group_id}"}})
+    member.deliver(ada.opens(WIDE))
+    look_twice(member)
+    assert identities(member) == names(KEPT)
+    monkeypatch.setenv("modeOverride", "observe")
+    damage(member, marker, notStored={"L": []})
+    look_twice(member)
+    monkeypatch.delenv("modeOverride")
+    look_twice(member)
+    assert identities(member) == names(KEPT)
+    assert {one[0] for one in member.approved()} == names(KEPT)
