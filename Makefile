@@ -75,11 +75,12 @@ cost: $(STAMP) ## write docs/cost.md again from the last measurement, after a ch
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
 	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m central.audit $(if $(REGION),--region $(REGION)) $(ARGS)
 
-lint: $(STAMP) ## check style, types and the direction of imports
+lint: $(STAMP) ## check style, types, the direction of imports, and words that others replaced
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.vocabulary
 
 format: $(STAMP) ## bring the code into the project's format
 	$(BIN)/ruff check --fix-only --quiet .

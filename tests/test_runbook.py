@@ -91,7 +91,7 @@ def codes() -> set[str]:
     """Return our own codes of an error, and those of EC2's that Slack gives advice for."""
     own = {
         keyword.value.value
-        for call in calls("Obstacle")
+        for call in calls("Refusal")
         for keyword in call.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
@@ -160,7 +160,7 @@ def test_every_refused_message_has_its_advice(reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", sorted(reasons()))
-def test_every_reason_for_not_taking_back_has_its_advice(reason: str) -> None:
+def test_every_reason_for_not_reverting_has_its_advice(reason: str) -> None:
     """What a request says that was not, or could not be, reverted."""
     assert reason in unbroken(RUNBOOK)
 

@@ -33,14 +33,14 @@ def test_every_flow_ends_right_whatever_fails_once_or_for_long(begin: Begin, flo
 
 
 MUTANTS = [
-    ("add, no rule ids", "member.chalicelib.converge.take_back", lambda *_: (), "requests"),
-    ("add", "central.chalicelib.outbox.Outbox._post", lambda *_: None, "nobody was told"),
-    ("remove", "member.chalicelib.publish._tell", lambda *_: None, "requests"),
-    ("approve add", "member.chalicelib.apply._bless", lambda *_: None, "baseline"),
-    ("approve add", "member.chalicelib.apply._tell_applied", lambda *_: None, "requests"),
-    ("deny", "central.chalicelib.outbox.Outbox._post_outcome", lambda *_: None, "nobody was told"),
+    ("add, no rule ids", "member.chalicelib.publishing.publish_request", lambda *_: None, "requests"),
+    ("add", "central.chalicelib.outbox.outbox.Outbox._post", lambda *_: None, "nobody was told"),
+    ("remove", "member.chalicelib.publishing.publish_entry", lambda *_: None, "requests"),
+    ("approve add", "member.chalicelib.apply._accept", lambda *_: None, "baseline"),
+    ("approve add", "member.chalicelib.apply._publish_applied", lambda *_: None, "requests"),
+    ("deny", "central.chalicelib.outbox.outbox.Outbox._post_outcome", lambda *_: None, "nobody was told"),
     ("sweep dispatches", "central.chalicelib.sweep._dispatch_again", lambda *_: None, "requests"),
-    ("snapshot, drift", "member.chalicelib.drift._see_to", lambda *_: None, "rules"),
+    ("snapshot, drift", "member.chalicelib.drift._deal_with", lambda *_: None, "rules"),
 ]
 
 
