@@ -22,7 +22,7 @@ REPLACED = {
     r"deeds?": "rule event",
     r"bless(es|ed|ing)?": "accept into the baseline",
     r"owe|owes|owed|owing|debts?": "pending task",
-    r"claim|claims|claimed|claiming": "lease (of a task); says, states (in a message)",
+    r"(claim|claims|claimed|claiming)(?! that| to)": "lease (of a task)",  # "it claims that …" is ordinary English
     # `settle` alone is free: tests let a simulated account come to rest with it.
     r"settles|settled|settling": "converge (a group); complete (a task)",
     r"(pay|pays|paid|paying)(?!_PER_REQUEST)": "complete (a task); costs (money)",
