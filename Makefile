@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 INPUTS ?= 10000
 STORIES ?= 10000
 
-# Pure code, where every branch has an example: in tests/shared/{domain,wire,slack}, without property tests (tests/conftest.py).
+# Pure code, where every branch has an example among its unit tests, without property tests (TRACED in tests/conftest.py).
 PURE := shared/domain/*,shared/wire/*,shared/slack/*,member/chalicelib/assessment/*,member/chalicelib/cloudtrail/*,member/chalicelib/decision*,member/chalicelib/splitting*,member/chalicelib/rule_set*,member/chalicelib/ec2/forms*,member/chalicelib/ec2/plan*,member/chalicelib/state/baseline*,member/chalicelib/state/approvals*,member/chalicelib/state/register*,member/chalicelib/state/items*,central/chalicelib/requests/fingerprint*,central/chalicelib/requests/items*
 
 # The first Python that is new enough; `make PYTHON=/path/to/python` takes another.
@@ -41,7 +41,7 @@ screenshots: $(STAMP) ## make the pictures of the documentation from the running
 test: $(STAMP) ## run every test, check that unit tests cover the pure code; ARGS="-k slack" goes to pytest, JOBS is the number of processes
 ifeq ($(strip $(ARGS)),)
 	$(PYTEST) --cov --cov-report=
-	@echo "Every branch of domain, wire formats and Slack messages must have a unit test:"
+	@echo "Every branch of the pure code must have a unit test:"
 	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
 else
 	$(PYTEST) $(ARGS)
@@ -75,11 +75,12 @@ cost: $(STAMP) ## write docs/cost.md again from the last measurement, after a ch
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
 	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m central.audit $(if $(REGION),--region $(REGION)) $(ARGS)
 
-lint: $(STAMP) ## check style, types and the direction of imports
+lint: $(STAMP) ## check style, types, the direction of imports and replaced words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.vocabulary
 
 format: $(STAMP) ## bring the code into the project's format
 	$(BIN)/ruff check --fix-only --quiet .

@@ -22,7 +22,7 @@ instrument(app)
 
 @app.on_cw_event(triggers.SECURITY_GROUP_CALLS, name="revertSecurityGroup")
 def revertSecurityGroup(event: CloudWatchEvent) -> None:
-    """A security-group call was recorded: take it back and file the request."""
+    """A security-group call was recorded: revert it and file the request."""
     triggers.security_group_call(event)
 
 

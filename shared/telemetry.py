@@ -25,7 +25,7 @@ logger: Final = Logger(service="security-group-approval")
 
 
 def instrument(app: Chalice) -> None:
-    """Give every trigger of an app the Lambda context in its log records; without a context it works all the same."""
+    """Give every trigger of an app the Lambda context in its log records; a context may be missing."""
     app.register_middleware(ConvertToMiddleware(_with_context), "all")
     for library in _TALKATIVE:
         logging.getLogger(library).setLevel(logging.INFO)

@@ -147,7 +147,7 @@ def test_a_secret_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_preparation_that_fails_is_no_more_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The events are handled all the same, and what failed is tried again then."""
+    """The events are handled nevertheless, and what failed is tried again then."""
     told: list[str] = []
     for name, value in LAMBDA.items():
         monkeypatch.setenv(name, value)

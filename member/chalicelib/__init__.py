@@ -1,1 +1,1 @@
-"""The member app's flows: take back, apply, snapshot. ``app.py`` lists the triggers, ``shared`` knows the rules."""
+"""The member app's flows: revert, apply, snapshot. ``app.py`` lists the triggers, ``shared`` knows the rules."""

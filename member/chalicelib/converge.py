@@ -97,9 +97,9 @@ def converge(
     has_removed, writes = False, 0
     first = live = groups.rules(group_id) if live is None else live
     left = goal.left(live)
-    is_settled = left.is_empty and goal.is_certain(live)
+    is_converged = left.is_empty and goal.is_certain(live)
     for number, seconds in enumerate(PAUSES_SECONDS):
-        if is_settled:
+        if is_converged:
             break
         if number or left.is_empty:
             context.pause(seconds)
@@ -114,7 +114,7 @@ def converge(
                 raise Ec2Error(temporary)
         live = _without(groups.rules(group_id), gone)
         left = goal.left(live)
-        is_settled = left.is_empty or bool(refusals and (writes > 1 or not per_rule))
+        is_converged = left.is_empty or bool(refusals and (writes > 1 or not per_rule))
     return Converged(
         left=left,
         refusals=() if left.is_empty else refusals or tuple(NOT_IN_FORCE.about(rule) for rule in wrong_rules(left)),

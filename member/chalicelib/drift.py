@@ -116,9 +116,9 @@ def _noted(known: Baseline, parts: dict[str, Change], now: datetime) -> tuple[Di
 def _publish_unfinished(here: Context, known: Baseline, parts: dict[str, Change], now: datetime) -> None:
     """Publish what became of differences that are gone, if an earlier run crashed before it could."""
     gone = {one.request_id for one in known.differences if one.request_id and one.key not in parts}
-    standing = {one.request_id for one in known.differences if one.key in parts}
+    still_there = {one.request_id for one in known.differences if one.key in parts}
     noted = {one.request_id for one in known.differences if one.key.startswith(REVERTED_BY_COMPARISON)}
-    for request_id in sorted(gone - standing - noted):
+    for request_id in sorted(gone - still_there - noted):
         entry = here.table.entry(request_id)
         if entry is not None and entry.outcome == "unreverted":
             _report_overcome(here, known, entry.request.request_id, now)

@@ -1,7 +1,8 @@
 """What changed between two sets of rules, as a value that can be applied, undone and shown.
 
-``diff(a, b)`` gives the change, ``apply(change, a)`` gives ``b``, ``undo(change)`` the way back. Rules are paired by
-EC2's identity first (a new description is an edit), then by rule id (an edit of ports or source).
+``diff(a, b)`` gives the change, ``apply(change, a)`` gives ``b``, ``undo(change)`` the change
+from ``b`` to ``a``. Rules are paired by EC2's identity first (a new description is an edit), then by rule id
+(an edit of ports or source).
 
 What does not belong here: how a change is carried out in EC2 (``member.chalicelib.ec2.plan``).
 """

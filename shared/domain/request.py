@@ -1,4 +1,4 @@
-"""A request: one change that was taken back (or seen) and what becomes of it.
+"""A request: one change that was reverted (or seen) and what becomes of it.
 
 The status machine of design lives here as a table. Both stores (the central table, the member's ledger) keep requests;
 neither may move one along a way that is not in :data:`MOVES`.
@@ -85,7 +85,7 @@ class Request:
         parts = [self.request_id, self.account, self.account_name, self.region, self.group_id, self.group_name]
         parts += [_caller_text(self.requester), self.event_name, _time_text(self.event_time), self.origin]
         if self.origin == "call":
-            # Of a difference found by a snapshot these may still change: taking it back may fail at first. Nobody can
+            # Of a difference found by a snapshot these may still change: reverting it may fail at first. Nobody can
             # foresee its id.
             parts += [self.status, self.reason, *(rule_text("remaining", rule) for rule in self.remaining)]
         parts += [rule_text("add", rule) for rule in self.change.added]

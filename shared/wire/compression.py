@@ -1,7 +1,7 @@
 """Makes documents fit: plain JSON when small, compressed when large.
 
-A request of a thousand rules with long descriptions exceeds SNS's 256 KB and DynamoDB's 400 KB as plain JSON; rules are
-alike and compress well. What is too large all the same is split (``member.chalicelib.splitting``).
+A request of a thousand rules with long descriptions exceeds SNS's 256 KB and DynamoDB's 400 KB as plain JSON; rules
+resemble each other and compress well. What is too large even then is split (``member.chalicelib.splitting``).
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (256 KB),
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html (400 KB)
@@ -60,7 +60,7 @@ def from_text(text: str, path: str = "") -> Field:
     """Read what :func:`to_text` wrote.
 
     Raises:
-        FieldError: when the text is no JSON, damaged, or unpacks to more than 8 MiB.
+        FieldError: when the text is not JSON, damaged, or unpacks to more than 8 MiB.
     """
     # Half a surrogate pair cannot be written in UTF-8. It is let through here; Field.text() refuses it by name.
     field = from_bytes(text.encode(errors="surrogatepass"), path)

@@ -28,7 +28,7 @@ class MessageError(FieldError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestMessage:
-    """Member → central on ``securityGroupChange``: a change was taken back, seen, or could not be taken back."""
+    """Member → central on ``securityGroupChange``: a change was reverted, seen, or could not be reverted."""
 
     request: Request
 

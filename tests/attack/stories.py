@@ -366,7 +366,7 @@ class Story:
         if self.random.random() < 0.03:
             letters = [chr(self.random.randrange(0x4E00, 0x9FA5)) for _ in range(384)]
             return tuple((f"{number}" + "".join(letters[:126]), "".join(letters[128:])) for number in range(50))
-        return (("team", self.random.choice(("shop", "pay"))),) if self.random.random() < 0.3 else ()
+        return (("team", self.random.choice(("shop", "payments"))),) if self.random.random() < 0.3 else ()
 
     def _now(self) -> dict[str, str]:
         return {"eventTime": at(self.member.clock.now)}

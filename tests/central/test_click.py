@@ -350,7 +350,7 @@ def test_the_requester_does_not_approve_where_policy_forbids_it(
 
 
 def test_the_requester_may_always_deny_the_own_request(central: Central, policy: Callable[[str], None]) -> None:
-    """Taking back one's own wish needs nobody else."""
+    """Reverting one's own wish needs nobody else."""
     policy(PEOPLE)
     central.click(central.file(), "deny", "U0ADA")
     assert central.status() == "denied"
@@ -468,7 +468,7 @@ def test_a_click_that_meets_a_transaction_is_decided_nevertheless(central: Centr
 
 
 def test_a_write_whose_answer_got_lost_is_one_decision(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The repeated write finds its own work done and goes on, instead of telling the winner to be the loser."""
+    """The repeated write finds its own work done and goes on, instead of answering the winner as the loser."""
     request = central.file()
     fail_once(monkeypatch, "update_item", after=True)
     assert central.click(request).status == 200

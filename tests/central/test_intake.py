@@ -44,7 +44,7 @@ def test_the_question_comes_before_the_announcement(central: Central) -> None:
     assert [post.path for post in central.slack.posts] == [APPROVAL, MONITORING]
 
 
-def test_a_handler_called_without_a_context_asks_all_the_same(central: Central) -> None:
+def test_a_handler_called_without_a_context_still_asks(central: Central) -> None:
     """Whoever redrives a message by hand has no Lambda context to give."""
     from central.app import securityGroupChange
 
@@ -56,7 +56,7 @@ def test_a_handler_called_without_a_context_asks_all_the_same(central: Central) 
 
 
 def test_asking_makes_one_query_one_write_to_store_and_one_per_message(central: Central, calls: list[str]) -> None:
-    """Storing, and settling each of the two messages, is all that is written; one query looks for alike requests."""
+    """One write for the intake and one per completed task; one query looks for duplicates."""
     central.file()
     assert calls == ["dynamodb.Query", "dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.UpdateItem"]
 

@@ -91,7 +91,7 @@ def test_a_redriven_message_turns_an_error_into_success(central: Central, approv
 
 
 def test_an_outcome_costs_one_write_and_one_per_message(central: Central, approved: Request, calls: list[str]) -> None:
-    """The move gives back what is to be told; settling the two messages is the rest."""
+    """The move gives back what is to be told; completing the two tasks is the rest."""
     calls.clear()
     central.deliver(applied(approved))
     assert calls == ["dynamodb.UpdateItem"] * 3

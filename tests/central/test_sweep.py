@@ -99,13 +99,13 @@ def test_an_outage_of_a_day_loses_nothing(central: Central, logs: io.StringIO) -
     assert all(central.item(name)["tasks"] == {} for name in names)
 
 
-def test_a_channel_that_is_down_is_not_knocked_at_for_every_request(central: Central) -> None:
+def test_posting_to_a_channel_stops_after_a_failure(central: Central) -> None:
     """Once Slack has refused in a sweep, the other requests wait for the next one, and decisions are dispatched."""
     slack_is_down(central)
     for number in range(5):
         file_in_vain(central, make_request(f"r-{number}", group_id=f"sg-{number}"))
     tries: list[str] = []
-    noted = Reply(status=404, body="no_service", before=lambda: tries.append("knock"))
+    noted = Reply(status=404, body="no_service", before=lambda: tries.append("try"))
     central.slack.always |= dict.fromkeys((APPROVAL, MONITORING), noted)
     with pytest.raises(SweepError, match="no_service"):
         central.sweep(minutes=6)
@@ -182,7 +182,7 @@ def test_unreverted_and_observed_requests_are_told_later_too(central: Central) -
 
 
 def test_a_missing_setting_stops_only_its_own_channel(central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweep pays the other channel and names the variable."""
+    """The sweep posts to the other channel and names the variable."""
     slack_is_down(central)
     file_in_vain(central)
     central.slack.always.clear()
@@ -223,7 +223,7 @@ def test_a_denial_whose_publish_failed_is_told_later(central: Central) -> None:
     assert central.item()["tasks"] == {}
 
 
-def test_an_approval_without_an_outcome_is_dispatched_ever_more_rarely(central: Central, logs: io.StringIO) -> None:
+def test_an_approval_without_an_outcome_is_dispatched_less_and_less_often(central: Central, logs: io.StringIO) -> None:
     """A member that never answers is asked a few times an hour, then a few times a day, not at every sweep."""
     request = central.file()
     central.click(request)
@@ -377,7 +377,7 @@ def test_one_bad_request_does_not_stop_the_others(central: Central) -> None:
 
 
 def test_a_message_that_slack_refuses_as_such_is_not_tried_at_every_sweep(central: Central) -> None:
-    """invalid_blocks is no outage: other messages go on, and this one is tried ever more rarely."""
+    """invalid_blocks is no outage: other messages go on, and this one is tried less and less often."""
     slack_is_down(central)
     file_in_vain(central, make_request("bad"))
     file_in_vain(central, make_request("good"))
@@ -392,7 +392,7 @@ def test_a_message_that_slack_refuses_as_such_is_not_tried_at_every_sweep(centra
     assert len(central.approval) == 2
 
 
-def test_a_broken_policy_keeps_no_debt_from_being_paid(central: Central, policy: Callable[[str], None]) -> None:
+def test_a_broken_policy_stops_no_pending_task(central: Central, policy: Callable[[str], None]) -> None:
     """What the policy does not decide goes on; nothing expires by an unreadable one, and operators see it."""
     central.break_topic(APPLY)
     central.click(central.file(make_request("decided")))

@@ -18,7 +18,7 @@ from tests.fault.world import Begin, World
 from tests.support.central_account import make_request
 from tests.support.slack_stand_in import Post
 
-OWED = 200 if os.environ.get("THOROUGH") else 60
+UNASKED = 200 if os.environ.get("THOROUGH") else 60
 RULES = 50
 TIMES = 21
 
@@ -51,7 +51,7 @@ def limited(begin: Begin) -> tuple[World, OneMessageASecond]:
     return world, aim
 
 
-def owe(world: World, number: int, status: Status) -> Request:
+def store_unasked(world: World, number: int, status: Status) -> Request:
     """Store a request of which nobody was told, as a function that died does."""
     request = make_request(f"r-{number:03}", account=MEMBER, group_id=f"sg-{number}", status=status, reason="because")
     now = world.clock.now
@@ -76,8 +76,8 @@ def order_of(posts: list[Post], requests: list[Request]) -> list[str]:
 def test_one_sweep_tells_of_many_requests_without_annoying_slack(begin: Begin) -> None:
     """After an outage: what is open comes first, then the questions from the oldest on, one message a second."""
     world, slack = limited(begin)
-    waiting = [owe(world, number, "pending") for number in range(OWED)]
-    open_still = [owe(world, OWED + number, "unreverted") for number in range(3)]
+    waiting = [store_unasked(world, number, "pending") for number in range(UNASKED)]
+    open_still = [store_unasked(world, UNASKED + number, "unreverted") for number in range(3)]
     world.wait(minutes=10)
     world.run_schedule("sweepRequests")
     expected = [one.request_id for one in (*open_still, *waiting)]

@@ -51,7 +51,7 @@ def two_calls(member: Member, ada: Person) -> Request:
 
 
 def test_an_approval_of_an_unknown_request_applies_nothing(member: Member, ada: Person) -> None:
-    """What is not in this account's ledger was not taken back here; the answer says so."""
+    """What is not in this account's ledger was not reverted here; the answer says so."""
     member.snapshot()
     request = asked(member, ada.opens(OPEN))
     forged = Request(
@@ -66,7 +66,7 @@ def test_an_approval_of_an_unknown_request_applies_nothing(member: Member, ada: 
 
 
 def test_an_approval_with_another_digest_applies_nothing(member: Member, ada: Person) -> None:
-    """Approved was something else than what this account took back."""
+    """Approved was something else than what this account reverted."""
     member.snapshot()
     request = asked(member, ada.opens(OPEN))
     member.approve(request, digest="0" * 64)
@@ -126,7 +126,7 @@ def test_a_ledger_entry_that_was_altered_is_not_applied(member: Member, ada: Per
 
 
 def test_observed_and_unreverted_requests_cannot_be_applied(member: Member, ada: Person) -> None:
-    """Only what was taken back, or failed to be applied, can be applied."""
+    """Only what was reverted, or failed to be applied, can be applied."""
     event = ada.opens(OPEN)
     event["detail"]["requestParameters"] = event["detail"]["responseElements"] = {"omitted": True}
     event["detail"]["requestParameters"] = {"groupId": member.group_id, "ipPermissions": {"omitted": True}}
@@ -202,7 +202,7 @@ def test_a_rule_to_edit_that_has_changed_since_is_left_alone(member: Member, ada
 
 
 def test_an_edit_into_a_rule_that_exists_is_a_duplicate(member: Member, ada: Person) -> None:
-    """EC2 never lets two rules be alike."""
+    """EC2 never lets two rules be equal."""
     member.holds(WEB)
     member.snapshot()
     request = asked(member, ada.edits((WEB, OPEN)))
@@ -224,7 +224,7 @@ def test_a_group_that_is_gone_is_told_with_its_code(member: Member) -> None:
     assert made in error.reason
 
 
-def test_what_a_refused_call_of_several_rules_did_apply_is_taken_back(member: Member, ada: Person) -> None:
+def test_what_a_refused_call_of_several_rules_did_apply_is_reverted(member: Member, ada: Person) -> None:
     """A full group takes no more. moto adds what fits (EC2 would not): nothing of it stays, until there is room."""
     member.snapshot()
     request = asked(member, ada.opens(OPEN, WEB))
@@ -241,7 +241,7 @@ def test_what_a_refused_call_of_several_rules_did_apply_is_taken_back(member: Me
     assert {OPEN.identity, WEB.identity} <= {one.identity for one in member.live()}
 
 
-def test_what_a_failed_change_did_apply_is_taken_back(member: Member, ada: Person, two_calls: Request) -> None:
+def test_what_a_failed_change_did_apply_is_reverted(member: Member, ada: Person, two_calls: Request) -> None:
     """Two calls, the second refused: the rule of the first is closed again, and the error is the second's."""
     full = [rule(number, "10.9.0.0/16") for number in range(59)]
     member.holds(*full)
@@ -266,18 +266,18 @@ def test_a_rule_whose_description_is_not_kept_is_in_force_and_known(member: Memb
     assert member.state() == exact([with_description(wanted, "")])
 
 
-def test_nothing_stays_half_done_when_taking_back_is_throttled(member: Member, two_calls: Request) -> None:
-    """The way back of a failed change is not given up: the message is delivered again until nothing of it is left."""
+def test_nothing_stays_half_done_when_reverting_is_throttled(member: Member, two_calls: Request) -> None:
+    """The revert of a failed change is not given up: the message is delivered again until nothing of it is left."""
     full = [rule(number, "10.9.0.0/16") for number in range(59)]
     member.holds(*full)
     faults = Faults(kind="throttled")
     original = faults._break
 
-    def throttle_the_way_back(client: Any, operation: str, run: Any) -> Any:
+    def throttle_the_revert(client: Any, operation: str, run: Any) -> Any:
         faults.at = len(faults.calls) if operation == "RevokeSecurityGroupIngress" else 0
         return original(client, operation, run)
 
-    faults._break = throttle_the_way_back  # type: ignore[method-assign]  # the one call that matters here
+    faults._break = throttle_the_revert  # type: ignore[method-assign]  # the one call that matters here
     with faults.watching():
         with pytest.raises(Ec2Error, match="RequestLimitExceeded"):
             member.approve(two_calls)
@@ -446,7 +446,7 @@ def test_an_apply_and_a_revert_at_the_same_time_end_with_what_is_approved(member
             ada.closes(one)
 
 
-def test_a_change_taken_back_while_it_was_applied_is_applied_again(member: Member, ada: Person) -> None:
+def test_a_change_reverted_while_it_was_applied_is_applied_again(member: Member, ada: Person) -> None:
     """Somebody closes the rule between the read-back and the baseline: the message comes again and ends it."""
     member.snapshot()
     request = asked(member, ada.opens(OPEN))

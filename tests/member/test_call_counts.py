@@ -51,7 +51,7 @@ Calls = Callable[..., list[str]]
 
 @pytest.mark.parametrize("number", [1, 60])
 def test_an_addition_closes_first(member: Member, ada: Person, calls: Calls, number: int) -> None:
-    """No call before the revoke, one revoke for all rules; then ledger, baseline, read-back, filing and telling."""
+    """No call before the revoke, one revoke for all rules; then ledger, baseline, read-back, publishing."""
     member.snapshot()
     event = ada.opens(*(rule(port, "0.0.0.0/0", "x") for port in range(number)))
     assert calls(event) == [REVOKE, STATE, RULES, FILE, TELL]
@@ -67,7 +67,7 @@ def test_an_addition_asks_sts_once(member: Member, calls: Calls) -> None:
 
 
 def test_a_deployed_app_asks_nobody_who_it_is(member: Member, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing comes before the revoke, whoever made the call, and be it the container's first event."""
+    """Nothing comes before the revoke, whoever made the call, even if it is the container's first event."""
     monkeypatch.setenv("ownRoleArn", f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member-prod-eu-west-1")
     member.snapshot()
     role = Person(member, identity=events.assumed_role("deploy", account=ACCOUNT))
@@ -156,7 +156,7 @@ def test_new_and_deleted_groups(member: Member, ada: Person, calls: Calls) -> No
 
 
 def test_an_approval(member: Member, ada: Person, faults: Faults) -> None:
-    """Ledger, group, intent, the change, read-back, baseline, one more look, outcome, telling; again: two calls."""
+    """Ledger, group, intent, the change, read-back, baseline, one more look, outcome, publishing; again: two calls."""
     member.holds(WEB)
     member.snapshot()
     changes = {
@@ -181,7 +181,7 @@ def test_an_approval(member: Member, ada: Person, faults: Faults) -> None:
 
 
 def test_a_refused_approval(member: Member, ada: Person, faults: Faults) -> None:
-    """An obstacle is found before anything is written but the outcome."""
+    """A conflict is found before anything is written but the outcome."""
     member.snapshot()
     member.deliver(ada.opens(OPEN))
     request = member.told_request()

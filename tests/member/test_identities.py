@@ -37,7 +37,7 @@ def by(member: Member, identity: events.Json) -> Person:
 
 
 def test_the_products_own_calls_never_loop(member: Member, own_role: str) -> None:
-    """What the product does under its own role is neither taken back nor told, whatever the session is called."""
+    """What the product does under its own role is neither reverted nor told, whatever the session is called."""
     member.snapshot()
     for session in ("member-dev-applySecurityGroupChange", "anything"):
         person = by(member, events.assumed_role(own_role, session, account=ACCOUNT))
@@ -86,7 +86,7 @@ def test_the_products_own_calls_never_loop(member: Member, own_role: str) -> Non
     ],
 )
 def test_nobody_else_gets_a_pass(member: Member, own_role: str, identity: events.Json) -> None:  # noqa: ARG001
-    """A role, session, user or service that merely looks like an exempt one is taken back like everybody."""
+    """A role, session, user or service that merely looks like an exempt one is reverted like everybody."""
     member.snapshot()
     member.deliver(by(member, identity).opens(OPEN, userAgent="member-dev aws-internal/3 lambda.amazonaws.com"))
     assert member.state() == []
@@ -114,7 +114,7 @@ def test_sts_is_asked_once_per_container(member: Member, own_role: str, faults: 
     assert faults.operations.count("GetCallerIdentity") == 1
 
 
-def test_without_sts_strangers_are_taken_back_and_possibly_own_calls_wait(member: Member, own_role: str) -> None:
+def test_without_sts_strangers_are_reverted_and_possibly_own_calls_wait(member: Member, own_role: str) -> None:
     """When STS does not answer, a stranger's rule is closed; a call that may be our own is delivered again."""
     member.snapshot()
     faults = Faults(kind="throttled", at=1, times=4)

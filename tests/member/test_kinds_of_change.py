@@ -1,4 +1,4 @@
-"""Every supported change, with every kind of source: taken back exactly, applied exactly.
+"""Every supported change, with every kind of source: reverted exactly, applied exactly.
 
 On moto with the sandbox's repairs: moto itself edits IPv4 rules only, and keeps no description of a group's source.
 """
@@ -153,8 +153,8 @@ def test_a_new_description_of_each_kind_of_source(member: Member, ada: Person, s
 
 @pytest.mark.parametrize("family", ["198.51.100.0/24", "2001:db8::/32"])
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_each_protocol_is_taken_back_and_applied(member: Member, ada: Person, name: str, family: str) -> None:
-    """TCP, UDP, ICMP of both families, all traffic and protocols by number are added, removed and restored alike."""
+def test_each_protocol_is_reverted_and_applied(member: Member, ada: Person, name: str, family: str) -> None:
+    """TCP, UDP, ICMP of both families, all traffic and protocols by number are added, removed and restored."""
     protocol, ports = PROTOCOLS[name]
     some = rule(ports, family, "x", protocol=protocol)
     member.snapshot()
@@ -357,7 +357,7 @@ def test_a_peered_group_sent_without_its_owner_is_closed(member: Member, ada: Pe
 
 @pytest.mark.parametrize("code", ["Client.UnauthorizedOperation", "Client.DryRunOperation"])
 def test_calls_that_failed_and_dry_runs_are_ignored(member: Member, ada: Person, code: str) -> None:
-    """What changed nothing is neither taken back nor told."""
+    """What changed nothing is neither reverted nor told."""
     member.holds(OPEN)
     member.snapshot()
     parameters = {"groupId": member.group_id, "ipPermissions": {"items": [events.permission_of(OPEN)]}}

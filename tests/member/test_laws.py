@@ -1,4 +1,4 @@
-"""What holds for any group and any change: taken back, the group is as before; approved, it is as it was shown.
+"""What holds for any group and any change: reverted, the group is as before; approved, it is as it was shown.
 
 And for several people at once, decisions in between, events late, doubled and in any order: when all is delivered, the
 group is its baseline and the approved changes, nothing more and nothing less. On moto with the sandbox's repairs.
@@ -119,7 +119,7 @@ def new_group(member: Member, sources: list[list[str]]) -> Callable[[st.DataObje
 
 @given(data=st.data())
 @bounded
-def test_any_change_is_taken_back_exactly_and_applied_exactly(
+def test_any_change_is_reverted_exactly_and_applied_exactly(
     member: Member, sources: list[list[str]], new_group: Callable[[st.DataObject], str], data: st.DataObject
 ) -> None:
     """`revert(change(state)) == state`, descriptions and tags included; after approval the group is as it was made."""

@@ -1,4 +1,4 @@
-"""The member account's loop: a change is taken back, filed, and applied when approved. On moto as it is."""
+"""The member account's loop: a change is reverted, filed, and applied when approved. On moto as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SSH = rule(22, "0.0.0.0/0", "x")
 WEB = rule(443, "10.0.0.0/8", "web")
 
 
-def test_an_added_rule_is_taken_back_and_applied_once_approved(member: Member, ada: Person) -> None:
+def test_an_added_rule_is_reverted_and_applied_once_approved(member: Member, ada: Person) -> None:
     """An addition is gone after the event and back, as it was, after the approval; the event again changes nothing."""
     member.snapshot()
     event = ada.opens(SSH)

@@ -167,7 +167,7 @@ def _new(member: Member) -> str:
 def test_nothing_unapproved_stays_open_in_a_group_not_learned_in_time(
     member: Member, name: str, first_sight: str
 ) -> None:
-    """Learning a group while changes are in flight blesses none of them, and no removal opens what was not approved."""
+    """Learning a group while changes are in flight accepts none of them, and no removal opens what was not approved."""
     for order in permutations(range(len(STORIES[name](team(member, member.new_group()))))):
         group_id = member.new_group()
         member.told()

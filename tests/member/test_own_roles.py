@@ -32,7 +32,7 @@ def run_as(monkeypatch: pytest.MonkeyPatch, role: str) -> None:
 @pytest.mark.parametrize("function", context.OWN_FUNCTIONS)
 @pytest.mark.parametrize("name", ["", "member-dev-revertSecurityGroup"], ids=["elsewhere", "in Lambda"])
 def test_the_roles_of_all_functions_are_own(monkeypatch: pytest.MonkeyPatch, function: str, name: str) -> None:
-    """What the apply function changes is not taken back, although Chalice gave it another role."""
+    """What the apply function changes is not reverted, although Chalice gave it another role."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", name)
     run_as(monkeypatch, "member-dev-revertSecurityGroup")
     assert context.is_own(caller(f"member-dev-{function}"), "eu-west-1")

@@ -69,7 +69,7 @@ def log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         ("centralRegion", "eu-west-1\nx", "expected an AWS region"),
     ],
 )
-def test_a_missing_or_malformed_setting_stops_the_telling_alone(
+def test_a_missing_or_malformed_setting_stops_only_publishing(
     member: Member, ada: Person, monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
 ) -> None:
     """The rule is closed and the ledger has the request; the error names the variable; set right, the retry tells."""
@@ -87,7 +87,7 @@ def test_a_missing_or_malformed_setting_stops_the_telling_alone(
     assert member.told_request().status == "pending"
 
 
-def test_a_missing_setting_stops_the_telling_of_an_approval_alone(
+def test_a_missing_setting_stops_only_publishing_an_outcome(
     member: Member, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Approved is applied; set right, the retry says so."""

@@ -1,4 +1,4 @@
-"""Snapshots: groups seen first are learned, differences are never blessed, and nothing about them is lost."""
+"""Snapshots: groups seen first are learned, differences are never accepted, and nothing about them is lost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_first_snapshot_adopts_every_group_as_it_is(member: Member) -> None:
     assert (baseline.group_name, [one for one, _ in baseline.adopted]) == ("web", ["ingress"])
 
 
-def test_a_difference_is_never_blessed(member: Member) -> None:
+def test_a_difference_is_never_added_to_the_baseline(member: Member) -> None:
     """However often it is seen within the grace period, the baseline stays what was approved."""
     member.snapshot()
     member.holds(OPEN)
@@ -56,8 +56,8 @@ def test_a_difference_is_never_blessed(member: Member) -> None:
 
 
 @pytest.mark.parametrize("kind", ["add", "remove", "modify", "describe"])
-def test_each_kind_of_difference_is_taken_back_and_becomes_a_request(member: Member, ada: Person, kind: str) -> None:
-    """Found without an author: taken back after the grace period, asked for, and applied like any other request."""
+def test_each_kind_of_difference_is_reverted_and_becomes_a_request(member: Member, ada: Person, kind: str) -> None:
+    """Found without an author: reverted after the grace period, asked for, and applied like any other request."""
     member.holds(WEB, tags=WEB.tags)
     member.snapshot()
     rule_id = member.id_of(WEB)
@@ -266,7 +266,7 @@ def test_an_approval_during_the_snapshot_is_not_undone(member: Member, ada: Pers
     assert member.state() == member.approved() == exact([OPEN])
 
 
-def test_a_run_that_died_between_revert_and_telling_is_finished(member: Member, faults: Faults) -> None:
+def test_a_run_that_died_between_revert_and_publishing_is_finished(member: Member, faults: Faults) -> None:
     """The rule is closed, the ledger has the request: the next snapshot tells it, under the same id."""
     member.snapshot()
     member.holds(OPEN)
@@ -291,7 +291,7 @@ def test_a_run_that_died_between_revert_and_telling_is_finished(member: Member, 
     member.told_applied()
 
 
-def test_a_difference_ec2_refuses_to_take_back_is_told_as_such(member: Member) -> None:
+def test_a_difference_ec2_refuses_to_revert_is_told_as_such(member: Member) -> None:
     """A person has to act: the reason is EC2's own, and the rule is named as remaining."""
     member.snapshot()
     member.holds(OPEN)
@@ -305,7 +305,7 @@ def test_a_difference_ec2_refuses_to_take_back_is_told_as_such(member: Member) -
     assert member.told_error().code == "NotApplicable"
 
 
-def test_a_difference_ec2_does_not_take_back_in_silence_is_told_as_such(member: Member) -> None:
+def test_a_difference_ec2_does_not_revert_in_silence_is_told_as_such(member: Member) -> None:
     """In a default VPC a revoke may succeed and revoke nothing: the group is read back, and asked about only once."""
     member.snapshot()
     member.holds(OPEN)
@@ -319,7 +319,7 @@ def test_a_difference_ec2_does_not_take_back_in_silence_is_told_as_such(member: 
     assert member.told() == []
 
 
-def test_a_new_description_without_effect_is_taken_back_by_replacing_the_rule(member: Member) -> None:
+def test_a_new_description_without_effect_is_reverted_by_replacing_the_rule(member: Member) -> None:
     """What does not work in place is made anew, as for a change that an event told of."""
     member.holds(OPEN)
     member.snapshot()
@@ -535,7 +535,7 @@ def test_a_call_without_any_details_makes_the_snapshot_look_at_every_group(membe
 def test_an_allowed_call_without_details_is_left_alone(
     member: Member, ada: Person, policy: Callable[[str], None]
 ) -> None:
-    """An exempt caller's large call is not taken back at once; what the baseline does not know, the snapshot shows."""
+    """An exempt caller's large call is not reverted at once; what the baseline does not know, the snapshot shows."""
     policy(f'[exempt]\nprincipals = ["arn:aws:iam::{ACCOUNT}:user/ada"]')
     member.snapshot()
     member.deliver(omitted(ada.opens(OPEN)))

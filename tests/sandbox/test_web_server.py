@@ -164,7 +164,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(url: str, path: str, bod
     ],
     ids=["text", "list", "number", "no text at all", "deep list", "deep object", "too large"],
 )
-def test_a_body_that_is_no_json_object_is_refused(url: str, body: bytes, status: int) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(url: str, body: bytes, status: int) -> None:
     """Neither other values, nor what is nested without end, nor what is too large; each with a sentence."""
     answer = requests.post(f"{url}api/afresh", data=body, headers={"Content-Type": "application/json"}, timeout=5)
     assert answer.status_code == status

@@ -69,7 +69,7 @@ def test_every_trigger_logs_with_its_context(monkeypatch: pytest.MonkeyPatch) ->
     assert two["message"] == "two\n{}"
 
 
-def test_a_handler_called_without_a_context_runs_all_the_same() -> None:
+def test_a_handler_called_without_a_context_still_runs() -> None:
     """Logging never stops a trigger, whatever stands in for Lambda's context."""
     app, ran = Chalice(app_name="x"), []
     telemetry.instrument(app)

@@ -64,7 +64,7 @@ def make_plan(change: Change) -> Plan:
 
     A new description alone is set by permission. Any other modification needs the rule id and the same kind of source
     on both sides (EC2 cannot change that in place); otherwise it becomes a revoke and an authorize. So does an edit
-    that waits for another which waits for it (two rules that swap their ports): EC2 never lets two rules be alike.
+    that waits for another which waits for it (two rules that swap their ports): EC2 never lets two rules be equal.
     """
     described = [edit for edit in change.modified if edit.before.identity == edit.after.identity]
     edited = [edit for edit in change.modified if edit.before.identity != edit.after.identity]

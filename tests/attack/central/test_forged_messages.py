@@ -154,15 +154,15 @@ def test_no_message_of_any_kind_on_any_topic_decides_a_pending_request(central: 
     assert central.sent("applySecurityGroupChange") == []
 
 
-@pytest.mark.parametrize("claimed", [{"account": "999999999999"}, {"region": "us-east-1"}, {"digest": "0" * 64}])
-def test_no_account_ends_the_request_of_another(central: Central, claimed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("forged", [{"account": "999999999999"}, {"region": "us-east-1"}, {"digest": "0" * 64}])
+def test_no_account_ends_the_request_of_another(central: Central, forged: dict[str, Any]) -> None:
     """Success and failure are taken from the request's own account, region and digest alone."""
     request = central.file()
     central.click(request)
     before = central.item()
     for topic, message in messages(request)[1:3]:
         with pytest.raises(MessageRefusedError):
-            central.deliver(replace(message, **claimed), to=topic)  # type: ignore[type-var]  # dataclasses, all of them
+            central.deliver(replace(message, **forged), to=topic)  # type: ignore[type-var]  # dataclasses, all of them
     assert central.item() == before
 
 

@@ -72,14 +72,14 @@ def tell_everything(central: Central) -> Iterator[Request]:
     central.deliver(report(failed, failed=False))
     yield failed
     central.slack.always[APPROVAL] = Reply(status=503)
-    owing = central.file(make_request("owing"))
-    yield owing
+    unasked = central.file(make_request("unasked"))
+    yield unasked
     central.slack.always.clear()
     for hours in (0.2, 5, 6, 80):
         central.sweep(hours=hours)
-        yield owing
-    central.file(owing)
-    yield owing
+        yield unasked
+    central.file(unasked)
+    yield unasked
     fight = [make_request(f"fight-{number}", group_id="sg-0000000000000000f") for number in range(4)]
     for one in fight:
         yield central.file(one)
@@ -110,7 +110,7 @@ def test_no_flow_forgets_a_line_of_a_history(central: Central) -> None:
             assert history[: len(before)] == before
             known[request_id] = history
     assert [entry["status"] for entry in known["failed"]] == ["pending", "approved", "approved", "error", "applied"]
-    assert [entry["status"] for entry in known["owing"]] == ["pending", "pending", "expired"]
+    assert [entry["status"] for entry in known["unasked"]] == ["pending", "pending", "expired"]
     assert [entry["status"] for entry in known["fight-3"]] == ["pending", "denied"]
     for history in known.values():
         assert [entry.get("previous", "") for entry in history] == ["", *(entry["status"] for entry in history[:-1])]

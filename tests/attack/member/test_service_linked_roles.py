@@ -13,7 +13,7 @@ from tests.support.member_account import ACCOUNT, Member, Person, rule
 pytestmark = pytest.mark.usefixtures("repaired_moto")
 
 WIDE = rule((1, 1024), "0.0.0.0/0", "listener")
-ALIKE: dict[str, Json] = {
+LOOK_ALIKES: dict[str, Json] = {
     "another account's": service_linked(account="210987654321"),
     "path below another one": assumed_role(
         "AWSServiceRoleForX", "x", account=ACCOUNT, path="/me/aws-service-role/elasticloadbalancing.amazonaws.com/"
@@ -44,10 +44,10 @@ def test_a_service_that_policy_does_not_name_has_to_ask(member: Member, policy: 
     assert [one.status for one in requests(member)] == ["pending"]
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", LOOK_ALIKES)
 def test_what_only_looks_like_a_service_linked_role_has_to_ask(member: Member, name: str) -> None:
     """Session names, role names, paths and `invokedBy` are a caller's choice."""
     member.snapshot()
-    member.deliver(Person(member, identity=ALIKE[name]).opens(WIDE))
+    member.deliver(Person(member, identity=LOOK_ALIKES[name]).opens(WIDE))
     assert identities(member) == set()
     assert added(requests(member)) == names(WIDE)

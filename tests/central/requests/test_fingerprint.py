@@ -35,7 +35,7 @@ def again(request: Request, **values: Any) -> Request:
     return replace(request, **({"request_id": "later", "event_time": later} | values))
 
 
-def test_the_same_change_made_again_is_alike_whatever_its_id_time_and_call() -> None:
+def test_the_same_change_made_again_has_the_same_fingerprint_whatever_its_id_time_and_call() -> None:
     """A rule put back by another API call is the same rule."""
     first = make_request()
     assert fingerprint(again(first, event_name="ModifySecurityGroupRules", reason="because")) == fingerprint(first)
@@ -59,7 +59,7 @@ def test_the_same_change_made_again_is_alike_whatever_its_id_time_and_call() -> 
     ],
     ids=str,
 )
-def test_what_people_would_be_shown_otherwise_is_not_alike(values: dict[str, Any]) -> None:
+def test_what_people_would_be_shown_otherwise_has_another_fingerprint(values: dict[str, Any]) -> None:
     """Another place, requester, rule, description or tag is another question."""
     first = make_request()
     assert fingerprint(again(first, **values)) != fingerprint(first)

@@ -93,10 +93,8 @@ def test_a_slack_that_asks_for_no_pause_is_not_hammered(slack: SlackStandIn, pau
     assert pauses == [0.5, 1, 2]
 
 
-def test_whoever_is_sent_away_again_and_again_comes_back_ever_more_rarely(
-    slack: SlackStandIn, pauses: list[float]
-) -> None:
-    """In a burst hundreds are told to wait for the same second: they must not all knock each second."""
+def test_retries_after_repeated_429_are_spread_over_longer_times(slack: SlackStandIn, pauses: list[float]) -> None:
+    """In a burst hundreds are told to wait for the same second: they must not all try again each second."""
     slack.replies[PATH].extend([Reply(status=429, headers={"Retry-After": "1"})] * 5)
     post(slack.url(PATH), {"text": "x"}, until=in_seconds(60))
     assert pauses == [1, 1, 2, 4, 8]

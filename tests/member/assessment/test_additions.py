@@ -25,7 +25,7 @@ def test_a_rule_that_was_added_is_closed_by_the_id_of_the_answer() -> None:
 
 
 def test_a_rule_made_anew_by_somebody_else_is_not_closed_for_this_call() -> None:
-    """The id of the answer is gone, so this call's rule is; the one alike has an event of its own."""
+    """The id of the answer is gone, so this call's rule is; the equal one has an event of its own."""
     found = assessed(call("add", resulting=(tcp(22, "sgr-1"),)), adopted(), (tcp(22, "sgr-2"),))
     assert found.change.added == (tcp(22),)
     assert found.undo.is_empty

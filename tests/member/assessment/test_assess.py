@@ -1,4 +1,4 @@
-"""Findings: whatever was done to a group, in whatever form the event tells it, the way back leads back."""
+"""Assessments: whatever was done to a group, in whatever form the event says it, the revert restores the group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings of removals, one example each: approved rules that a Revoke call took away are put back, and no others."""
+"""Assessments of removals, one example each: a revoked approved rule is restored, no other is."""
 
 from __future__ import annotations
 

@@ -158,9 +158,9 @@ def test_grouping_and_order_of_permissions_do_not_matter(rules: tuple[Rule, ...]
     """However rules are split over permissions, and in whatever order, the same set is read from request and answer."""
     permissions: list[events.Json] = []
     for rule in chance.sample(rules, len(rules)):
-        alike = [one for one in permissions if is_same_range(one, rule)]
-        if alike and chance.random() < 0.7:
-            merge(chance.choice(alike), events.permission_of(rule))
+        same = [one for one in permissions if is_same_range(one, rule)]
+        if same and chance.random() < 0.7:
+            merge(chance.choice(same), events.permission_of(rule))
         else:
             permissions.append(events.permission_of(rule))
     answered = [events.answered_rule(rule) for rule in chance.sample(rules, len(rules))]

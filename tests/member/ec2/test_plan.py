@@ -125,7 +125,7 @@ def test_new_descriptions_are_set_in_one_call_per_direction() -> None:
 
 
 def test_an_edit_waits_for_the_place_it_moves_into() -> None:
-    """Port 1 becomes 2 only after 2 became 3; EC2 would refuse two rules that are alike."""
+    """Port 1 becomes 2 only after 2 became 3; EC2 would refuse two equal rules."""
     first = Modification(before=rule(1, rule_id="sgr-1"), after=rule(2))
     second = Modification(before=rule(2, rule_id="sgr-2"), after=rule(3))
     steps = make_plan(make_change(modified=[first, second]))

@@ -103,7 +103,7 @@ def test_the_digest_depends_on_who_asks(attribute: str) -> None:
 
 
 def test_the_digest_of_a_difference_survives_a_revert_that_failed_at_first() -> None:
-    """What a snapshot found may turn out not to be revertible; it is the same request all the same."""
+    """What a snapshot found may turn out not to be revertible; it is still the same request."""
     found = request(ADD, origin="snapshot", reason="found by the snapshot")
     assert replace(found, status="unreverted", reason="refused", remaining=(RULE,)).digest == found.digest
 
@@ -163,14 +163,14 @@ def test_only_an_approved_request_can_be_applied() -> None:
 
 
 @given(strategies.records())
-def test_a_record_owes_what_stands_in_its_debts(record: Record) -> None:
-    """Each debt is owed exactly while it is listed."""
-    listed = {debt for debt, _ in record.tasks}
-    assert {debt for debt in get_args(Task) if record.has(debt)} == listed
+def test_a_record_has_the_tasks_that_it_lists(record: Record) -> None:
+    """A task is pending exactly while it is listed."""
+    listed = {task for task, _ in record.tasks}
+    assert {task for task in get_args(Task) if record.has(task)} == listed
 
 
-def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
-    """The sweep pays what has been owed for a while, and leaves alone what another function has claimed."""
+def test_a_task_is_due_once_it_is_old_enough_and_not_leased() -> None:
+    """The sweep does tasks pending for a while, and leaves alone those that another function has leased."""
     at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     record = Record(
         request=request(ADD),
@@ -185,8 +185,8 @@ def test_a_debt_is_due_once_it_is_old_enough_and_nobody_pays_it() -> None:
     assert record.due(at + timedelta(minutes=4)) == ("dispatch",)
 
 
-def test_showing_a_request_is_owed_since_it_came() -> None:
-    """Only a reminder's question is younger than its request; a decision is owed since it was made."""
+def test_showing_a_request_is_pending_since_it_came() -> None:
+    """Only a reminder's question is younger than its request; a decision is pending since it was made."""
     now, five = datetime(2026, 3, 2, 9, 0, tzinfo=UTC), timedelta(minutes=5)
     record = Record(
         request=request(ADD),

@@ -197,7 +197,7 @@ def test_a_decided_request_is_never_asked_about(status: Status) -> None:
     assert question(record) == question(record, reminder=True) == outcome(record)
 
 
-def test_a_whisper_is_seen_by_one_person_and_replaces_nothing() -> None:
+def test_an_ephemeral_message_is_seen_by_one_person_and_replaces_nothing() -> None:
     """It keeps its lines, and nothing in it is active."""
     payload = ephemeral(f"You may not.\n{MARKUP}\u202e")
     assert payload["response_type"] == "ephemeral"

@@ -70,7 +70,7 @@ def test_a_request_arrives_with_what_approval_will_be_compared_with() -> None:
 
 
 @pytest.mark.parametrize("status", ["approved", "applied", "expired", "error"])
-def test_a_request_that_claims_to_be_decided_is_refused(status: Status) -> None:
+def test_a_request_that_says_it_is_decided_is_refused(status: Status) -> None:
     """Only the central account decides; the error names the status."""
     with pytest.raises(MessageError, match=f"cannot come into being as '{status}'"):
         read_message(write_message(RequestMessage(request=make_request(status=status))))
