@@ -42,6 +42,6 @@ def test_every_verb_is_one_of_the_makefile(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["docs/security.md", "docs/reliability.md"])
-def test_claims_name_their_tests(page: str) -> None:
+def test_each_promise_names_its_tests(page: str) -> None:
     """Should a page lose its references, the tests above must not pass because there is nothing to look at."""
     assert len([one for one in TESTS if one[0] == page]) > 10
