@@ -90,14 +90,15 @@ class AwsAccess:
         return self.client(service, self.credentials(account, "operator"), region)
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return all items of central's table, oldest first."""
+        """Return the requests in central's table, oldest first, without what central keeps there for itself."""
         settings = self._settings
         client = self.operator("dynamodb", settings.central_account, settings.central_region)
         items = [_plain(item) for item in _scan(client, resources.REQUESTS_TABLE)]
-        return sorted(items, key=lambda item: str(item.get("requestedAt", "")))
+        requests = [item for item in items if resources.is_of_request(item["requestId"])]
+        return sorted(requests, key=lambda item: str(item.get("requestedAt", "")))
 
     def request(self, request_id: str) -> dict[str, Any] | None:
-        """Return one item of central's table."""
+        """Return one request of central's table."""
         return next((item for item in self.requests() if item["requestId"] == request_id), None)
 
     def state(self, member: MemberAccount, *, region: str | None = None) -> list[dict[str, Any]]:

@@ -5,11 +5,13 @@ since Slack's signatures, ``response_url`` and AWS's own answers depend on them.
 """
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.aws import resources
 from sandbox.system import Sandbox
+from shared.wire.rule_json import time_to_text
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
@@ -36,12 +38,15 @@ def let_time_pass(sandbox: Sandbox, by: timedelta) -> int:
 
 
 def earlier(value: Any, by: timedelta) -> Any:
-    """Return the value with each ISO 8601 UTC time in it moved, e.g. ``{"S": "2026-01-02T03:04:05.000Z"}``."""
+    """Return the value with each ISO 8601 UTC time in it moved, e.g. ``{"S": "2026-01-02T03:04:05.000Z"}``.
+
+    A time so early that none is ``by`` before it stays: the product stores the first moment of all for "long ago".
+    """
     if isinstance(value, dict):
         return {key: earlier(inner, by) for key, inner in value.items()}
     if isinstance(value, list):
         return [earlier(inner, by) for inner in value]
     if isinstance(value, str) and _TIME.fullmatch(value):
-        moved = datetime.fromisoformat(value) - by
-        return moved.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moved.microsecond // 1000:03d}Z"
+        with suppress(OverflowError):
+            return time_to_text(datetime.fromisoformat(value) - by)
     return value

@@ -12,6 +12,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from sandbox.aws import cloudtrail, sns
 from sandbox.aws.calls import ApiCall, summary
+from sandbox.aws.resources import is_of_request
 from sandbox.environments import Environment
 from sandbox.faults import Faults
 from sandbox.invocations import Invoker
@@ -174,7 +175,8 @@ def _named_by(call: ApiCall) -> str:
     """Return the request id that a call itself names: in the key of central's item, or in the published message."""
     if call.request.service == "dynamodb":
         key = call.request.document.get("Key") or call.request.document.get("Item") or {}
-        return str(key.get("requestId", {}).get("S", ""))
+        request_id = str(key.get("requestId", {}).get("S", ""))
+        return request_id if is_of_request(request_id) else ""
     if not sns.published_topic(call.request):
         return ""
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from sandbox.aws.resources import REQUESTS_TABLE
+from sandbox.aws.resources import REQUESTS_TABLE, is_of_request
 from sandbox.timeline import (
     ApiCalled,
     ClickAnswered,
@@ -31,7 +31,7 @@ from sandbox.timeline import (
 Part = Literal["api", "cloudtrail", "lambda", "sns", "dynamodb", "slack", "fault"]
 Level = Literal["main", "detail", "bad"]
 
-#: Every message of the product ends with this.
+#: Every message about a request ends with this.
 _REQUEST = re.compile(r"Request (\S+)\.$")
 _PART_OF_REQUEST = re.compile(r"-\d+of\d+$")
 #: Calls that only read.
@@ -244,7 +244,7 @@ def _message_published(step: MessagePublished) -> Line:
 
 
 def _item_written(step: ItemWritten) -> Line:
-    if step.table == REQUESTS_TABLE and step.status:
+    if step.table == REQUESTS_TABLE and step.status and is_of_request(step.key):
         return Line(part="dynamodb", who="DynamoDB", what=f"request {step.key[:8]}… is {step.status}")
     return Line(part="dynamodb", who="DynamoDB", what=f"{step.table} {step.key}", level="detail")
 

@@ -68,8 +68,15 @@ class Story:
     def _prepare(self) -> None:
         self._begin(0, "The start: a group with approved rules")
         self.terminal.say(
+            "Both apps have just been deployed. The first snapshot of each region counts the rules that are there as "
+            "approved (it adopts the region), and the monitoring channel says so."
+        )
+        adoption = self._adoption()
+        self._check(f"#{MONITORING_CHANNEL} announces the adoption", True, bool(adoption))
+        self.terminal.message(f"#{MONITORING_CHANNEL}", lines_of(adoption[0], self.sandbox.slack.users))
+        self.terminal.say(
             "In the account shop a deployment pipeline makes the group web. "
-            "The policy exempts its role, so the rules stay, and are the baseline from now on."
+            "The policy exempts its role, so the rules stay and count as approved."
         )
         ec2 = self.sandbox.aws.ec2(SHOP, who="ci")
         self.group = ec2.create_security_group(GroupName="web", Description="Web servers")["GroupId"]
@@ -190,6 +197,12 @@ class Story:
         after = "but by no call that reverted it" if exposed is None else f"after {exposed:.0f} ms"
         self._check_rules(f"{what}, {after}", rules)
         return request, self._question(request, button)
+
+    def _adoption(self) -> list[Message]:
+        """Return the messages about the adoption of the story's account and region."""
+        place = f"Region {self.sandbox.settings.regions[0]} of account {SHOP.id} was adopted"
+        messages = self.sandbox.slack.messages(MONITORING_CHANNEL)
+        return [one for one in messages if place in "\n".join(lines_of(one, self.sandbox.slack.users))]
 
     def _question(self, request: str, button: str) -> Message:
         self._check_status(request, "pending")

@@ -40,7 +40,7 @@ from sandbox.slack.workspace import Message, SlackUser, SlackWorkspace
 from sandbox.timeline import Timeline
 from sandbox.wiring import Function, Wiring
 
-#: Run once after the start, as the deploy does: it learns the rules that are there.
+#: Run once after the start, as the deploy does: it adopts the rules that are there as approved.
 RUN_AFTER_START = "snapshotSecurityGroups"
 #: The functions whose processes are started first; the other ones start when they are needed, as in Lambda.
 FIRST_FUNCTIONS = {"central": "securityGroupChange", "member": "revertSecurityGroup"}
@@ -107,7 +107,7 @@ class Sandbox:
         self._create_tables()
         self._start_hosts({"policyFile": str(policy_file)})
         self._wire()
-        self.run_schedule(RUN_AFTER_START)
+        self._adopt()
 
     def _policy_file(self) -> Path:
         try:
@@ -274,7 +274,7 @@ class Sandbox:
         self.slack.clear()
         self._invoker.forget_dead_letters()
         self._deliveries.events.clear()
-        self.run_schedule(RUN_AFTER_START)
+        self._adopt()
 
     def redrive(self) -> int:
         """Hand all dead letters to their functions again; returns how many there were."""
@@ -283,6 +283,11 @@ class Sandbox:
     def deliver_again(self, event: dict[str, Any]) -> None:
         """Deliver an event of CloudTrail once more."""
         self._deliveries.deliver_again(event)
+
+    def _adopt(self) -> None:
+        """Let the members adopt their regions, and wait until central has announced it."""
+        self.run_schedule(RUN_AFTER_START)
+        self.wait_until_idle()
 
     def _run(self, function: Function, event: Mapping[str, Any], request_id: str) -> Result:
         host = self._hosts[function.app, function.account, function.region]

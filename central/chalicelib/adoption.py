@@ -15,6 +15,7 @@ from datetime import datetime
 from shared.domain.change import Change
 from shared.domain.request import Request
 from shared.domain.rule import Direction
+from shared.slack.text import counted
 from shared.wire.messages import AdoptedMessage
 from shared.wire.rule_json import time_to_text
 
@@ -86,6 +87,6 @@ def _reason(message: AdoptedMessage, direction: Direction, *, is_again: bool) ->
     rest = len(message.not_stored) - _MOST_NAMED
     missing = f" Not stored, so still unknown: {named}{f' and {rest} more' if rest > 0 else ''}." if named else ""
     return (
-        f"Region {message.region} of account {message.account} was adopted ({_RULES[direction]}): the rules that its "
-        f"{message.groups} security groups had count as approved.{missing}"
+        f"Region {message.region} of account {message.account} was adopted ({_RULES[direction]}): the rules in its "
+        f"{counted(message.groups, 'security group')} count as approved.{missing}"
     )

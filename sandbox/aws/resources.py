@@ -2,12 +2,19 @@
 
 from typing import TYPE_CHECKING, Literal
 
+from central.chalicelib.intake import RESERVED_PREFIXES
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
 REQUESTS_TABLE = "securityGroupRequests"
 STATE_TABLE = "securityGroupState"
+
+
+def is_of_request(request_id: str) -> bool:
+    """Return whether an item of central's table is a request; central also keeps members and adoptions there."""
+    return not request_id.startswith(RESERVED_PREFIXES)
 
 
 def create_requests_table(

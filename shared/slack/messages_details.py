@@ -152,8 +152,9 @@ def _requester(request: Request, most: int) -> str:
 
 
 def _small_print(request: Request) -> Iterator[str]:
-    yield f"Request {_short(request.request_id, _REQUEST_ID)}"
-    if request.event_name:
+    is_of_nobody = request.origin == "notice" and request.requester is None  # the event is the product's, not a call
+    yield f"{'Notice' if is_of_nobody else 'Request'} {_short(request.request_id, _REQUEST_ID)}"
+    if request.event_name and not is_of_nobody:
         yield f"Call {_short(request.event_name, _SMALL)}"
     if request.origin == "snapshot":
         yield "Found by the snapshot"

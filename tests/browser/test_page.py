@@ -59,8 +59,9 @@ def test_channels_are_tabs_for_the_arrow_keys(page: Driver) -> None:
     page.page.keyboard.press("ArrowRight")
     expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
     expect(page.page.get_by_role("tab", name=MONITORING)).to_have_attribute("aria-selected", "true")
+    expect(page.messages).to_have_count(2)  # each member's adoption
     page.stage.sandbox.slack.post(MONITORING, {"text": "A port was opened."})
-    expect(page.messages).to_have_count(1)
+    expect(page.messages).to_have_count(3)
     expect(page.page.get_by_role("tab", name=MONITORING)).to_be_focused()
     expect(page.page.locator("#heard")).to_have_text(f"#{MONITORING}: A port was opened.")
 

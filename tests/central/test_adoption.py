@@ -53,6 +53,15 @@ def test_the_first_adoption_is_stored_and_announced_in_monitoring(central: Centr
     assert '"actions"' not in post.text
 
 
+@pytest.mark.parametrize(
+    ("groups", "words"), [(1, "in its 1 security group count"), (2, "in its 2 security groups count")]
+)
+def test_an_adoption_counts_the_groups(central: Central, groups: int, words: str) -> None:
+    """A region that nobody uses has one group, the default one."""
+    central.deliver(adopted(groups=groups))
+    assert words in central.monitoring[0].text
+
+
 def test_the_same_adoption_again_is_no_news(central: Central) -> None:
     """SNS delivers at least once; a dead letter may be redriven days later."""
     for _ in range(3):

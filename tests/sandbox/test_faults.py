@@ -11,6 +11,7 @@ from sandbox.aging import let_time_pass
 from sandbox.settings import APPROVAL_CHANNEL, APPROVER, SHOP, SandboxSettings
 from sandbox.slack.workspace import Message
 from sandbox.system import Sandbox
+from sandbox.timeline import ItemWritten
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,14 @@ def item(system: Sandbox, request: str) -> dict[str, Any]:
 def messages_about(system: Sandbox, request: str) -> list[Message]:
     """The approval channel's messages that name the request."""
     return [message for message in system.slack.messages(APPROVAL_CHANNEL) if request in str(message.all_blocks())]
+
+
+def test_the_adoption_of_a_region_is_no_change_and_no_request(system: Sandbox) -> None:
+    """Central stores and announces it, under ids of its own, which neither timeline nor story take for a request."""
+    kept = [step for step in system.timeline.of_type(ItemWritten) if "#" in step.key and "Requests" in step.table]
+    assert {step.key.partition("#")[0] for step in kept} == {"adoption", "member"}
+    assert {step.about for step in kept} == {""}
+    assert not [item for item in system.aws.requests() if "#" in item["requestId"]]
 
 
 @pytest.mark.parametrize("calls", [1, 2, 3])

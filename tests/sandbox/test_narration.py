@@ -142,6 +142,15 @@ def test_a_status_is_a_main_line_when_it_changes_and_a_detail_when_written_again
     assert read[2].what == "request 11111111… is approved"
 
 
+def test_what_central_keeps_for_itself_is_no_request() -> None:
+    """The item of a member has a status too, which is nobody's request."""
+    member = replace(ITEM, key=f"member#{ACCOUNT}#{REGION}", status="member", about="")
+    narrator = Narrator()
+    (line,) = lines(narrator, member)
+    assert (line.level, line.what) == ("detail", f"securityGroupRequests member#{ACCOUNT}#{REGION}")
+    assert narrator.changes == {}
+
+
 def test_a_call_of_a_change_shows_its_group_apart() -> None:
     """The page has it above the change's lines, the terminal at the end of each line."""
     known, failed, other = lines(Narrator(), CALL, replace(CALL, error="Throttled"), replace(CALL, about=""))

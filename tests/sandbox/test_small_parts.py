@@ -2,11 +2,13 @@
 
 import io
 import threading
+from datetime import timedelta
 
 import pytest
 from moto.ec2.models import security_groups
 
 from sandbox.activity import Activity
+from sandbox.aging import earlier
 from sandbox.aws.repairs import AwsRule, repaired
 from sandbox.faults import Faults
 from sandbox.schedules import Schedules, interval_seconds
@@ -54,6 +56,20 @@ def test_work_counts_as_under_way_before_its_delay_is_over() -> None:
     activity.spawn("later", lambda: done.append("x"), delay_seconds=0.05)
     activity.wait_until_idle(10)
     assert done == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "moved"),
+    [
+        ("2026-01-02T03:04:05.006Z", "2026-01-01T22:04:05.006Z"),
+        ("0001-01-01T00:00:00.000Z", "0001-01-01T00:00:00.000Z"),
+        ("0001-01-01T05:00:00.000Z", "0001-01-01T00:00:00.000Z"),
+        ("at 2026-01-02T03:04:05.006Z", "at 2026-01-02T03:04:05.006Z"),
+    ],
+)
+def test_stored_times_move_into_the_past_unless_none_is_earlier(stored: str, moved: str) -> None:
+    """The first moment of all, which the product stores for "long ago", stays; so does a text that is no time."""
+    assert earlier({"M": {"at": {"L": [{"S": stored}]}}}, timedelta(hours=5)) == {"M": {"at": {"L": [{"S": moved}]}}}
 
 
 def test_a_function_dies_after_as_many_calls_as_told_and_once() -> None:

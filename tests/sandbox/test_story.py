@@ -22,6 +22,7 @@ def test_every_step_of_the_story_happens() -> None:
     for number in range(6):
         assert re.search(rf"^{number}  \S", told, re.MULTILINE), f"step {number} is told"
     assert "[ Approve Add ]   [ Deny ]" in told
+    assert "│ Region adopted" in told
     assert "\x1b[" not in told
 
 

@@ -197,6 +197,16 @@ def test_a_notice_is_its_text_without_rules_or_buttons(event_name: str, headline
     assert payload["text"].startswith(f"{headline}: Somebody &lt;!here&gt; should know. Account production")
     (about_group,) = outcome(make_view(make_request(make_change(), event_name=event_name, **about), "observed"))
     assert "*Group*" in texts(about_group)
+    assert f"Notice {request.request_id}" in shown
+    assert not {f"Request {request.request_id}", f"Call {event_name}"} & set(shown), "nobody called or asked for it"
+
+
+def test_a_notice_about_a_call_names_the_call() -> None:
+    """Whoever made it is known, and its request is the one to look for in CloudTrail."""
+    about = {"origin": "notice", "status": "observed", "reason": "It was not reverted."}
+    request = make_request(make_change(), **about)
+    (payload,) = outcome(make_view(request, "observed"))
+    assert {f"Request {request.request_id}", f"Call {request.event_name}"} <= set(texts(payload))
 
 
 @pytest.mark.parametrize(
