@@ -8,12 +8,35 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 if TYPE_CHECKING:
     from shared.domain.rule import Rule
 
 GROUP_GONE: Final = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"})
 RULE_GONE: Final = frozenset({"InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"})
 RULE_THERE: Final = frozenset({"InvalidPermission.Duplicate"})
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: throttling and server errors pass.
+_TEMPORARY: Final = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "RequestThrottled",
+        "EC2ThrottledException",
+        "TooManyRequestsException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "Unavailable",
+        "RequestTimeout",
+        "RequestExpired",
+        "DependencyViolation.Retry",
+    }
+)
+_SERVER_ERROR: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +81,16 @@ class Ec2Error(RuntimeError):
     def is_temporary(self) -> bool:
         """True when trying again can help."""
         return self.refusal.is_temporary
+
+
+def translated(error: ClientError | BotoCoreError) -> Ec2Error:
+    """Return what an error of EC2, or of the way to it, means."""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "Unknown")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        is_temporary = code in _TEMPORARY or status >= _SERVER_ERROR
+        reason = error.response["Error"].get("Message", "")
+        return Ec2Error(Refusal(code=code, reason=reason, is_temporary=is_temporary))
+    # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
+    code = type(error).__name__
+    return Ec2Error(Refusal(code=code, reason=str(error), is_temporary=code != "ParamValidationError"))

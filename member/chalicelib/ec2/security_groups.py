@@ -1,4 +1,4 @@
-"""Every EC2 call the product makes, and what EC2's errors mean.
+"""Every EC2 call the product makes.
 
 Callers see rules in and rules out, and :class:`Ec2Error` with EC2's code and whether trying again can help. EC2's forms
 of rules (``ec2.forms``) are imported by the methods that need them: revoking a rule by its id does not.
@@ -16,7 +16,7 @@ from shared.aws.clients import client
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 
-from .refusal import GROUP_GONE, Ec2Error, Refusal
+from .refusal import GROUP_GONE, Ec2Error, translated
 
 if TYPE_CHECKING:
     from shared.aws.clients import RetryProfile
@@ -24,27 +24,6 @@ if TYPE_CHECKING:
 
     from ..rule_set import RuleSet
     from .plan import Authorize, Describe, Modify, Revoke
-
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html: throttling and server errors pass.
-_TEMPORARY: Final = frozenset(
-    {
-        "RequestLimitExceeded",
-        "Throttling",
-        "ThrottlingException",
-        "RequestThrottled",
-        "EC2ThrottledException",
-        "TooManyRequestsException",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "Unavailable",
-        "RequestTimeout",
-        "RequestExpired",
-        "DependencyViolation.Retry",
-    }
-)
-_SERVER_ERROR: Final = 500
 
 GROUPS_PER_PAGE: Final = 1000
 RULES_PER_PAGE: Final = 300
@@ -186,22 +165,10 @@ class SecurityGroups:
             for page in pages:
                 yield from page[key]
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _run(self, call: Callable[..., Any], **arguments: Any) -> Any:
         try:
             return call(**arguments)
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error) from error
-
-
-def _translated(error: ClientError | BotoCoreError) -> Ec2Error:
-    if isinstance(error, ClientError):
-        code = error.response["Error"].get("Code", "Unknown")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        is_temporary = code in _TEMPORARY or status >= _SERVER_ERROR
-        reason = error.response["Error"].get("Message", "")
-        return Ec2Error(Refusal(code=code, reason=reason, is_temporary=is_temporary))
-    # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
-    code = type(error).__name__
-    return Ec2Error(Refusal(code=code, reason=str(error), is_temporary=code != "ParamValidationError"))
+            raise translated(error) from error
