@@ -43,13 +43,15 @@ def test_no_name_in_an_event_forges_a_log_record(member: Member, logs: io.String
     member.deliver(opened)
     member.deliver(eve.event("DeleteSecurityGroup", {"groupName": HOSTILE}, {"_return": True}))
     member.deliver(eve.event("AuthorizeSecurityGroupIngress", {}, None, errorCode=HOSTILE))
-    for field in ("awsRegion", "eventTime"):
-        member.deliver(eve.event("DeleteSecurityGroup", {}, {}, **{field: HOSTILE}))
+    for field in ("awsRegion", "eventTime", "recipientAccountId"):
+        before = len(records(logs))
+        member.deliver(eve.event("AuthorizeSecurityGroupIngress", {}, {}, **{field: HOSTILE}))
+        assert len(records(logs)) > before
     with pytest.raises(EventError) as caught:
         member.deliver(eve.event("DeleteSecurityGroup", {}, {}, eventName=HOSTILE))
     assert "\n" not in str(caught.value), "Lambda writes the text of an error into the log as it is"
     written = records(logs)
-    assert len(written) > 8
+    assert [one["path"] for one in written if "path" in one] == ["eventName"]
     assert not [one for one in written if one["message"] == "forged" or one.get("request_id") == "r"]
     assert all(one["service"] == "security-group-approval" for one in written)
 
