@@ -21,8 +21,8 @@ SHIPPED_STAGE: Final = "dev"
 """The stage of ``.chalice/*/config.json`` that all others are derived from."""
 OWN_ROLE: Final = "ownRoleArn"
 """The setting by which the member app knows its own calls without asking STS."""
-_LEFT_OUT: Final = ("__pycache__", "*.py[cod]", ".*", "deployed", "deployments", "__main__.py", "explanation.py")
-"""What is never copied: built files, and the policy's command line, which only operators run."""
+_LEFT_OUT: Final = ("__pycache__", "*.py[cod]", ".*", "deployed", "deployments", "__main__.py", "cli")
+"""What is never copied: built files, and command lines, which only operators run."""
 
 
 def shipped_stage(app: App) -> dict[str, Any]:

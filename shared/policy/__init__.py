@@ -1,1 +1,1 @@
-"""The policy file: finding and reading it, and the command line that checks it and explains what it would do."""
+"""The policy file: finding and reading it; its command line is in ``cli``."""

@@ -31,9 +31,9 @@ from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.rule import RuleError, canonical_protocol, cidr, make_rule
-from shared.policy.checks import find_mistakes
+from shared.policy.cli.checks import find_mistakes
+from shared.policy.cli.summary import summary
 from shared.policy.loading import VENDORED_POLICY_FILE
-from shared.policy.summary import summary
 from shared.wire.compression import from_bytes, from_text
 from shared.wire.fields import FieldError
 from shared.wire.messages import (

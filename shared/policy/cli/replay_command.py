@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shared.domain.policy import Policies
+from shared.policy.cli.replay import Replay
+from shared.policy.cli.replay_report import in_words, to_json
+from shared.policy.cli.trail_files import Record, TrailFileError, find_trail_files, read_records
 from shared.policy.loading import PolicyFileError, policy_file, read_policy_text, with_mode
-from shared.policy.replay import Replay
-from shared.policy.replay_report import in_words, to_json
-from shared.policy.trail_files import Record, TrailFileError, find_trail_files, read_records
 from shared.wire.policy_document import PolicyError, parse_policies
 
 _GATHER_SECONDS: Final = 60

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.policy.globs import DIGIT, LETTERS, NAME, Token, can_match, form
+from shared.policy.cli.globs import DIGIT, LETTERS, NAME, Token, can_match, form
 
 ROLE = form("arn:aws", LETTERS, ":iam::", *(DIGIT,) * 3, ":role/", NAME)
 

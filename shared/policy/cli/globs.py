@@ -2,7 +2,7 @@
 
 A pattern that cannot is a mistake of its author: it was meant to exempt or name somebody, and never will.
 
-What does not belong here: which form which key expects (``shared.policy.checks``).
+What does not belong here: which form which key expects (``shared.policy.cli.checks``).
 """
 
 from __future__ import annotations

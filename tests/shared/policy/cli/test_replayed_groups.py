@@ -10,8 +10,8 @@ import pytest
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.rule import Rule
-from shared.policy import replayed_groups
-from shared.policy.replayed_groups import ReplayedGroups
+from shared.policy.cli import replayed_groups
+from shared.policy.cli.replayed_groups import ReplayedGroups
 from tests.support.examples import call, tcp
 
 SSH, WEB = tcp(22, "sgr-1"), tcp(443, "sgr-2")

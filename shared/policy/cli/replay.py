@@ -6,7 +6,7 @@ seconds later.
 
 Memory is bounded by the numbers of callers, accounts and days, and by fixed numbers of groups and repeated changes.
 
-What does not belong here: files (``shared.policy.trail_files``), and the report (``shared.policy.replay_report``).
+What does not belong here: files (``trail_files``), and the report (``replay_report``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from member.chalicelib.decision import Decision, decide, denied_at_once
 from shared.domain.caller import Caller, is_session_of
 from shared.domain.needs import Needs, needs
 from shared.domain.risk_rule import RequestFacts
-from shared.policy.replayed_groups import ReplayedGroups
+from shared.policy.cli.replayed_groups import ReplayedGroups
 
 if TYPE_CHECKING:
     from member.chalicelib.cloudtrail.call import Call
@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Tally:
-    """What was counted; ``shared.policy.replay_report`` says it in words.
+    """What was counted; ``shared.policy.cli.replay_report`` says it in words.
 
     Attributes:
         records: records read, of whatever service.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Caller
 from shared.domain.policy import Policies, Policy, person_behind
-from shared.policy.checks import Finding, find_mistakes
+from shared.policy.cli.checks import Finding, find_mistakes
 from shared.wire.policy_document import parse_policies
 from tests.support import strategies
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.policy.trail_files import TrailFileError, find_trail_files, read_records
+from shared.policy.cli.trail_files import TrailFileError, find_trail_files, read_records
 
 
 def write(path: Path, document: Any) -> Path:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from shared.policy.replay import Tally
+from shared.policy.cli.replay import Tally
 
 _SHARE: Final = 0.1
 """A role that makes this share of the calls that are asked is noisy."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shared.policy.__main__ import main
+from shared.policy.cli.main import main
 from tests.support import events
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 Check = Callable[..., tuple[int, str, str]]
 
 

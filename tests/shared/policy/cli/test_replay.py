@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from shared.domain.rule import Rule, cidr, make_rule
-from shared.policy import replay as replay_module
-from shared.policy.__main__ import main
-from shared.policy.replay import Replay, Tally
-from shared.policy.replay_report import in_words, suggested_exemptions, to_json
+from shared.policy.cli import replay as replay_module
+from shared.policy.cli.main import main
+from shared.policy.cli.replay import Replay, Tally
+from shared.policy.cli.replay_report import in_words, suggested_exemptions, to_json
 from shared.wire.policy_document import parse_policies
 from tests.support import events
 from tests.support.events import Json
