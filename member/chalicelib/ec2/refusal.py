@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 if TYPE_CHECKING:
     from shared.domain.rule import Rule
 
@@ -63,6 +61,17 @@ class Refusal:
         return replace(self, rule=rule)
 
 
+def refusal_of(code: str, reason: str, status: int = 0) -> Refusal:
+    """Return what an error that EC2 answered means.
+
+    Args:
+        code: EC2's error code.
+        reason: its message.
+        status: HTTP status of the answer, where it is known.
+    """
+    return Refusal(code=code, reason=reason, is_temporary=code in _TEMPORARY or status >= _SERVER_ERROR)
+
+
 NOT_IN_FORCE: Final = Refusal(code="NotInForce", reason="EC2 reported success, but the group did not change.")
 
 
@@ -81,16 +90,3 @@ class Ec2Error(RuntimeError):
     def is_temporary(self) -> bool:
         """True when trying again can help."""
         return self.refusal.is_temporary
-
-
-def translated(error: ClientError | BotoCoreError) -> Ec2Error:
-    """Return what an error of EC2, or of the way to it, means."""
-    if isinstance(error, ClientError):
-        code = error.response["Error"].get("Code", "Unknown")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        is_temporary = code in _TEMPORARY or status >= _SERVER_ERROR
-        reason = error.response["Error"].get("Message", "")
-        return Ec2Error(Refusal(code=code, reason=reason, is_temporary=is_temporary))
-    # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
-    code = type(error).__name__
-    return Ec2Error(Refusal(code=code, reason=str(error), is_temporary=code != "ParamValidationError"))

@@ -16,7 +16,7 @@ from shared.aws.clients import client
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 
-from .refusal import GROUP_GONE, Ec2Error, translated
+from .refusal import GROUP_GONE, Ec2Error, Refusal, refusal_of
 
 if TYPE_CHECKING:
     from shared.aws.clients import RetryProfile
@@ -165,10 +165,19 @@ class SecurityGroups:
             for page in pages:
                 yield from page[key]
         except (ClientError, BotoCoreError) as error:
-            raise translated(error) from error
+            raise _translated(error) from error
 
     def _run(self, call: Callable[..., Any], **arguments: Any) -> Any:
         try:
             return call(**arguments)
         except (ClientError, BotoCoreError) as error:
-            raise translated(error) from error
+            raise _translated(error) from error
+
+
+def _translated(error: ClientError | BotoCoreError) -> Ec2Error:
+    if isinstance(error, ClientError):
+        answer, status = error.response["Error"], error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return Ec2Error(refusal_of(answer.get("Code", "Unknown"), answer.get("Message", ""), status))
+    # Connection and time-out errors; a wrong argument of ours (ParamValidationError) would fail again.
+    code = type(error).__name__
+    return Ec2Error(Refusal(code=code, reason=str(error), is_temporary=code != "ParamValidationError"))
