@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.domain.change import Change, make_change
+from shared.domain.change import make_change
 from shared.domain.policy import Policy
-from shared.domain.request import Request
 from shared.telemetry import logger
 
-from . import context, publishing
+from . import publishing
 from .assessment.assess import assess
 from .cloudtrail.call import Call
 from .context import Context
@@ -65,32 +64,15 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         _restore(here, call, saved, groups)
     if not reports:
         return True
-    request = _request(
+    request = publishing.request_of(
         call,
         group_name=publishing.group_name(groups, call.group_id, known.baseline),
         change=assessed.change if not call.omitted else make_change(),
+        status="observed",
         reason="; ".join(part for part in (decision.reason, assessed.reason) if part),
     )
     publishing.publish_request(here, request)
     return True
-
-
-def _request(call: Call, *, group_name: str, change: Change, reason: str) -> Request:
-    """Return the request that shows an allowed call."""
-    return Request(
-        request_id=call.request_id,
-        account=call.account,
-        account_name=context.account_name(call.account),
-        region=call.region,
-        group_id=call.group_id,
-        group_name=group_name,
-        requester=call.caller,
-        event_name=call.name,
-        event_time=call.event_time,
-        change=change,
-        status="observed",
-        reason=reason,
-    )
 
 
 def _needs_live(call: Call) -> bool:

@@ -280,7 +280,7 @@ def _finish(
     status, reason = _status(found, done, lost, policy, gone=gone)
     if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
-    request = _request(
+    request = publishing.request_of(
         call,
         group_name=publishing.group_name(groups, call.group_id, goal.baseline),
         change=found.change,
@@ -325,26 +325,6 @@ def _without_lost(goal: _Goal, done: Converged, lost: list[Rule]) -> tuple[Asses
     return found, replace(done, left=_without_rules(done.left, lost), refusals=others)
 
 
-def _request(
-    call: Call, *, group_name: str, change: Change, status: Status, reason: str, remaining: tuple[Rule, ...]
-) -> Request:
-    return Request(
-        request_id=call.request_id,
-        account=call.account,
-        account_name=context.account_name(call.account),
-        region=call.region,
-        group_id=call.group_id,
-        group_name=group_name,
-        requester=call.caller,
-        event_name=call.name,
-        event_time=call.event_time,
-        change=change,
-        status=status,
-        reason=reason,
-        remaining=remaining,
-    )
-
-
 def _without_rules(change: Change, rules: list[Rule]) -> Change:
     gone = {rule.identity for rule in rules}
     return make_change(
@@ -387,7 +367,7 @@ def _publish_unreadable(here: Context, call: Call, known: Known, refusal: Refusa
     change = make_change(added=rules) if call.kind == "add" else make_change()
     change = make_change(removed=rules) if call.kind == "remove" else change
     count("Unreverted", account=call.account)
-    request = _request(
+    request = publishing.request_of(
         call,
         group_name=known.baseline.group_name if known.baseline is not None else "",
         change=change,

@@ -13,13 +13,15 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.domain.change import make_change
-from shared.domain.request import Request
+from shared.domain.change import Change, make_change
+from shared.domain.request import Request, Status
+from shared.domain.rule import Rule
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 from shared.wire.messages import SECURITY_GROUP_CHANGE, RequestMessage
 
 from . import context
+from .cloudtrail.call import Call
 from .context import Context
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
@@ -55,6 +57,27 @@ def add_entries(here: Context, request: Request) -> tuple[list[LedgerEntry], Exc
             entries.append(entry)
             problem = error
     return entries, problem
+
+
+def request_of(
+    call: Call, *, group_name: str, change: Change, status: Status, reason: str, remaining: tuple[Rule, ...] = ()
+) -> Request:
+    """Return the request that shows a call."""
+    return Request(
+        request_id=call.request_id,
+        account=call.account,
+        account_name=context.account_name(call.account),
+        region=call.region,
+        group_id=call.group_id,
+        group_name=group_name,
+        requester=call.caller,
+        event_name=call.name,
+        event_time=call.event_time,
+        change=change,
+        status=status,
+        reason=reason,
+        remaining=remaining,
+    )
 
 
 def publish_request(here: Context, request: Request) -> None:
