@@ -153,9 +153,13 @@ def _undo(edits: Iterable[_Edit], unapproved: Iterable[Rule], baseline: Baseline
         if held is not None:
             touched[held.identity] = held
         holder = untouched.like(edit_back.after)
-        if holder is not None:  # the approved rule is in force under another id, which may be missing in its own place
-            other = baseline.by_id(holder.rule_id)
-            touched |= {other.identity: other} if other is not None else {}
+        if holder is None:
+            continue
+        own = baseline.by_id(holder.rule_id)
+        if own is not None and live.like(own) is None:  # it was edited into this place too, and its own one is empty
+            touched[own.identity] = own
+            back[holder.identity] = Modification(before=holder, after=own)
+        else:  # the approved rule is in force under another id
             del back[identity]
             if held is None:
                 removed[identity] = edit_back.before

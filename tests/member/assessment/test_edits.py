@@ -155,8 +155,8 @@ def test_an_edited_rule_that_holds_another_approved_ones_place_brings_both_back(
 
 
 def test_an_edited_rule_whose_place_another_ones_id_holds_brings_that_one_back_too() -> None:
-    """The id that is in the first one's place was moved out of its own, which would stay empty."""
+    """The id in the first one's place was edited out of its own, which would stay empty; both keep their tags."""
     baseline = adopted(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
     undo = assessed(edit("sgr-1", tcp(443)), baseline, (tcp(443, "sgr-1"), tcp(22, "sgr-2"))).undo
-    assert ids(*undo.removed) == [(tcp(443).identity, "sgr-1")]
-    assert (undo.added, undo.modified) == ((tcp(80),), ())
+    assert [(one.before, one.after) for one in undo.modified] == [(tcp(22), tcp(80)), (tcp(443), tcp(22))]
+    assert (undo.added, undo.removed) == ((), ())
