@@ -59,7 +59,7 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         saved = here.table.update(
             call.group_id,
             lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
-            known=known.baseline,
+            known=fresh if fresh.version else None,
         )
         _restore(here, call, saved, groups)
     if not reports:

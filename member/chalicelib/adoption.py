@@ -22,6 +22,7 @@ from .region import Region, read_rules
 from .rule_set import RuleSet
 from .state.baseline import Baseline, adopt, narrowed, with_tags_seen
 from .state.items import Adoption, TooLargeError
+from .state.table import RaceLostError
 
 _ROUNDS: Final = 3
 
@@ -71,7 +72,7 @@ def _adopt(
     failed: dict[str, Exception] = {**region.unreadable}
     failed |= {group_id: one for group_id, one in region.baselines.items() if isinstance(one, FieldError)}
     waiting = [group_id for group_id in region.groups if group_id not in failed]
-    for _ in range(_ROUNDS):
+    for left in reversed(range(_ROUNDS)):
         wanted = {}
         for group_id in waiting:
             before = stored.get(group_id) or _empty(region, group_id)
@@ -85,8 +86,13 @@ def _adopt(
         # What was reverted while this went on must not count as approved: the group is accepted as it is at the end.
         again, unreadable = read_rules(here.groups(retries="adaptive"), region.groups, policy)
         failed |= unreadable
+        # Whose baseline an event wrote meanwhile has not been accepted yet.
+        lost = {one for one in waiting if left and isinstance(failed.get(one), RaceLostError)}
+        failed = {one: error for one, error in failed.items() if one not in lost}
         waiting = [
-            one for one in waiting if one not in failed and again.get(one, RuleSet()) != live.get(one, RuleSet())
+            one
+            for one in waiting
+            if one in lost or (one not in failed and again.get(one, RuleSet()) != live.get(one, RuleSet()))
         ]
         live, read_at = again, context.now()
         if not waiting:
@@ -118,7 +124,8 @@ def _accepted(baseline: Baseline, live: RuleSet, directions: tuple[Direction, ..
 
 def _save(here: Context, baseline: Baseline, failed: dict[str, Exception]) -> None:
     try:
-        here.table.save(baseline)
+        if here.table.save(baseline) is None:
+            failed[baseline.group_id] = RaceLostError(f"The baseline of {baseline.group_id} was written meanwhile.")
     except (TooLargeError, *publishing.STATE_ERRORS) as error:
         failed[baseline.group_id] = error
 

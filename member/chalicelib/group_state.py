@@ -6,7 +6,7 @@ rules that AWS itself gives it, whatever has been heard of its creation. Before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .context import Context
 from .ec2.security_groups import SecurityGroups
@@ -21,7 +21,7 @@ class GroupState:
 
     Attributes:
         baseline: its approved rules; ``None`` when nobody can know them. One without a direction, before the region is
-            adopted, only remembers what was added without approval.
+            adopted or of a group that could not be stored then, only remembers what was added without approval.
         is_ours: the group belongs to this account; a shared VPC shows groups of others.
     """
 
@@ -45,24 +45,24 @@ def baseline_of(
     Raises:
         Ec2Error: when EC2 could not be asked about the group itself.
     """
-    if known.baseline is not None or known.unread is not None or known.damaged:
-        return GroupState(baseline=known.baseline)
+    memory = known.baseline
+    if (memory is not None and memory.adopted) or known.unread is not None or known.damaged:
+        return GroupState(baseline=memory)
     facts = groups.group(group_id)
     if facts is not None and here.account and facts.owner != here.account:
         return GroupState(baseline=None, is_ours=False)
     adoption = known.adoption
-    if facts is None or (adoption is not None and group_id in adoption.not_stored):
-        return GroupState(baseline=None)
-    if adoption is None or not adoption.adopted:
-        return GroupState(baseline=Baseline(region=here.region, group_id=group_id, group_name=facts.name))
-    return GroupState(
-        baseline=start(
-            region=here.region,
-            group_id=group_id,
-            group_name=facts.name,
-            owner=facts.owner,
-            directions=adoption.directions,
-            live=live,
-            touched=touched,
-        )
+    if facts is None:
+        return GroupState(baseline=memory)
+    if adoption is None or not adoption.adopted or group_id in adoption.not_stored:
+        return GroupState(baseline=memory or Baseline(region=here.region, group_id=group_id, group_name=facts.name))
+    new = start(
+        region=here.region,
+        group_id=group_id,
+        group_name=facts.name,
+        owner=facts.owner,
+        directions=adoption.directions,
+        live=live,
+        touched=touched,
     )
+    return GroupState(baseline=replace(new, version=memory.version if memory is not None else 0))

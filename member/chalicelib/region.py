@@ -59,8 +59,9 @@ class Region:
             if group_id in self.unreadable or isinstance(known, FieldError):
                 continue
             live = self.live.get(group_id, RuleSet())
-            if known is None and adoption is not None and adoption.adopted and group_id not in adoption.not_stored:
-                known = start(
+            is_new = known is None or not known.adopted
+            if is_new and adoption is not None and adoption.adopted and group_id not in adoption.not_stored:
+                new = start(
                     region=self.name,
                     group_id=group_id,
                     group_name=facts.name,
@@ -68,6 +69,7 @@ class Region:
                     directions=adoption.directions,
                     live=live,
                 )
+                known = replace(new, version=known.version if known is not None else 0)
             if known is not None and known.adopted:
                 yield Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now), known
 

@@ -182,7 +182,7 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
     known = _known(baseline, call.direction)
     gone = [with_owner(rule, call.account, live) for rule in _made(call)]
     if known is None:
-        gone = [rule for rule in gone if baseline is None or not baseline.has_heard_of(rule.rule_id)]
+        gone = [rule for rule in gone if baseline is None or not baseline.has_heard_of_removed(rule, call.event_time)]
         if call.resulting is None and (call.omitted or call.rule_ids or not gone):
             missing = tuple(rule for rule in gone if live.like(rule) is None)
             return Assessment(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard, TypeVar
 
 from shared.domain.place import is_account, is_region
@@ -214,10 +214,12 @@ def _is_rule_id(value: object) -> TypeGuard[str]:
 
 
 def _time(field: Field) -> datetime | None:
+    """Return the time; none for one at the edge of what a ``datetime`` can say: others are worked out from it."""
     try:
-        return field.time()
+        moment = field.time()
     except FieldError:
         return None
+    return moment if NO_TIME.year <= moment.year < MAXYEAR else None
 
 
 def _matching(has_form: Callable[[str], bool], *fields: Field) -> str:

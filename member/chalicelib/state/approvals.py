@@ -19,7 +19,7 @@ from typing import Final
 from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
-from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, Moment, Register, Version
+from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
 
 IDS_KEPT: Final = 20
 REMOVED_KEPT: Final = 400
@@ -175,10 +175,18 @@ class Editor:
             if owner == index or not (is_missing or is_its_first):
                 self._own(now.rule_id, index)
 
-    def reject(self, rule: Rule, at: Moment) -> None:
-        """Remember the id of a rule that was added without approval, so that its removal does not restore it."""
-        if rule.rule_id and rule.rule_id not in self._by_id:
-            self._mark_removed(self._of_id_or_place(rule.rule_id, None), at)
+    def reject(self, rule: Rule, at: datetime) -> None:
+        """Remember a rule that was added without approval, so that its removal does not restore it.
+
+        By its id; where the event does not have that, by its place and the first time it was added there.
+        """
+        if not rule.rule_id:
+            index = self._of_id_or_place(None, rule)
+            known, since = self._entries[index], moment(at, BEFORE_ALL)
+            if known.removed is None or (known.removed[1] == BEFORE_ALL and since < known.removed):
+                self._entries[index] = replace(known, removed=since)
+        elif rule.rule_id not in self._by_id:
+            self._mark_removed(self._of_id_or_place(rule.rule_id, None), moment(at, REMOVED))
 
     def drop_adopted(self, rule_ids: Iterable[str | None], rules: Iterable[Rule]) -> None:
         """Drop what counts as approved only because it was there when the region was adopted.

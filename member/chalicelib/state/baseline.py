@@ -116,6 +116,17 @@ class Baseline:
         """True for the id of a rule that is or was approved, or whose addition was not."""
         return bool(rule_id) and any(rule_id in one.ids for one in self.approvals.entries)
 
+    def has_heard_of_removed(self, rule: Rule, event_time: datetime) -> bool:
+        """True for a removed rule heard of by its id, or of whose place an unapproved addition before was heard."""
+        at = moment(event_time, REMOVED)
+        return self.has_heard_of(rule.rule_id) or any(
+            not one.ids
+            and one.removed is not None
+            and one.removed <= at
+            and RuleSet(version.value for version in one.values.versions[-1:]).like(rule) is not None
+            for one in self.approvals.entries
+        )
+
     def is_adopted_after(self, direction: Direction, event_time: datetime, *, surely: bool = False) -> bool:
         """True when a call may have been made before the direction was adopted.
 
@@ -311,7 +322,7 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
         editor.drop_adopted([one.rule_id for one in old], old)
         for rule in made:
             if not baseline.knows_since(rule.direction, call.event_time):
-                editor.reject(rule, moment(call.event_time, REMOVED))
+                editor.reject(with_owner(rule, call.account, live, baseline.rules), call.event_time)
     elif call.kind == "modify":
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
         editor.drop_adopted([edit.rule_id for edit in adopted], ())
@@ -333,7 +344,7 @@ def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: 
 
 def _was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
     is_older = baseline.knows(rule.direction) and baseline.is_adopted_after(rule.direction, call.event_time)
-    return is_older and not baseline.has_heard_of(rule.rule_id) and baseline.like(rule) is None
+    return is_older and not baseline.has_heard_of_removed(rule, call.event_time) and baseline.like(rule) is None
 
 
 def with_ids_seen(baseline: Baseline, live: RuleSet) -> Baseline:

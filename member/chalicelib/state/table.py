@@ -203,7 +203,7 @@ class StateTable:
         """Write the first baselines of groups, many in one call; a group that has one by now keeps that one.
 
         Returns:
-            Why some could not be stored, by group id.
+            Why some could not be stored, by group id; :class:`RaceLostError` for those that have one by now.
         """
         failed: dict[str, Exception] = {}
         for fresh in _batches(baselines, _WRITTEN_AT_ONCE):
@@ -214,7 +214,8 @@ class StateTable:
             except (ClientError, ValueError):  # one of them is there already, or too large, or all together are
                 for one in fresh:
                     try:
-                        self.save(one)
+                        if self.save(one) is None:
+                            failed[one.group_id] = RaceLostError(f"{one.group_id} has a baseline by now.")
                     except (ClientError, BotoCoreError, ValueError) as error:
                         failed[one.group_id] = error
         return failed

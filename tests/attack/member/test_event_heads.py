@@ -107,3 +107,23 @@ def test_an_edit_whose_wrapper_is_empty_is_undone(member: Member, ada: Person, v
     look_twice(member)
     assert identities(member) == names(kept)
     assert len(requests(member)) >= 1
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("kind", ["opens", "unanswered", "edits", "closes"])
+def test_no_time_keeps_a_change_in_force(member: Member, ada: Person, time: str, kind: str) -> None:
+    """The first and the last moment that there is are times like any other."""
+    known = rule(443, "10.0.0.0/8", "https")
+    member.holds(known)
+    member.snapshot()
+    match kind:
+        case "opens":
+            event = ada.opens(WIDE, eventTime=time)
+        case "unanswered":
+            event = ada.opens(WIDE, with_answer=False, eventTime=time)
+        case "edits":
+            event = ada.edits((known, rule(22, "0.0.0.0/0")), eventTime=time)
+        case _:
+            event = ada.closes(known, eventTime=time)
+    member.deliver(event)
+    assert identities(member) == {known.identity}
