@@ -96,7 +96,7 @@ def _read(call: Call, baseline: Baseline | None, live: RuleSet) -> tuple[list[_E
     found: list[_Edit] = []
     notes: list[str] = []
     for edit in call.edits:
-        now = live.with_id(edit.rule_id)
+        now = live.with_id(edit.rule_id) or _restored(baseline, edit.after, live)
         approved = _approved(baseline, edit.rule_id, now)
         reference = approved or now
         if reference is None:
@@ -119,6 +119,13 @@ def _read(call: Call, baseline: Baseline | None, live: RuleSet) -> tuple[list[_E
         after = replace(now or approved or wanted, description=wanted.description)
         found.append(_edit(baseline, approved, now, after, is_text=True))
     return found, notes
+
+
+def _restored(baseline: Baseline | None, after: Rule | None, live: RuleSet) -> Rule | None:
+    """Return what a removal, heard first and reverted, has opened again where nobody knows what is approved."""
+    if after is None or (baseline is not None and baseline.knows(after.direction)):
+        return None
+    return live.like(after)
 
 
 def _approved(baseline: Baseline | None, rule_id: str | None, now: Rule | None) -> Rule | None:

@@ -326,6 +326,9 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     elif call.kind == "modify":
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
         editor.drop_adopted([edit.rule_id for edit in adopted], ())
+        for edit in call.edits:
+            if edit.after is not None and not baseline.knows_since(edit.after.direction, call.event_time):
+                editor.reject(replace(edit.after, rule_id=edit.rule_id), call.event_time)
     elif call.kind == "remove":
         for rule in call.resulting or ():
             gone = with_owner(rule, call.account, live, baseline.rules)

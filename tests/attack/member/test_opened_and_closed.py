@@ -120,3 +120,25 @@ def test_a_baseline_that_an_event_writes_during_adoption_does_not_keep_the_group
     member.holds(WIDE)
     look_twice(member)
     assert identities(member) == {kept.identity}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("is_adopted_first", [False, True])
+def test_an_approved_looking_rule_that_was_edited_wide_and_closed_is_not_opened(
+    member: Member, ada: Person, order: tuple[int, int], is_adopted_first: bool
+) -> None:
+    """Nobody knows its values from before the edit, so nothing is restored."""
+    small, wide = rule(8443, "10.3.0.0/16", "small"), rule((0, 65535), "0.0.0.0/0", "small")
+    member.holds(small)
+    moment = datetime.now(UTC) - timedelta(seconds=40)
+    happened = [
+        ada.edits((small, wide), eventTime=at(moment)),
+        ada.closes(wide, eventTime=at(moment + timedelta(seconds=5))),
+    ]
+    if is_adopted_first:
+        member.snapshot()
+    for index in order:
+        member.deliver(happened[index])
+    member.snapshot()
+    look_twice(member)
+    assert wide.identity not in identities(member)
