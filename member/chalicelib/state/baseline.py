@@ -327,7 +327,7 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
         adopted = [edit for edit in call.edits if _was_adopted_as(baseline, edit.rule_id, edit.after, call)]
         editor.drop_adopted([edit.rule_id for edit in adopted], ())
         for edit in call.edits:
-            if edit.after is not None and not baseline.knows_since(edit.after.direction, call.event_time):
+            if edit.after is not None and _is_surely_older(baseline, edit.after.direction, call):
                 editor.reject(replace(edit.after, rule_id=edit.rule_id), call.event_time)
     elif call.kind == "remove":
         for rule in call.resulting or ():
@@ -336,6 +336,10 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
                 editor.add(gone, moment(dict(baseline.adopted)[gone.direction], ADOPTED), is_adopted=True)
     changed = replace(baseline, approvals=editor.result())
     return baseline if changed == baseline else changed
+
+
+def _is_surely_older(baseline: Baseline, direction: Direction, call: Call) -> bool:
+    return not baseline.knows(direction) or baseline.is_adopted_after(direction, call.event_time, surely=True)
 
 
 def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: Call) -> bool:

@@ -237,16 +237,24 @@ def test_what_an_unapproved_call_removed_counts_as_approved() -> None:
         (adopted(WEB), call("add", requested=(tcp(443),))),
         (adopted(WEB), call("remove", resulting=(SSH,))),
         (ADOPTED_LATER, call("modify", edits=(edit("sgr-1", tcp(23, "sgr-1")),))),
-        (ADOPTED_LATER, call("modify", edits=(edit("sgr-1", None, "else"), edit("sgr-9", tcp(23, "sgr-9"))))),
+        (ADOPTED_LATER, call("modify", edits=(edit("sgr-1", None, "else"),))),
         (ADOPTED_LATER, call("describe", requested=(WEB,))),
         (ADOPTED_LATER, call("remove", resulting=(OUTBOUND,))),
         (accept_call(adopted(), call("add", resulting=(WEB,)), RuleSet()), call("add", resulting=(WEB,))),
     ],
-    ids=["added since", "removed since", "other values", "unknown rule", "a description", "not known", "allowed"],
+    ids=["added since", "removed since", "other values", "a text", "a description", "not known", "allowed"],
 )
 def test_other_unapproved_calls_leave_the_baseline_as_it_is(known: Baseline, made: Call) -> None:
     """They came after the adoption, or did not make what it accepted."""
     assert without_unapproved(known, made, RuleSet()) is known
+
+
+def test_an_older_unapproved_edit_is_remembered_so_that_its_removal_restores_nothing() -> None:
+    """The rule was closed before adoption; nobody knows the values that it had before the edit."""
+    known = without_unapproved(ADOPTED_LATER, call("modify", edits=(edit("sgr-9", tcp(23, "sgr-9")),)), RuleSet())
+    closed = call("remove", resulting=(tcp(23, "sgr-9"),))
+    assert (known.rules, without_unapproved(known, closed, RuleSet()).rules) == (ADOPTED_LATER.rules,) * 2
+    assert without_unapproved(ADOPTED_LATER, closed, RuleSet()).like(tcp(23)) is not None
 
 
 def test_of_the_second_of_adoption_nobody_is_sure() -> None:
