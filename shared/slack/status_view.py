@@ -243,8 +243,6 @@ def _by(view: RequestView) -> str:
 
 def _by_name(view: RequestView) -> str:
     """Return the same without markup, e.g. `` by ada on 2026-10-01 at 12:00 UTC``; empty when nobody knows."""
-    if view.decided_by == POLICY:
-        return " by policy"
     name = visible(view.decided_by_name or view.decided_by)
     when = f" on {view.decided_at:%Y-%m-%d} at {view.decided_at:%H:%M} UTC" if view.decided_at is not None else ""
     return f" by {shorten(name, _NAME)}{when}" if name else ""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from central.chalicelib.requests.items import leased_by, record_from_item, record_to_item
-from central.chalicelib.requests.record import Decision, HistoryEntry, Record
+from central.chalicelib.requests.record import Decision, Failure, HistoryEntry, Record
 from shared.domain.change import make_change
 from shared.domain.rule import cidr, make_rule
 from shared.wire.fields import FieldError
@@ -47,6 +47,12 @@ def test_every_record_comes_back_as_it_was_stored(original: Record) -> None:
     if once.decision is not None and original.decision is not None:
         assert replace(once.decision, at=NOON) == replace(original.decision, at=NOON)
     assert [replace(one, at=NOON) for one in once.history] == [replace(one, at=NOON) for one in original.history]
+
+
+def test_a_failure_comes_back_as_it_was_stored() -> None:
+    """With its code and its reason."""
+    failed = record(status="error", failure=Failure(code="RuleLimitExceeded", reason="full"))
+    assert record_from_item(record_to_item(failed)).failure == failed.failure
 
 
 def test_a_history_is_stored_line_by_line() -> None:

@@ -160,3 +160,22 @@ def test_an_edited_rule_whose_place_another_ones_id_holds_brings_that_one_back_t
     undo = assessed(edit("sgr-1", tcp(443)), baseline, (tcp(443, "sgr-1"), tcp(22, "sgr-2"))).undo
     assert [(one.before, one.after) for one in undo.modified] == [(tcp(22), tcp(80)), (tcp(443), tcp(22))]
     assert (undo.added, undo.removed) == ((), ())
+
+
+def test_edits_that_are_left_out_of_a_group_that_is_not_known_say_so() -> None:
+    """Nobody knows what they were."""
+    found = assessed(call("modify", omitted=True), None, (tcp(22, "sgr-1"),))
+    assert (found.is_unknown, found.change.is_empty, found.undo.is_empty) == (True, True, True)
+
+
+def test_a_call_names_one_rule_or_none() -> None:
+    """By what it edits and removes, each counted once."""
+    assert edit("sgr-1", tcp(80)).only_rule_id == "sgr-1"
+    assert call("remove", rule_ids=("sgr-1", "sgr-2")).only_rule_id == ""
+    assert call("add", requested=(tcp(80),)).only_rule_id == ""
+
+
+def test_an_edit_to_what_a_restored_removal_opened_removes_that() -> None:
+    """Where nobody knows what is approved, the removal was heard first, and gave the rule another id."""
+    found = assessed(edit("sgr-1", tcp(80)), None, (tcp(80, "sgr-7"),))
+    assert ids(*found.undo.removed) == [(tcp(80).identity, "sgr-7")]

@@ -81,6 +81,15 @@ def test_an_answer_that_cannot_be_read_names_no_group(answer: object) -> None:
     assert created_rule_ids(event) == ()
 
 
+def test_parameters_that_are_no_object_are_named() -> None:
+    """What the answer says is read nevertheless."""
+    event = events.example("authorize_several_kinds")
+    event["detail"]["requestParameters"] = "none"
+    found = read_rules(event, read_head(event, NOW))
+    assert "requestParameters: expected an object" in found.unreadable
+    assert found.resulting
+
+
 PERMISSION = "requestParameters.ipPermissions.items[0]"
 ANSWERED = "responseElements.securityGroupRuleSet.items"
 

@@ -204,3 +204,26 @@ def test_only_what_was_adopted_is_dropped_as_adopted() -> None:
     known = edited(begin, lambda editor: editor.edit("sgr-3", tcp(3), None, at(1)))
     dropped = edited(lambda editor: editor.drop_adopted(["sgr-1", "sgr-3", None], [tcp(2), tcp(9)]), start=known)
     assert rules(dropped) == facts(tcp(3, "sgr-3"))
+
+
+def test_the_creation_of_a_rule_whose_id_was_seen_in_an_approved_ones_place_is_a_rule_of_its_own() -> None:
+    """An edit had led it there before its creation was heard; an id that the approved rule was made with is its own."""
+    known = edited(added(tcp(22, "sgr-1")))
+    known = edited(lambda editor: editor.see(RuleSet([tcp(22, "sgr-7")])), start=known)
+    known = edited(added(tcp(443, "sgr-7"), 1), start=known)
+    assert {identity for identity, _, _ in rules(known)} == {tcp(22).identity, tcp(443).identity}
+    known = edited(added(tcp(80, "sgr-1"), 2), start=known)
+    assert {identity for identity, _, _ in rules(known)} == {tcp(80).identity, tcp(443).identity}
+
+
+def test_of_what_was_added_without_approval_and_without_an_id_the_first_time_is_remembered() -> None:
+    """A removal after that restores nothing, however often the rule was added since."""
+    known = edited(
+        lambda editor: editor.reject(tcp(22), NOON + timedelta(seconds=1)),
+        lambda editor: editor.reject(tcp(22), NOON + timedelta(seconds=2)),
+        lambda editor: editor.reject(tcp(22), NOON),
+    )
+    (entry,) = known.entries
+    assert entry.removed is not None
+    assert entry.removed[0] == NOON
+    assert rules(known) == set()

@@ -222,6 +222,13 @@ def test_accounts_have_policies_of_their_own() -> None:
     policies = Policies(general=general, accounts=(("222222222222", special),))
     assert policies.for_account("222222222222") is special
     assert policies.for_account("333333333333") is general
+    assert (policies.problem, Policies(general=Policy(problem="no file")).problem) == ("", "no file")
+
+
+def test_what_rules_mean_may_change_and_is_reported() -> None:
+    """A prefix list that gets other entries touches no group."""
+    indirect = replace(call(), kind="indirect", group_id="")
+    assert decide(Policy(), indirect, is_own=False).verb == "report"
 
 
 @pytest.mark.parametrize(

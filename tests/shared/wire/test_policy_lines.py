@@ -66,3 +66,8 @@ def test_a_long_file_is_searched_in_no_time() -> None:
     """A list of thousands of principals is no reason to wait."""
     text = "\n".join(["[exempt]", "principals = [", *(f'"p{number}",' for number in range(3000)), "]"])
     assert line_of(text, "exempt.principals[2999]") == 3002
+
+
+def test_what_is_no_toml_has_no_lines() -> None:
+    """However much of it is read."""
+    assert line_of("= 1\n= 2\n", "a") is None
