@@ -529,9 +529,13 @@ def product(policy: str = POLICY) -> Iterator[Callable[[], tuple[MemoryMember, M
 
         level = logger.log_level
         logger.setLevel(logging.CRITICAL)
-        with Client(member.app.app) as client:
-            yield lambda: memory_member(client.lambda_, lambda name, value: patch.setattr(context, name, value))
-        logger.setLevel(level)
+        environ = os.environ
+        try:
+            with Client(member.app.app) as client:
+                yield lambda: memory_member(client.lambda_, lambda name, value: patch.setattr(context, name, value))
+        finally:
+            os.environ = environ  # noqa: B003 - Chalice's client swaps it; threads that invoke at once leave a copy
+            logger.setLevel(level)
 
 
 class _Nowhere:
