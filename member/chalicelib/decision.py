@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from shared.domain.caller import linked_service
 
 if TYPE_CHECKING:  # only for type checking: added rules are revoked before the modules about rules are loaded
-    from shared.domain.change import ChangeKind
-    from shared.domain.policy import GuardedKind, Policy
+    from shared.domain.change import ChangeKind, GuardedKind
+    from shared.domain.policy import Policy
     from shared.domain.rule import Rule
 
     from .cloudtrail.call import Call, CallKind

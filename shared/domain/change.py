@@ -16,6 +16,7 @@ from typing import Literal
 from shared.domain.rule import Rule
 
 ChangeKind = Literal["add", "remove", "modify", "mixed", "none"]
+GuardedKind = Literal["add", "modify", "remove"]
 
 
 class ChangeConflictError(ValueError):

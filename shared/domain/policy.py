@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from shared.domain.caller import Caller, is_person
 
 if TYPE_CHECKING:  # only for type checking: added rules are revoked before the modules about rules are loaded
+    from shared.domain.change import GuardedKind
     from shared.domain.risk_rule import RiskRule
     from shared.domain.rule import Direction
 
 Mode = Literal["enforce", "observe"]
-GuardedKind = Literal["add", "modify", "remove"]
 DriftAction = Literal["revert", "report"]
 
 

@@ -19,8 +19,7 @@ from shared.domain.rule import ALL_PROTOCOLS, Direction, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from shared.domain.change import Change
-    from shared.domain.policy import GuardedKind
+    from shared.domain.change import Change, GuardedKind
 
 SourceClass = Literal["internet", "public", "private", "group", "prefix_list"]
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar, get_args
 
+from shared.domain.change import GuardedKind
 from shared.domain.exposure import Span
 from shared.domain.needs import Needs, can_anybody_satisfy
 from shared.domain.networks import Range, merged, range_of
-from shared.domain.policy import GuardedKind, Policies
+from shared.domain.policy import Policies
 from shared.domain.risk_rule import RiskRule, SourceClass
 from shared.domain.rule import DIRECTIONS, RuleError, canonical_protocol
 from shared.wire.fields import Field, FieldError

@@ -13,7 +13,8 @@ from member.chalicelib.cloudtrail.call import Call, CallKind
 from member.chalicelib.cloudtrail.event import read_head
 from member.chalicelib.decision import decide, decide_drift, denied_at_once
 from shared.domain.caller import Caller
-from shared.domain.policy import GuardedKind, Policies, Policy, may_decide, person_behind, strictest
+from shared.domain.change import GuardedKind
+from shared.domain.policy import Policies, Policy, may_decide, person_behind, strictest
 from shared.domain.rule import cidr, make_rule
 from tests.support import events, strategies
 
