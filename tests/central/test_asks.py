@@ -76,22 +76,12 @@ def end(central: Central, request: Request, status: str = "denied") -> None:
 
 
 def test_an_ask_is_a_question_that_says_nothing_was_changed(central: Central) -> None:
-    """Both channels; no word of a revert."""
+    """In both channels."""
     central.file(ask(22))
     (question,), (announced,) = central.approval, central.monitoring
     for post in (question, announced):
-        assert "Asks first" in post.text
-        assert "everted" not in post.text
+        assert "Asks first: the call changed nothing" in post.text
     assert central.item("ask-22")["origin"] == "ask"
-
-
-def test_the_end_of_an_ask_says_that_nothing_was_changed(central: Central) -> None:
-    """Denied, expired, or denied by policy."""
-    denied, policy = ask(1), ask(2, status="denied", reason="needs a description")
-    central.file(denied)
-    central.click(denied, "deny")
-    central.file(policy)
-    assert any("Denied by policy. Nothing was changed." in post.text for post in central.monitoring)
 
 
 @pytest.mark.parametrize("status", ["unreverted", "observed", "applied"])
