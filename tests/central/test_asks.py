@@ -102,7 +102,7 @@ def test_the_same_ask_again_is_a_duplicate(central: Central) -> None:
     central.file(again)  # delivered again
     assert list(central.item(key_of(again))["open"]) == ["ask-22"]
     third = central.file(replace(ask(22), request_id="third"))
-    assert "asked 3 times" in central.approval[-1].text
+    assert "asked for this 3 times" in central.approval[-1].text
     assert central.item(third.request_id)["status"] == "pending"
 
 
