@@ -185,7 +185,7 @@ def test_a_warning_names_line_key_meaning_and_remedy(policy: Callable[[str], str
 
 def test_a_policy_by_which_nobody_can_approve_fails(policy: Callable[[str], str], check: Check) -> None:
     """It is as bad as an invalid one; events are explained nevertheless."""
-    path = policy('mode = "enforce"\nallow_self_approval = false')
+    path = policy('mode = "enforce"\nallow_self_approval = false\napprovers = ["U061F7AUR"]')
     status, out, err = check(path, example("authorize_flat"))
     assert status == 1
     assert err.startswith(f"{path}:2: error: allow_self_approval: nobody can approve anything")
