@@ -199,7 +199,7 @@ def test_a_mistake_of_an_account_in_a_general_key_has_the_sections_line(
     """The account's section made it a mistake."""
     people = '[people]\n"*:user/ada" = "U061F7AUR"\n'
     path = policy(f'allow_self_approval = false\n{people}[accounts."222222222222"]\npeople = {{}}')
-    assert check(path)[2].startswith(f"{path}:4: error: accounts.222222222222.allow_self_approval")
+    assert check(path)[2].startswith(f"{path}:4: warning: accounts.222222222222.allow_self_approval")
     people = '[people]\n"*:role/a.b" = "U061F7AUR"\n'
     path = policy(f'{people}[accounts."222222222222"]\nallow_self_approval = false')
     assert f"{path}:3: error: accounts.222222222222.people.*:role/a.b" in check(path)[2]
