@@ -97,9 +97,7 @@ def test_two_approvals_are_stored_shown_and_sent_together(central: Central, poli
 def applied(request: Request) -> AppliedMessage:
     """Return the member's report on a request."""
     place = {"account": request.account, "region": request.region}
-    return AppliedMessage(
-        request_id=request.request_id, digest=request.digest, **place, applied_at=datetime.now(UTC)
-    )
+    return AppliedMessage(request_id=request.request_id, digest=request.digest, **place, applied_at=datetime.now(UTC))
 
 
 def test_the_same_person_twice_counts_once_and_is_told(central: Central, policy: Policy) -> None:
@@ -321,7 +319,7 @@ def test_the_question_names_whom_the_policy_mentions(central: Central, policy: P
     assert "U0SEC" not in central.monitoring[0].text
 
 
-def test_an_ask_is_never_approved_by_its_requester(central: Central, policy: Policy, calls: list[str]) -> None:
+def test_an_ask_is_never_approved_by_its_requester(central: Central, policy: Policy) -> None:
     """Although anybody may approve what they have changed: the fast write does not hold for it."""
     policy(PEOPLE.replace("allow_self_approval = false", ""))
     request = central.file(make_request(origin="ask"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,25 +102,24 @@ def test_an_end_that_overtakes_the_report_of_success_says_both(central: Central,
     assert central.item() == before
 
 
-def test_an_end_after_an_error_that_a_redriven_message_repaired(central: Central, timed: Request) -> None:
+def test_an_end_after_an_error_that_a_redriven_message_repaired(central: Central, policy: Policy) -> None:
     """The member applied it after all; its end says so where the report is late."""
-    second = central.file(make_request("r-2"))
-    decide(central, second, 8)
-    central.deliver(failed(second), to=ERROR_TOPIC)
-    central.deliver(ended(second))
-    assert central.status("r-2") == "ended"
+    policy("offer_hours = [8]")
+    request = central.file()
+    decide(central, request, 8)
+    central.deliver(failed(request), to=ERROR_TOPIC)
+    central.deliver(ended(request))
+    assert central.status() == "ended"
 
 
-def test_an_end_that_slack_does_not_take_is_told_by_the_sweep(
-    central: Central, timed: Request, logs: io.StringIO
-) -> None:
-    """However long ago it was requested: it was in force for days."""
-    policy_days = timedelta(days=10)
+def test_an_end_that_slack_does_not_take_is_told_by_the_sweep(central: Central, timed: Request, policy: Policy) -> None:
+    """However long ago it was requested: it was in force for weeks."""
+    policy("offer_hours = [480]")
     central.dynamodb.update_item(
         TableName="securityGroupRequests",
         Key={"requestId": {"S": timed.request_id}},
         UpdateExpression="SET requestedAt = :then",
-        ExpressionAttributeValues={":then": {"S": time_to_text(datetime.now(UTC) - policy_days)}},
+        ExpressionAttributeValues={":then": {"S": time_to_text(datetime.now(UTC) - timedelta(days=20))}},
     )
     for path in (APPROVAL, MONITORING):
         central.slack.always[path] = Reply(status=503)
