@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from central.chalicelib import click, context
+from central.chalicelib.requests.moves import NotMoved
 from central.chalicelib.requests.record import Record
+from central.chalicelib.requests.table import RequestsTable
 from shared.domain.change import make_change
 from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
@@ -267,6 +269,18 @@ def test_of_twenty_clicks_of_five_people_different_people_decide_once(
     assert isinstance(message, ApplyMessage)
     assert [one.by for one in message.approvals] == people
     assert len(ephemerals(central)) == 20 - needed
+
+
+def test_a_click_that_always_comes_too_late_is_told_to_come_again(
+    central: Central, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not try for ever: Slack waits three seconds."""
+    policy(TWO)
+    request = central.file()
+    stored = RequestsTable(central.dynamodb, invocation="test").get(request.request_id)
+    monkeypatch.setattr(RequestsTable, "move", lambda *_: NotMoved(record=stored))
+    assert decide(central, request) == 200
+    assert ephemerals(central) == ["Others click at this very moment, so your click changed nothing. Please click again."]
 
 
 def test_an_approval_beside_a_denial_decides_once(central: Central, policy: Policy) -> None:
