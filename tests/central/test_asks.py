@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -210,8 +211,15 @@ def test_reverted_changes_are_never_too_many(central: Central) -> None:
 def test_of_thirty_asks_at_once_twenty_are_asked(central: Central) -> None:
     """Each write is conditional."""
     some = [ask(number) for number in range(1, 31)]
+
+    def deliver(request: Request) -> None:
+        for _ in range(5):  # as Lambda does: moto's own reads do not expect writes at the same time
+            with contextlib.suppress(RuntimeError):
+                central.file(request)
+                return
+
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(central.file, some))
+        list(threads.map(deliver, some))
     assert sum(is_stored(central, one) for one in some) == MOST_OPEN
     assert len(notices(central)) == 1
 
