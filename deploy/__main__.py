@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import deploying, packaging, redriving, reporting, settings, slack_app, undeploying
+from deploy import deploying, packaging, redriving, reporting, settings, slack_app, storing_secrets, undeploying
 from deploy.console import problems
 from deploy.doctor.checks import doctor
 from deploy.errors import DeployError
@@ -72,6 +72,8 @@ def _parser() -> Parser:
     redrive.add_argument("--look", action="store_true", help="only list them")
     switch = add("switch", settings.switch, "set the emergency switch, without a redeployment", app="member")
     switch.add_argument("--mode", choices=sorted(settings.MODES), required=True, help="policy: the policy file decides")
+    ask = "ask for the Slack app's secrets and store them in SSM"
+    add("secrets", storing_secrets.secrets, ask, app="central")
     report = add("report", reporting.report, "what observe mode saw", app="central")
     report.add_argument("--days", type=float, default=30)
     manifest = "the Slack app's manifest and a link that creates the app"

@@ -51,7 +51,7 @@ def central(
     step("what to do next")
     note(f"Slack's Interactivity Request URL: {url}")
     note(f"No Slack app yet? This link creates it, all filled in:\n    {slack_app.link(url)}")
-    note("Then store its signing secret and the two webhooks in SSM (docs/deploy.md, step 3), and run `make doctor`.")
+    note("Then store its secrets (`python -m deploy secrets`; docs/deploy.md, step 3), and run `make doctor`.")
     return found
 
 
