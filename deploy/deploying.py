@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy import finishing, foundation, preflight, running_chalice, settings, slack_app, staging
+from deploy import finishing, foundation, preflight, repairing, running_chalice, settings, slack_app, staging
 from deploy.console import done, note, problems, step
 from deploy.doctor import checks
 from deploy.errors import DeployError
@@ -123,6 +123,8 @@ def _deploy(
     step("foundation")
     changed = foundation.update(target, parameters)
     done(f"stack {place.stack} {'is up to date' if changed else 'was up to date'}")
+    for one in repairing.repair(target):
+        done(f"repaired: {one}")
     finishing.make_log_groups(target, log_days)
     step("chalice deploy")
     record = running_chalice.deploy(target, staging.deployment_project(place, environment))
