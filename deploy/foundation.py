@@ -109,7 +109,8 @@ def _stable_stack(target: Target) -> dict[str, Any] | None:
         raise DeployError(
             f"Somebody tried to delete the stack {target.place.stack}, and that failed: "
             f"{_reasons(target) or 'CloudFormation gives no reason'}. The table {TABLES[target.place.app]} still holds "
-            f"what was approved. Remove the app as a whole with `make undeploy-{target.place.app}`, then run this again."
+            f"what was approved. Remove the app as a whole with `make undeploy-{target.place.app}`, then run this "
+            "again."
         )
     if status in (*_UNFINISHED, "DELETE_FAILED"):
         _unprotect_unused_table(target)
@@ -164,7 +165,8 @@ def _wait(target: Target, waiter: str) -> None:
         client.get_waiter(waiter).wait(StackName=target.place.stack, WaiterConfig=_WAIT)
     except WaiterError as error:
         raise DeployError(
-            f"The stack {target.place.stack} failed: {_reasons(target) or error}. Remove the cause, then run this again."
+            f"The stack {target.place.stack} failed: {_reasons(target) or error}. Remove the cause, then run this "
+            "again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Works out what CloudFormation's functions in a template stand for, as far as the policies of the foundation use them."""
+"""Works out what CloudFormation's functions in a template stand for, as far as the foundation's policies use them."""
 
 from __future__ import annotations
 

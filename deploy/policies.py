@@ -25,6 +25,10 @@ _MADE_BY_LAMBDA: Final = ("Failures", "Log", "OwnKey", "Trace")
 
 https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 """
+_NOT_FOR_OTHER_CODE: Final = ("Failures", "Log")
+"""Those of them that the code of another function, given the role, could misuse: for a forged dead letter, which a
+redrive would hand to the product, or a forged log. Calls of code always name their function, so code is refused.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +76,18 @@ def function_policy(function: str, scope: Scope) -> dict[str, Any]:
         statement["Resource"] = (
             narrow(resource, scope) if isinstance(resource, str) else [narrow(one, scope) for one in resource]
         )
-        if statement["Sid"] not in _MADE_BY_LAMBDA:
-            statement["Condition"] = {"ArnEquals": {SOURCE_FUNCTION: scope.place.function_arn(function)}}
+        operator = _bound_by(statement["Sid"])
+        if operator:
+            bound = {operator: {SOURCE_FUNCTION: scope.place.function_arn(function)}}
+            statement["Condition"] = {**statement.get("Condition", {}), **bound}
     return document
+
+
+def _bound_by(sid: str) -> str:
+    """Return the operator that binds a statement to its function; ``""`` for none."""
+    if sid in _NOT_FOR_OTHER_CODE:
+        return "ArnEqualsIfExists"
+    return "" if sid in _MADE_BY_LAMBDA else "ArnEquals"
 
 
 def as_template(value: Any) -> Any:

@@ -48,7 +48,7 @@ def table(target: Target) -> Iterator[str]:
     """The table exists and is protected."""
     name, found = TABLES[target.place.app], find_table(target)
     if found is None:
-        # CloudFormation does not make a table again that its stack has lost, and an empty one would approve what is open.
+        # CloudFormation does not make a lost table again, and an empty one would approve what is open.
         remedy = _again(target) if find_stack(target) is None else "restore it from its backup (docs/runbook.md)"
         yield f"The table {name} is missing; {remedy}."
         return

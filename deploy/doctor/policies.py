@@ -137,8 +137,9 @@ def _grants(document: Mapping[str, Any], function: str) -> set[tuple[str, str]]:
 
 def _is_for(statement: Mapping[str, Any], function: str) -> bool:
     """True when a statement applies to a function; several functions share a role, each with its own statements."""
-    bound = statement.get("Condition", {}).get("ArnEquals", {}).get(SOURCE_FUNCTION)
-    return bound is None or function in _listed(bound)
+    conditions = statement.get("Condition", {})
+    bound = [conditions.get(one, {}).get(SOURCE_FUNCTION) for one in ("ArnEquals", "ArnEqualsIfExists")]
+    return all(one is None or function in _listed(one) for one in bound)
 
 
 def _granted(target: Target, role: str, function: str) -> set[tuple[str, str]] | None:

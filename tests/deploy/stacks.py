@@ -29,24 +29,24 @@ class Tables:
 
     protected: bool | None = None
 
-    def describe_table(self, *, TableName: str) -> Any:
+    def describe_table(self, **_: Any) -> Any:
         """Describe the table."""
         if self.protected is None:
-            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": TableName}}, "DescribeTable")
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": TABLE}}, "DescribeTable")
         return {"Table": {"TableStatus": "ACTIVE", "DeletionProtectionEnabled": self.protected}}
 
-    def update_table(self, *, TableName: str, DeletionProtectionEnabled: bool) -> None:
+    def update_table(self, **settings: Any) -> None:
         """Set the protection."""
-        self.describe_table(TableName=TableName)
-        self.protected = DeletionProtectionEnabled
+        self.describe_table()
+        self.protected = settings["DeletionProtectionEnabled"]
 
     def get_waiter(self, _: str) -> Any:
         """Return a waiter that has nothing to wait for."""
         return self
 
-    def wait(self, *, TableName: str) -> None:
+    def wait(self, **_: Any) -> None:
         """Find the table there."""
-        self.describe_table(TableName=TableName)
+        self.describe_table()
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Stacks:
         self.note("ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [ApplyTopicPolicy].")
         self.note("ROLLBACK_COMPLETE" if self._delete_table() else "ROLLBACK_FAILED")
 
-    def delete_stack(self, *, StackName: str) -> None:
+    def delete_stack(self, **_: Any) -> None:
         """Delete the stack, or fail on its table."""
         self.note("DELETE_IN_PROGRESS")
         self.note("DELETE_COMPLETE" if self._delete_table() else "DELETE_FAILED")
@@ -119,13 +119,13 @@ class Stacks:
         event |= {"ResourceStatus": status} | ({"ResourceStatusReason": reason} if reason else {})
         self.events.insert(0, event)
 
-    def describe_stacks(self, *, StackName: str) -> Any:
+    def describe_stacks(self, **_: Any) -> Any:
         """Describe the stack."""
         if self.status in ("", "DELETE_COMPLETE"):
-            raise validation_error(f"Stack with id {StackName} does not exist")
+            raise validation_error("Stack with id security-group-approval-member does not exist")
         return {"Stacks": [{"StackStatus": self.status, "Parameters": []}]}
 
-    def describe_stack_resources(self, *, StackName: str) -> Any:
+    def describe_stack_resources(self, **_: Any) -> Any:
         """Describe its resources."""
         kind = {"State": "AWS::DynamoDB::Table"}
         return {
@@ -143,7 +143,7 @@ class Stacks:
         """Return the pages of events, two on each."""
         return self
 
-    def paginate(self, *, StackName: str) -> Any:
+    def paginate(self, **_: Any) -> Any:
         """Yield the pages."""
         for begin in range(0, len(self.events), 2):
             yield {"StackEvents": self.events[begin : begin + 2]}

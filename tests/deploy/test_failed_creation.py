@@ -61,7 +61,7 @@ def test_a_stack_that_an_earlier_version_could_not_delete_is_repaired() -> None:
     """The stack has been in DELETE_FAILED since; its events prove that its creation failed."""
     stacks, target = made(WRONG_CENTRAL)
     failing(target)
-    stacks.delete_stack(StackName="")
+    stacks.delete_stack()
     assert stacks.status == "DELETE_FAILED"
     assert foundation.update(target, {})
     assert stacks.status == "CREATE_COMPLETE"
@@ -71,7 +71,7 @@ def test_the_baselines_of_a_stack_that_somebody_tried_to_delete_are_kept() -> No
     """The protection did its work; only a person may end it."""
     stacks, target = made()
     foundation.update(target, {})
-    stacks.delete_stack(StackName="")
+    stacks.delete_stack()
     said = failing(target)
     assert "make undeploy-member" in said
     assert PROTECTED in said
