@@ -97,6 +97,8 @@ def _add_deployments(add: Callable[..., Parser]) -> None:
     member.add_argument("--account-name", metavar="NAME", help="what people call this account")
     member.add_argument("--mode", choices=sorted(settings.MODES), help="the emergency switch; begin with observe")
     member.add_argument("--exposure-limit", metavar="SECONDS", help="an alarm when a rule was open for longer")
+    room = "no: where CloudWatch Logs has ten resource policies already"
+    member.add_argument("--evidence-policy", choices=("yes", "no"), help=room)
     for one in (central, member):
         one.add_argument("--encrypt-topics", choices=("yes", "no"), help="with a customer managed key")
         one.add_argument("--alarm-topic", metavar="ARN", help="where alarms go")

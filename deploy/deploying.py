@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy import finishing, foundation, preflight, repairing, running_chalice, settings, slack_app, staging
+from deploy import evidence, finishing, foundation, preflight, repairing, running_chalice, settings, slack_app, staging
 from deploy.console import done, note, problems, step
 from deploy.doctor import checks
 from deploy.errors import DeployError
@@ -63,6 +63,7 @@ def member(
     account_name: str | None,
     mode: str | None,
     exposure_limit: str | None,
+    evidence_policy: str | None,
     log_days: int,
     given: Sequence[str],
     **more: Any,
@@ -76,6 +77,7 @@ def member(
         account_name: what people call the account.
         mode: position of the emergency switch, one of :data:`deploy.settings.MODES`.
         exposure_limit: seconds; an unapproved rule that was open for longer raises an alarm.
+        evidence_policy: ``no`` makes no policy of CloudWatch Logs, see :mod:`deploy.evidence`.
         log_days: how long the functions' logs are stored.
         given: settings of the functions, as ``NAME=VALUE``.
         **more: other parameters of the template, see :func:`_topic_parameters`.
@@ -84,7 +86,10 @@ def member(
         DeployError: when a step fails; running the verb again continues from there.
     """
     parameters = _topic_parameters(**more) | _given(
-        CentralAccountId=central, CentralRegion=central_region, ExposureLimitSeconds=exposure_limit
+        CentralAccountId=central,
+        CentralRegion=central_region,
+        ExposureLimitSeconds=exposure_limit,
+        EvidencePolicy=evidence_policy,
     )
     own = _given(
         centralAccountId=central,
@@ -95,6 +100,7 @@ def member(
     environment = _settings(target, given, own)
     if not (environment["centralAccountId"] and environment["centralRegion"]):
         raise DeployError("Name the central app's place: CENTRAL=<account id> CENTRAL_REGION=<region>.")
+    evidence.check_room(target, parameters)
     _deploy(target, parameters, environment, log_days)
     step("first snapshot")
     finishing.start_snapshot(target)

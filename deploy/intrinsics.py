@@ -54,12 +54,16 @@ class Resolver:
             case {"Fn::Sub": text}:
                 return _REFERENCE.sub(lambda found: str(self._values[found[1]]), text)
             case {"Fn::If": [condition, yes, no]}:
-                return self.resolved(yes if self._holds(self._template["Conditions"][condition]) else no)
+                return self.resolved(yes if self.holds(condition) else no)
             case dict():
                 return {name: self.resolved(one) for name, one in value.items()}
             case list():
                 return [self.resolved(one) for one in value]
         return value
+
+    def holds(self, condition: str) -> bool:
+        """Say whether a condition of the template holds; ``""`` always does."""
+        return not condition or self._holds(self._template["Conditions"][condition])
 
     def _arn(self, resource: Mapping[str, Any]) -> str:
         service, key = _NAMED[resource["Type"]]

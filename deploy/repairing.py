@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from deploy import foundation, templates
+from deploy import evidence, foundation, templates
 from deploy.intrinsics import Resolver
 from deploy.names import TABLES
 from deploy.target import Target
@@ -36,7 +36,7 @@ def repair(target: Target) -> Iterator[str]:
         if resource["Type"] in _MAKERS:
             yield from _MAKERS[resource["Type"]](target, resolver, resource["Properties"])
     for resource in template["Resources"].values():
-        if resource["Type"] in _REPAIRS:
+        if resource["Type"] in _REPAIRS and resolver.holds(resource.get("Condition", "")):
             yield from _REPAIRS[resource["Type"]](target, template, resolver, resource["Properties"])
     yield from _protect_table(target)
 
@@ -122,10 +122,18 @@ def _role(target: Target, _: Any, resolver: Resolver, properties: Mapping[str, A
             yield f"the policy {title} of the role {name}"
 
 
+def _log_policy(target: Target, _: Any, resolver: Resolver, properties: Mapping[str, Any]) -> Iterator[str]:
+    wanted = json.loads(resolver.resolved(properties["PolicyDocument"]))
+    if not _same(evidence.find_policy(target), wanted):
+        target.client("logs").put_resource_policy(policyName=evidence.POLICY, policyDocument=json.dumps(wanted))
+        yield f"the policy {evidence.POLICY} of CloudWatch Logs"
+
+
 _REPAIRS: Final[Mapping[str, Callable[[Target, Mapping[str, Any], Resolver, Mapping[str, Any]], Iterator[str]]]] = {
     "AWS::SNS::TopicPolicy": _topic,
     "AWS::SQS::QueuePolicy": _queue,
     "AWS::IAM::Role": _role,
+    "AWS::Logs::ResourcePolicy": _log_policy,
 }
 
 

@@ -32,7 +32,7 @@ COMMON: Final[tuple[Check, ...]] = (
 )
 OF_APP: Final[Mapping[App, tuple[Check, ...]]] = {
     "central": (policies.from_members, central.api),
-    "member": (policies.from_central, member.settings, member.trail),
+    "member": (policies.from_central, member.settings, member.trail, member.evidence),
 }
 SLACK: Final[tuple[Check, ...]] = (central.secrets, central.webhooks, central.signature)
 """Not part of a deployment's verification: at the first one, the Slack app does not exist yet."""

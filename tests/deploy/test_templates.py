@@ -16,7 +16,8 @@ from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, TABLES, App, Place
 from deploy.policies import SOURCE_FUNCTION, Scope, function_policy, narrow, template_scope
 from deploy.templates import LARGEST_BODY, as_body, foundation
 
-SCP_LIMIT = 5120
+SCP_LIMIT = 10_240
+"""Characters, with the white space that the AWS CLI sends: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html"""
 ROLE_POLICIES_LIMIT = 10_240
 """Characters, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
@@ -71,6 +72,8 @@ def test_a_right_is_named_and_as_narrow_as_aws_allows(app: App) -> None:
         for one in function_policy(function, template_scope(app))["Statement"]:
             assert not [action for action in one["Action"] if "*" in action]
             assert (one["Resource"] == "*") == (one["Sid"] in ("ReadGroups", "Trace"))
+            if one["Sid"] == "TagRules":  # only the rules that this very call makes
+                assert one["Condition"]["StringEquals"].keys() == {"ec2:CreateAction"}
             if (
                 one["Sid"] == "OwnKey"
             ):  # the key's id is known to nobody beforehand: its alias and who uses it stand for it
@@ -192,8 +195,8 @@ def scp() -> list[dict[str, Any]]:
 
 
 def test_the_scp_fits_and_only_denies() -> None:
-    """Organizations takes 5,120 characters; an SCP that allows would take everything else away."""
-    assert len(json.dumps({"Version": "2012-10-17", "Statement": scp()}, separators=(",", ":"))) <= SCP_LIMIT
+    """The file is sent as it is, white space and all; an SCP that allows would take everything else away."""
+    assert len((ROOT / "deploy" / "scp.json").read_text(encoding="utf-8")) <= SCP_LIMIT
     assert {one["Effect"] for one in scp()} == {"Deny"}
     assert all("aws:PrincipalArn" in one["Condition"]["ArnNotLike"] for one in scp())
 
@@ -202,6 +205,8 @@ LAMBDA = "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-"
 QUEUE = "arn:aws:sqs:eu-west-1:222222222222:security-group-approval-member-failures"
 STACK = "arn:aws:cloudformation:eu-west-1:222222222222:stack/"
 TABLE = "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"
+EVIDENCE = "arn:aws:logs:eu-west-1:222222222222:log-group:/aws/events/security-group-approval-tampering:log-stream:x"
+KEY = "arn:aws:kms:eu-west-1:222222222222:key/0a1b2c3d"
 TOPIC = "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange"
 RULE = "arn:aws:events:eu-west-1:222222222222:rule/member-prod-eu-west-1-revertSecurityGroup-event"
 OWN_ROLE = "arn:aws:iam::222222222222:role/security-group-approval-member-prod-eu-west-1"
@@ -234,6 +239,17 @@ OWN_ROLE = "arn:aws:iam::222222222222:role/security-group-approval-member-prod-e
         ("dynamodb:UpdateItem", TABLE),
         ("dynamodb:DeleteTable", TABLE),
         ("dynamodb:PutResourcePolicy", TABLE),
+        ("dynamodb:ImportTable", TABLE),
+        ("sqs:CreateQueue", QUEUE),
+        ("logs:PutLogEvents", EVIDENCE),
+        ("logs:CreateLogStream", EVIDENCE),
+        ("logs:AssociateKmsKey", EVIDENCE),
+        ("kms:DisableKey", KEY),
+        ("kms:ScheduleKeyDeletion", KEY),
+        ("kms:PutKeyPolicy", KEY),
+        ("kms:DeleteAlias", "arn:aws:kms:eu-west-1:222222222222:alias/security-group-approval-member"),
+        ("cloudformation:RollbackStack", f"{STACK}security-group-approval-member/0a1b"),
+        ("cloudformation:CancelUpdateStack", f"{STACK}security-group-approval-member/0a1b"),
         ("iam:PassRole", OWN_ROLE),
         ("iam:PutRolePolicy", OWN_ROLE),
         ("cloudformation:DeleteStack", f"{STACK}security-group-approval-member/0a1b"),
@@ -248,6 +264,18 @@ def test_the_scp_protects_what_the_product_needs(action: str, arn: str) -> None:
     """Functions, rules, topic, subscription, table, role, queues, stack and alarms."""
     found = [one for one in scp() if any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))]
     assert any(fnmatchcase(arn, pattern) for one in found for pattern in meant(one))
+
+
+def test_the_scp_leaves_the_functions_their_logs_and_other_keys_alone() -> None:
+    """The product's own role is not the deployer; a key counts by its alias."""
+    write = [one for one in scp() if "logs:PutLogEvents" in listed(one["Action"])]
+    function_log = (
+        "arn:aws:logs:eu-west-1:222222222222:log-group:/aws/lambda/member-prod-eu-west-1-revertSecurityGroup:x"
+    )
+    assert not [one for one in write if any(fnmatchcase(function_log, pattern) for pattern in meant(one))]
+    keys = [one for one in scp() if "kms:DisableKey" in listed(one["Action"])]
+    wanted = {"kms:ResourceAliases": "alias/security-group-approval-*"}
+    assert [one["Condition"]["ForAnyValue:StringLike"] for one in keys] == [wanted]
 
 
 def listed(value: Any) -> list[str]:
