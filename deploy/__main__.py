@@ -13,7 +13,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import deploying, packaging, redriving, reporting, settings, slack_app, storing_secrets, undeploying
+from deploy import (
+    deploying,
+    packaging,
+    plain_chalice,
+    redriving,
+    reporting,
+    settings,
+    slack_app,
+    storing_secrets,
+    undeploying,
+)
 from deploy.console import problems
 from deploy.doctor.checks import doctor
 from deploy.errors import DeployError
@@ -64,6 +74,8 @@ def _parser() -> Parser:
         return found
 
     _add_deployments(add)
+    finish = add("finish", plain_chalice.finish, "do what a plain `chalice deploy` leaves out")
+    _add_log_days(finish)
     undeploy = add("undeploy", undeploying.undeploy, "remove an app")
     undeploy.add_argument("--purge", action="store_true", help="the table of requests and the logs too")
     examine = add("doctor", doctor, "say in full sentences what is missing or wrong")
@@ -102,10 +114,16 @@ def _add_deployments(add: Callable[..., Parser]) -> None:
     for one in (central, member):
         one.add_argument("--encrypt-topics", choices=("yes", "no"), help="with a customer managed key")
         one.add_argument("--alarm-topic", metavar="ARN", help="where alarms go")
-        days = "how long logs are stored (90)"
-        one.add_argument("--log-days", type=int, default=90, metavar="DAYS", choices=LOG_DAYS, help=days)
+        only = "make what plain Chalice needs, and write its stage into .chalice/APP/config.json"
+        one.add_argument("--foundation-only", action="store_true", help=only)
+        _add_log_days(one)
         setting = "a setting of the functions"
         one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given", help=setting)
+
+
+def _add_log_days(parser: Parser) -> None:
+    days = "how long logs are stored (90)"
+    parser.add_argument("--log-days", type=int, default=90, metavar="DAYS", choices=LOG_DAYS, help=days)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Operator:
 
     def at(self, place: Place, verb: str, *arguments: str) -> int:
         """Run a verb for a place."""
-        app = [place.app] if verb in ("doctor", "undeploy", "redrive") else []
+        app = [place.app] if verb in ("doctor", "finish", "undeploy", "redrive") else []
         return main([verb, *app, "--profile", place.app, "--region", place.region, *arguments])
 
     def deploy(self, place: Place, *arguments: str) -> int:
