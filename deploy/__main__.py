@@ -77,6 +77,7 @@ def _parser() -> Parser:
     finish = add("finish", plain_chalice.finish, "do what a plain `chalice deploy` leaves out")
     _add_log_days(finish)
     undeploy = add("undeploy", undeploying.undeploy, "remove an app")
+    undeploy.add_argument("--yes", action="store_true", help="do not ask")
     undeploy.add_argument("--purge", action="store_true", help="the table of requests and the logs too")
     examine = add("doctor", doctor, "say in full sentences what is missing or wrong")
     examine.add_argument("--round-trip", action="store_true", help="send a test event through to Slack (member app)")

@@ -1,4 +1,4 @@
-"""Plain Chalice: says what is missing, works after one verb for the foundation, and ends like the product's own verbs."""
+"""Plain Chalice: says what is missing, works after one verb, and ends like the product's own verbs."""
 
 from __future__ import annotations
 
