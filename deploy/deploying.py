@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy import (
+    accounts,
     evidence,
     finishing,
     foundation,
@@ -63,6 +64,7 @@ def central(
     if not any(parameters.get(name, foundation.parameter(stack, name)) for name in names):
         raise DeployError("Name who may ask for approvals: MEMBERS=<account id>,<account id> or ORGANIZATION=o-….")
     environment = _settings(target, given)
+    accounts.check_central(target)
     _lay_foundation(target, parameters, log_days)
     if foundation_only:
         return plain_chalice.prepare(target, environment)
@@ -125,6 +127,7 @@ def member(
     environment = _settings(target, given, own)
     if not (environment["centralAccountId"] and environment["centralRegion"]):
         raise DeployError("Name the central app's place: CENTRAL=<account id> CENTRAL_REGION=<region>.")
+    accounts.check_member(target, environment["centralAccountId"], environment["centralRegion"])
     evidence.check_room(target, parameters)
     _lay_foundation(target, parameters, log_days)
     if foundation_only:

@@ -13,7 +13,6 @@ from deploy.console import done, note, step
 from deploy.names import FUNCTIONS, RULES, TABLES
 from deploy.target import Target
 
-
 Ask = Callable[[str], str]
 
 
