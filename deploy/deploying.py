@@ -89,6 +89,7 @@ def member(
     mode: str | None,
     exposure_limit: str | None,
     evidence_policy: str | None,
+    alarms: str | None,
     log_days: int,
     given: Sequence[str],
     foundation_only: bool,
@@ -103,6 +104,7 @@ def member(
         account_name: what people call the account.
         mode: position of the emergency switch, one of :data:`deploy.settings.MODES`.
         exposure_limit: seconds; an unapproved rule that was open for longer raises an alarm.
+        alarms: ``few`` makes only those on the dead-letter queues.
         evidence_policy: ``no`` makes no policy of CloudWatch Logs, see :mod:`deploy.evidence`.
         log_days: how long the functions' logs are stored.
         given: settings of the functions, as ``NAME=VALUE``.
@@ -117,6 +119,7 @@ def member(
         CentralRegion=central_region,
         ExposureLimitSeconds=exposure_limit,
         EvidencePolicy=evidence_policy,
+        Alarms=alarms,
     )
     own = _given(
         centralAccountId=central,

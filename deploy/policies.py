@@ -20,6 +20,16 @@ from shared.wire.messages import APPLY
 
 SOURCE_FUNCTION: Final = "lambda:SourceFunctionArn"
 """IAM's key for the function whose code makes a call."""
+_TRACE: Final = {
+    "Sid": "Trace",
+    "Effect": "Allow",
+    "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    "Resource": "*",
+}
+"""What a function needs where ``config.json`` switches X-Ray on; as shipped it is off.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+"""
 _MADE_BY_LAMBDA: Final = ("Failures", "Log", "OwnKey", "Trace")
 """Statements for calls that the function's code does not make itself: their context does not always name the function.
 
@@ -71,6 +81,8 @@ def function_policy(function: str, scope: Scope) -> dict[str, Any]:
     name = {ROUTE: "buttonClick"}.get(function, function)
     text = (ROOT / ".chalice" / scope.place.app / "policies" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
+    if is_traced(scope.place.app):
+        document["Statement"].append(dict(_TRACE))
     for statement in document["Statement"]:
         resource = statement["Resource"]
         statement["Resource"] = (
@@ -81,6 +93,12 @@ def function_policy(function: str, scope: Scope) -> dict[str, Any]:
             bound = {operator: {SOURCE_FUNCTION: scope.place.function_arn(function)}}
             statement["Condition"] = {**statement.get("Condition", {}), **bound}
     return document
+
+
+def is_traced(app: App) -> bool:
+    """True when ``.chalice/<app>/config.json`` switches X-Ray on."""
+    config = json.loads((ROOT / ".chalice" / app / "config.json").read_text(encoding="utf-8"))
+    return bool(config["stages"]["dev"].get("xray"))
 
 
 def _bound_by(sid: str) -> str:

@@ -58,7 +58,7 @@ def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> No
             for sid, one in statements.items()
         }
         by_code = {sid for sid, operator in bound.items() if operator == "ArnEquals"}
-        assert by_code == statements.keys() - {"Failures", "Log", "OwnKey", "Trace"}
+        assert by_code == statements.keys() - {"Failures", "Log", "OwnKey"}
         assert {"State"} < by_code
         # Lambda itself names no function, code always does: another function's code forges no dead letter and no log.
         not_by_other_code = {sid for sid, operator in bound.items() if operator == "ArnEqualsIfExists"}
@@ -67,11 +67,11 @@ def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> No
 
 @pytest.mark.parametrize("app", APPS)
 def test_a_right_is_named_and_as_narrow_as_aws_allows(app: App) -> None:
-    """No action is a pattern; "all resources" stands only where EC2 and X-Ray know no narrower."""
+    """No action is a pattern; "all resources" stands only where EC2 knows no narrower."""
     for function in FUNCTIONS[app]:
         for one in function_policy(function, template_scope(app))["Statement"]:
             assert not [action for action in one["Action"] if "*" in action]
-            assert (one["Resource"] == "*") == (one["Sid"] in ("ReadGroups", "Trace"))
+            assert (one["Resource"] == "*") == (one["Sid"] == "ReadGroups")
             if one["Sid"] == "TagRules":  # only the rules that this very call makes
                 assert one["Condition"]["StringEquals"].keys() == {"ec2:CreateAction"}
             if (
@@ -84,6 +84,16 @@ LONGEST = Place(
     app="member", stage="p23456789", partition="aws-us-gov", account="222222222222", region="ap-southeast-2"
 )
 """A place with names as long as any."""
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_tracing_is_off_and_switched_on_in_one_place(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the cost of a request; `"xray": true` in config.json brings the permission with it."""
+    function = FUNCTIONS[app][0]
+    assert "Trace" not in [one["Sid"] for one in function_policy(function, template_scope(app))["Statement"]]
+    monkeypatch.setattr("deploy.policies.is_traced", lambda _: True)
+    (trace,) = [one for one in function_policy(function, template_scope(app))["Statement"] if one["Sid"] == "Trace"]
+    assert trace["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 
 
 def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
@@ -303,3 +313,12 @@ def test_the_scp_leaves_other_resources_alone(statement: dict[str, Any]) -> None
         "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:shop",
     ]
     assert not [one for one in others if any(fnmatchcase(one, pattern) for pattern in meant(statement))]
+
+
+def test_few_alarms_are_those_on_the_dead_letter_queues() -> None:
+    """What a member's function gave up on, or never got, is worth its price anywhere; the rest can be left out."""
+    template = foundation("member")
+    alarms = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {name for name, one in alarms.items() if "Condition" not in one} == {"FailuresAlarm", "UndeliveredAlarm"}
+    assert {one["Condition"] for one in alarms.values() if "Condition" in one} == {"HasAllAlarms"}
+    assert template["Parameters"]["Alarms"]["Default"] == "all"
