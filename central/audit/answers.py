@@ -13,6 +13,9 @@ from botocore.exceptions import BotoCoreError
 _SERVER_ERROR: Final = 500
 """From here on botocore tries again; AWS's own load balancers answer such errors as web pages too."""
 
+_LOOKED_AT: Final = 100
+"""Bytes at the beginning of an answer. Its content type says nothing: emulators call XML ``text/html``."""
+
 
 class WebPageAnswerError(BotoCoreError):
     """A web page came back instead of AWS's answer."""
@@ -33,6 +36,7 @@ def refuse_web_pages(events: Any) -> None:
 
 
 def _refuse(response_dict: dict[str, Any], **_: Any) -> None:
-    kind = str(response_dict["headers"].get("content-type", ""))
-    if kind.startswith("text/html") and response_dict["status_code"] < _SERVER_ERROR:
+    body = response_dict["body"]
+    beginning = body[:_LOOKED_AT].lstrip().lower() if isinstance(body, bytes) else b""
+    if beginning.startswith((b"<!doctype html", b"<html")) and response_dict["status_code"] < _SERVER_ERROR:
         raise WebPageAnswerError
