@@ -13,6 +13,7 @@ from deploy import (
     evidence,
     finishing,
     foundation,
+    opt_in,
     plain_chalice,
     preflight,
     repairing,
@@ -131,6 +132,7 @@ def member(
     if not (environment["centralAccountId"] and environment["centralRegion"]):
         raise DeployError("Name the central app's place: CENTRAL=<account id> CENTRAL_REGION=<region>.")
     accounts.check_member(target, environment["centralAccountId"], environment["centralRegion"])
+    opt_in.note_region(target, environment["centralAccountId"])
     evidence.check_room(target, parameters)
     _lay_foundation(target, parameters, log_days)
     if foundation_only:
