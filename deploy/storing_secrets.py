@@ -20,6 +20,7 @@ from deploy.target import Target
 
 Ask = Callable[[str], str]
 
+BOT_TOKEN: Final = "slackBotToken"  # noqa: S105 - the name of a setting
 _TRIES: Final = 3
 _SSM: Final = "ssm:"
 _SIGNING_SECRET: Final = re.compile(r"[0-9a-f]{32}")
@@ -28,7 +29,10 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _WHERE: Final[Mapping[str, str]] = {
     SIGNING_SECRET: "Basic Information → App Credentials → Signing Secret",
     **dict.fromkeys(HOOKS, "Incoming Webhooks → Webhook URL"),
+    BOT_TOKEN: "OAuth & Permissions → Bot User OAuth Token",
 }
+_OPTIONAL: Final = (BOT_TOKEN,)
+"""Asked for where a setting refers to them; an empty answer is one."""
 
 
 def secrets(target: Target, *, ask: Ask = getpass) -> int:
@@ -45,17 +49,16 @@ def secrets(target: Target, *, ask: Ask = getpass) -> int:
     step(f"secrets of the Slack app → SSM of account {place.account}, {place.region} (nothing is shown as you paste)")
     references = shipped_stage("central")["environment_variables"] | {k: v for k, v in current(target).items() if v}
     values: dict[str, str] = {}
-    for name in SECRETS:
+    for name in (*SECRETS, *(one for one in _OPTIONAL if references.get(one))):
         parameter = references[name].removeprefix(_SSM)
         if parameter == references[name]:
             note(f"{name} is not stored in SSM: its setting refers to something else. It is left as it is.")
             continue
         kept = _stored(target, parameter)
-        others = {one: value for one, value in values.items() if one in HOOKS} if name in HOOKS else {}
-        value = _answer(ask, name, kept, others)
+        value = _answer(ask, name, kept, values)
         values[name] = value
         if value == kept:
-            note(f"{name}: unchanged")
+            note(f"{name}: {'unchanged' if kept else 'not used'}")
             continue
         target.client("ssm").put_parameter(Name=parameter, Value=value, Type="SecureString", Overwrite=True)
         done(f"{name} is stored as {parameter}")
@@ -69,11 +72,14 @@ def problem_of(name: str, value: str, others: Mapping[str, str]) -> str:
     Args:
         name: of its setting.
         value: as it was pasted.
-        others: the other webhooks, by setting.
+        others: what was given for other settings.
     """
     if name == SIGNING_SECRET:
         is_one = _SIGNING_SECRET.fullmatch(value)
         return "" if is_one else "A signing secret has 32 hexadecimal digits, lower case."
+    if name == BOT_TOKEN:
+        is_token = value.startswith("xoxb-") and not any(char.isspace() for char in value)
+        return "" if is_token else "A bot token begins with xoxb-."
     parts = urlsplit(value)
     if any(char.isspace() for char in value) or not parts.hostname:
         return "That is not one address."
@@ -89,9 +95,11 @@ def problem_of(name: str, value: str, others: Mapping[str, str]) -> str:
 
 def _answer(ask: Ask, name: str, kept: str, others: Mapping[str, str]) -> str:
     """Return the secret; ask again while it has the wrong form."""
-    keeps = ", empty to keep the stored one" if kept else ""
+    keeps = ", empty to keep the stored one" if kept else ", empty for none" if name in _OPTIONAL else ""
     for _ in range(_TRIES):
         value = ask(f"  {name} ({_WHERE[name]}{keeps}): ").strip() or kept
+        if not value and name in _OPTIONAL:
+            return ""
         problem = problem_of(name, value, others) if value else "Nothing is stored yet, so it is needed."
         if not problem:
             return value

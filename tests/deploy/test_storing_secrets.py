@@ -117,6 +117,18 @@ def test_what_the_product_can_post_to_is_accepted(value: str) -> None:
     assert problem_of("approvalHookUrl", value, {"monitoringHookUrl": MONITOR}) == ""
 
 
+def test_the_bot_token_is_asked_for_where_a_setting_refers_to_it(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is optional: an empty answer stores nothing, another one has to look like a token."""
+    setting = {"slackBotToken": "ssm:/security-group-approval/slackBotToken"}
+    monkeypatch.setattr("deploy.storing_secrets.current", lambda _: setting)
+    answering(target, SECRET, APPROVE, MONITOR, "")
+    assert "slackBotToken" not in stored(target)
+    answering(target, "", "", "", "xoxp-of-a-user", "xoxb-1-2-abc")
+    assert stored(target)["slackBotToken"] == ("SecureString", "xoxb-1-2-abc")
+
+
 def test_a_secret_that_is_stored_elsewhere_is_left(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its setting refers to Secrets Manager."""
     elsewhere = {"approvalHookUrl": "secretsmanager:security-group-approval/approve"}
