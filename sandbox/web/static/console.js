@@ -5,6 +5,7 @@ import { askForCount, askForGroup, askForRules } from "./ruleform.js";
 import { portsOf, typeOf } from "./rules.js";
 
 const GHOST_MILLISECONDS = 6000;
+const STACK_CALLS = 50;
 const identity = find("#identity");
 const account = find("#account");
 const region = find("#region");
@@ -142,6 +143,7 @@ function verbs() {
     { class: "buttons" },
     h("button", { type: "button", class: "primary", onclick: add }, "Add rules"),
     h("button", { type: "button", onclick: addMany }, "Add many …"),
+    h("button", { type: "button", title: `Makes ${STACK_CALLS} calls in a row, one rule each, in all groups`, onclick: deployStack }, "Deploy a stack"),
   );
 }
 
@@ -216,6 +218,14 @@ function seen(answer) {
 
 const add = () => askForRules("Add inbound rules", [{}], async (rules) => seen(await call("api/rules/add", { rules })));
 const addMany = () => askForCount(async (count) => seen(await call("api/rules/add-many", { count })));
+const deployStack = async () => {
+  flash.replaceChildren(h("p", {}, `Making ${STACK_CALLS} calls …`));
+  try {
+    await call("api/rules/deploy-stack", { count: STACK_CALLS, groups: groups.filter((group) => group.name !== "default").map((group) => group.id) });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error; // the flash bar shows it
+  }
+};
 const edit = (rule) => askForRules("Edit inbound rule", [rule], ([values]) => call("api/rules/edit", { ruleId: rule.id, rule: values }));
 
 async function remove(rule) {
