@@ -90,6 +90,11 @@ def is_private(one: Range) -> bool:
     return is_within(one, PRIVATE)
 
 
+def has_private_part(one: Range) -> bool:
+    """Say whether some address of a range is not public."""
+    return any(intersection(one, each) is not None for each in PRIVATE)
+
+
 def public_addresses(ranges: Iterable[Range], version: int) -> int:
     """Return how many public addresses of one family are in the ranges; each is counted once."""
     count = 0
