@@ -35,7 +35,7 @@ def find_rule_mistakes(policies: Policies, *, has_bot_token: bool) -> Iterator[F
     """
     seen: set[Finding] = set()
     for account, policy in (("", policies.general), *policies.accounts):
-        here = [entry for entry in policy.rules if _holds_in(entry, account, policies)]
+        here = [entry for entry in policy.rules if holds_in(entry, account, policies)]
         found = [
             *itertools.chain.from_iterable(_entry(entry, policy, has_bot_token=has_bot_token) for entry in here),
             *_too_few_for_both(here, policy),
@@ -47,7 +47,8 @@ def find_rule_mistakes(policies: Policies, *, has_bot_token: bool) -> Iterator[F
                 yield replace(finding, meaning=f"in account {account}, {finding.meaning}") if account else finding
 
 
-def _holds_in(entry: RiskRule, account: str, policies: Policies) -> bool:
+def holds_in(entry: RiskRule, account: str, policies: Policies) -> bool:
+    """Say whether an entry is judged by the policy of an account with keys of its own; ``""``: by the general one."""
     if account:
         return not entry.accounts or account in entry.accounts
     special = {one for one, _ in policies.accounts}
