@@ -92,21 +92,23 @@ def needs(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[R
     return _needs_of(matched, is_zero=is_zero)
 
 
-def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts) -> bool:
+def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[Rule] = ()) -> bool:
     """Say whether a call may stay, from the values in its event alone.
 
     This is decided before the revert, without an AWS call, so the approved rules of the group are not known. What the
-    entries with 0 approvals may have let through before counts as open.
+    entries with 0 approvals may have let through before counts as open. Whoever knows the approved rules later can ask
+    again with them: together with the call they may be the internet.
 
     Args:
         entries: the policy's ``[[rules]]``.
         facts: the values as EC2 answered them; a ``change`` of ``None`` where it did not.
+        approved: the approved rules of the group, where known.
     """
     if facts.change is None or facts.change.is_empty or not any(entry.is_lenient for entry in entries):
         return False
-    let_through = list(_let_through(entries, facts))
+    already_open = [*_let_through(entries, facts), *reaches_of(opening_of("add", rule) for rule in approved)]
     entries = [entry for entry in entries if concerns(entry, facts)]
-    return _is_let_through(entries, list(_openings(facts.change)), facts, let_through)
+    return _is_let_through(entries, list(_openings(facts.change)), facts, already_open)
 
 
 def strictest(several: Collection[Needs]) -> Needs:

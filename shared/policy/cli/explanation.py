@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
 from member.chalicelib.cloudtrail.event import EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
 from shared.domain.caller import is_session_of
-from shared.domain.policy import Policies, Policy, may_decide, person_behind
+from shared.domain.needs import Needs
+from shared.domain.policy import Policies, Policy
 from shared.domain.rule import Rule
+from shared.policy.cli.explained_needs import Explained, explain_needs
+from shared.policy.cli.requester import requester_of
 from shared.slack.describe import peer, sentence, traffic
 from shared.slack.text import visible
 from shared.wire.rule_json import time_to_text
@@ -42,7 +45,9 @@ class Explanation:
         decision: what the member account would do, and why.
         rules: the rules in the event, each a line of text.
         denied: why policy itself would deny the request; empty when people are asked, or nobody is.
+        needs: what the request would need; ``None`` when nothing is to be decided.
         deciders: who could approve, as a sentence; empty when there is nothing to approve.
+        gathered: with which calls it would be asked as one question, as a sentence; empty when it is asked alone.
         sentences: all of it for people, one line each.
     """
 
@@ -50,7 +55,9 @@ class Explanation:
     decision: Decision
     rules: tuple[str, ...]
     denied: str
+    needs: Needs | None
     deciders: str
+    gathered: str
     sentences: tuple[str, ...]
 
 
@@ -87,16 +94,51 @@ def explain(policies: Policies, event: Mapping[str, object], *, own_session: str
         path, _, problem = call.unreadable.partition(": ")
         raise EventError(path, problem)
     policy = policies.for_account(call.account)
-    decision = decide(policy, call, is_own=is_session_of(call.caller, own_session))
+    is_own = is_session_of(call.caller, own_session)
+    decision = decide(policy, call, is_own=is_own)
+    enforced = decide(replace(policy, mode="enforce"), call, is_own=is_own)
+    explained = explain_needs(policy, call) if enforced.verb == "revert" else None
+    return _explanation(policy, call, decision, explained)
+
+
+def _explanation(policy: Policy, call: Call, decision: Decision, explained: Explained | None) -> Explanation:
     rules = _rules(call)
-    would_add = call.kind == "add" and decision.verb == "revert"
-    denied = denied_at_once(policy, _known(call)) if would_add else ""
-    deciders = _deciders(policy, call) if decision.verb == "revert" and not denied else ""
-    sentences = [_what(call), *(f"- {rule}" for rule in rules), f"{_WOULD[decision.verb]}: {decision.reason}."]
-    sentences += [f"Nobody would be asked: {denied}."] if denied else []
-    sentences += [deciders] if deciders else []
+    denied = gathered = deciders = ""
+    sentences = [_what(call), *(f"- {rule}" for rule in rules)]
+    if explained is not None and decision.verb == "revert":
+        denied = denied_at_once(policy, _known(call)) if call.kind == "add" else ""
+        denied = denied or explained.needs.deny
+    if explained is None or denied or not explained.is_zero or decision.verb != "revert":
+        sentences.append(f"{_WOULD[decision.verb]}: {decision.reason}.")
+    else:
+        sentences.append("It would stay in force, without a question, and become part of what is approved.")
+    if explained is not None and decision.verb != "revert":
+        sentences += ["In enforce mode:", *explained.sentences]
+    elif denied and explained is not None and not explained.needs.deny:
+        sentences.append(f"Nobody would be asked: {denied}.")
+    elif explained is not None:
+        deciders = explained.deciders
+        gathered = "" if denied else _gathered(policy, call)
+        sentences += [*explained.sentences[: len(explained.sentences) - bool(deciders)], gathered, deciders]
     return Explanation(
-        call=call, decision=decision, rules=rules, denied=denied, deciders=deciders, sentences=tuple(sentences)
+        call=call,
+        decision=decision,
+        rules=rules,
+        denied=denied,
+        needs=None if explained is None else explained.needs,
+        deciders=deciders,
+        gathered=gathered,
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _gathered(policy: Policy, call: Call) -> str:
+    if not policy.gather_seconds:
+        return ""
+    where = f"in account {call.account}, {call.region}"
+    return (
+        f"Calls by {visible(requester_of(call.caller))} {where} within {policy.gather_seconds:g} seconds of each other "
+        "would be asked as one question."
     )
 
 
@@ -114,8 +156,23 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
         "decision": explanation.decision.verb,
         "reason": explanation.decision.reason,
         "deniedAtOnce": explanation.denied,
+        "needs": None if explanation.needs is None else _needs_json(explanation.needs),
         "deciders": explanation.deciders,
+        "batch": {"requester": requester_of(call.caller), "account": call.account, "region": call.region}
+        if explanation.gathered
+        else None,
         "sentences": list(explanation.sentences),
+    }
+
+
+def _needs_json(needs: Needs) -> dict[str, Any]:
+    return {
+        "approvals": needs.approvals,
+        "approvers": [list(one) for one in needs.approvers],
+        "maxHours": needs.max_hours,
+        "deny": needs.deny,
+        "mention": list(needs.mention),
+        "entries": [{"entry": match.place, "why": match.why} for match in needs.matches],
     }
 
 
@@ -156,26 +213,3 @@ def _edit(edit: RuleEdit) -> str:
 
 def _described(description: str) -> str:
     return f'described as "{visible(description)}"' if description else "without description"
-
-
-def _deciders(policy: Policy, call: Call) -> str:
-    person = person_behind(policy, call.caller)
-    nobody_knows = not policy.allow_self_approval and person is None
-    allowed = [
-        user_id
-        for user_id in policy.approvers
-        if may_decide(policy, user_id=user_id, approving=True, requester=call.caller).allowed
-    ]
-    if nobody_knows:
-        return (
-            "Nobody could approve it: self-approval is off (policy key allow_self_approval), and the requester is not "
-            "listed under [people]."
-        )
-    if policy.approvers and not allowed:
-        return (
-            "Nobody could approve it: the only approver is the requester (policy keys approvers, allow_self_approval)."
-        )
-    if allowed:
-        return f"It could be approved by {', '.join(allowed)} (policy key approvers)."
-    but = "" if policy.allow_self_approval else f", but not {person}, who made it (policy key allow_self_approval)"
-    return f"It could be approved by everybody who can click in the approval channel{but}."

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from member.chalicelib.cloudtrail.event import ACTIONS, NO_TIME, EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
-from shared.domain.caller import Caller, is_session_of
+from shared.domain.caller import is_session_of
 from shared.domain.needs import Needs, needs
 from shared.domain.risk_rule import RequestFacts
 from shared.policy.cli.replayed_groups import ReplayedGroups
+from shared.policy.cli.requester import requester_of
 
 if TYPE_CHECKING:
     from member.chalicelib.cloudtrail.call import Call
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 MOST_IN_BATCH: Final = 60
 LONGEST_BATCH: Final = timedelta(minutes=2)
 _REMEMBERED: Final = 100_000
-_IDENTITY_CENTER: Final = ":role/aws-reserved/sso.amazonaws.com/"
 
 Where = tuple[str, str, str]
 """Requester, account and region."""
@@ -215,13 +215,6 @@ class Replay:
     def _count_time(self, at: datetime) -> None:
         self.tally.first = at if self.tally.first is None else min(self.tally.first, at)
         self.tally.last = at if self.tally.last is None else max(self.tally.last, at)
-
-
-def requester_of(caller: Caller) -> str:
-    """Return who is asked about as one: the role or user; of IAM Identity Center, the person's session."""
-    if _IDENTITY_CENTER in caller.principal_arn:
-        return caller.arn
-    return caller.principal_arn or caller.name
 
 
 def _is_known(remembered: OrderedDict[object, None], key: object) -> bool:

@@ -217,6 +217,15 @@ def test_zero_is_decided_from_the_event_alone() -> None:
     assert not needs_zero([replace(PRIVATE_FREE, principals=("*:user/*",))], facts(PRIVATE))
 
 
+def test_zero_does_not_hold_where_approved_ranges_make_it_the_internet() -> None:
+    """Whoever knows them asks again."""
+    half = entry(place="half", cidrs=["11.128.0.0/9"], approvals=0)
+    part = facts(opened("11.128.0.0/9"))
+    assert needs_zero([half, INTERNET], part)
+    assert not needs_zero([half, INTERNET], part, [opened("11.0.0.0/9")])
+    assert needs_zero([half, INTERNET], part, [opened("11.0.0.0/9", 443)])
+
+
 def test_a_batch_needs_the_strictest_of_its_requests() -> None:
     """Zero only where each of them needs nothing."""
     free = Needs(approvals=0, max_hours=8, matches=(Match(place="a", why="a"),))
