@@ -6,7 +6,7 @@ What does not belong here: the other keys of a policy (``summary``), and whether
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from shared.domain.exposure import Span
@@ -40,17 +40,18 @@ def entry_in_words(entry: RiskRule, policy: Policy) -> str:
     return f"{entry.place}: {''.join(_matched(entry))} {_asked(entry, policy)}."
 
 
-def who_may_approve(policy: Policy, *lists: Sequence[str]) -> str:
+def who_may_approve(policy: Policy, *lists: Sequence[str], without: Collection[str] = ()) -> str:
     """Return who is in the policy's approvers and in every one of these lists, e.g. ``U1, U2``.
 
     Args:
         policy: what holds.
         lists: of Slack ids; who is in a user group is not known here, so several lists may be named.
+        without: Slack users who may not.
     """
     named = [one for one in (policy.approvers, *lists) if one]
     can = everybody_who_can(*named)
     if can is not None and all(not any(_is_user_group(each) for each in one) for one in named):
-        return ", ".join(sorted(can)) or "nobody"
+        return ", ".join(sorted(can.difference(without))) or "nobody"
     return " who are also in ".join(", ".join(one) for one in named) or EVERYBODY
 
 

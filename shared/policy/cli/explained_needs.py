@@ -17,6 +17,7 @@ from shared.domain.needs import Needs, needs_zero, strictest
 from shared.domain.policy import Policy, person_behind
 from shared.domain.request import Origin, Request
 from shared.domain.request_needs import facts_of, needs_of
+from shared.domain.rule import DIRECTIONS, cidr, make_rule
 from shared.slack.text import visible
 
 from .approver_checks import everybody_who_can
@@ -126,8 +127,20 @@ def _unknown(policy: Policy, call: Call, requests: Sequence[Request], required: 
     if call.omitted or all(request.change.is_empty for request in requests):
         yield "The event lacks values that entries of [[rules]] are compared with; the account knows them."
     matched = {match.place for match in required.matches}
-    if any("internet" in entry.sources and entry.place not in matched for entry in policy.rules):
-        yield "Approved ranges of the group count, too, where entries name the internet; the account knows them."
+    widest = strictest([needs_of(policy, request, _INTERNET) for request in requests])
+    more = [match.place for match in widest.matches if match.place not in matched]
+    if more:
+        yield (
+            f"{', '.join(more)} would match, too, if together with what is approved in the group, which only the "
+            "account knows, these ranges are the internet."
+        )
+
+
+_INTERNET: Final = tuple(
+    make_rule(direction=direction, protocol="-1", source=cidr(block))
+    for direction in DIRECTIONS
+    for block in ("0.0.0.0/0", "::/0")
+)
 
 
 def _deciders(policy: Policy, caller: Caller, required: Needs, origin: Origin) -> str:
@@ -138,7 +151,7 @@ def _deciders(policy: Policy, caller: Caller, required: Needs, origin: Origin) -
     can = everybody_who_can(policy.approvers, *required.approvers)
     if can is not None and len(can - barred) < approvals:
         return f"Nobody could approve it: {_why_nobody(approvals, can, barred)}."
-    who = ", ".join(sorted(can - barred)) if can is not None else who_may_approve(policy, *required.approvers)
+    who = who_may_approve(policy, *required.approvers, without=barred)
     text = f"It could be approved by {approvals_in_words(approvals, who) if approvals > 1 else who}"
     if is_own_barred and person is None:
         why = "nobody approves what they ask first" if origin == "ask" else "self-approval is off"

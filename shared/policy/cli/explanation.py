@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from member.chalicelib.cloudtrail.asks import asked_call, asked_head
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
 from member.chalicelib.cloudtrail.event import EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
+from member.chalicelib.decision_of_asks import DRY_RUN, REFUSED, reason_not_to_ask
 from shared.domain.caller import is_session_of
 from shared.domain.needs import Needs
 from shared.domain.policy import Policies, Policy
@@ -43,6 +45,7 @@ class Explanation:
     Attributes:
         call: the call with its rules.
         decision: what the member account would do, and why.
+        asks: the call changed nothing, and would ask first.
         rules: the rules in the event, each a line of text.
         denied: why policy itself would deny the request; empty when people are asked, or nobody is.
         needs: what the request would need; ``None`` when nothing is to be decided.
@@ -53,11 +56,12 @@ class Explanation:
 
     call: Call
     decision: Decision
+    asks: bool = False
     rules: tuple[str, ...]
-    denied: str
-    needs: Needs | None
-    deciders: str
-    gathered: str
+    denied: str = ""
+    needs: Needs | None = None
+    deciders: str = ""
+    gathered: str = ""
     sentences: tuple[str, ...]
 
 
@@ -89,13 +93,17 @@ def explain(policies: Policies, event: Mapping[str, object], *, own_session: str
     Raises:
         EventError: when the event cannot be read; names the field.
     """
-    call = read_rules(event, read_head(event))
-    if call.unreadable:
+    head = read_head(event)
+    is_ask = head.error_code in (DRY_RUN, REFUSED)
+    call = asked_call(event, asked_head(event, head)) if is_ask else read_rules(event, head)
+    if call.unreadable and not is_ask:
         path, _, problem = call.unreadable.partition(": ")
         raise EventError(path, problem)
     policy = policies.for_account(call.account)
     is_own = is_session_of(call.caller, own_session)
     decision = decide(policy, call, is_own=is_own)
+    if is_ask:
+        return _explanation_of_ask(policy, call, decision, is_own=is_own)
     enforced = decide(replace(policy, mode="enforce"), call, is_own=is_own)
     explained = explain_needs(policy, call) if enforced.verb == "revert" else None
     return _explanation(policy, call, decision, explained)
@@ -118,7 +126,7 @@ def _explanation(policy: Policy, call: Call, decision: Decision, explained: Expl
         sentences.append(f"Nobody would be asked: {denied}.")
     elif explained is not None:
         deciders = explained.deciders
-        gathered = "" if denied else _gathered(policy, call)
+        gathered = "" if denied or explained.is_zero else _gathered(policy, call)
         sentences += [*explained.sentences[: len(explained.sentences) - bool(deciders)], gathered, deciders]
     return Explanation(
         call=call,
@@ -128,6 +136,37 @@ def _explanation(policy: Policy, call: Call, decision: Decision, explained: Expl
         needs=None if explained is None else explained.needs,
         deciders=deciders,
         gathered=gathered,
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _explanation_of_ask(policy: Policy, call: Call, decision: Decision, *, is_own: bool) -> Explanation:
+    """Explain a dry run or a refused call, as if it were made just now."""
+    rules = _rules(call)
+    sentences = [_what(call), *(f"- {rule}" for rule in rules)]
+    reason = reason_not_to_ask(policy, call, is_own=is_own, now=call.event_time)
+    if call.omitted and not reason:
+        reason = (
+            f"its parameters are not all there, or cannot be read{f' ({call.unreadable})' if call.unreadable else ''}"
+        )
+    if reason:
+        sentences += [f"{_WOULD[decision.verb]}: {decision.reason}.", f"It would ask nothing: {reason}."]
+        return Explanation(call=call, decision=decision, rules=rules, sentences=tuple(sentences))
+    explained = explain_needs(policy, call, origin="ask")
+    denied = denied_at_once(policy, call.requested) if call.kind == "add" else ""
+    denied = denied or explained.needs.deny
+    sentences.append(f"It changed nothing ({call.error_code}), and asks: the product makes the change once approved.")
+    sentences += explained.sentences if explained.needs.deny or not denied else [f"Nobody would be asked: {denied}."]
+    sentences += [] if denied else [_gathered(policy, call)]
+    return Explanation(
+        call=call,
+        decision=decision,
+        asks=True,
+        rules=rules,
+        denied=denied,
+        needs=explained.needs,
+        deciders="" if denied else explained.deciders,
+        gathered="" if denied else _gathered(policy, call),
         sentences=tuple(sentence for sentence in sentences if sentence),
     )
 
@@ -155,6 +194,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
         "rules": list(explanation.rules),
         "decision": explanation.decision.verb,
         "reason": explanation.decision.reason,
+        "asks": explanation.asks,
         "deniedAtOnce": explanation.denied,
         "needs": None if explanation.needs is None else _needs_json(explanation.needs),
         "deciders": explanation.deciders,
