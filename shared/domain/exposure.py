@@ -71,9 +71,14 @@ def exposure(reaches: Collection[Reach], within: Collection[Range] = ()) -> Expo
 def _exposed_spans(reaches: Collection[Reach], version: int, within: Collection[Range]) -> Iterator[Span]:
     # Which ranges reach a port changes at the ends of port ranges only.
     starts = sorted({reach.span.first for reach in reaches} | {reach.span.last + 1 for reach in reaches})
+    coming = sorted(reaches, key=lambda reach: reach.span.first, reverse=True)
+    here: list[Reach] = []
     for start, following in itertools.pairwise(starts):
-        here = {reach.range for reach in reaches if reach.span.first <= start <= reach.span.last}
-        if is_internet(here, version) and (not within or _has_public_part(here, within)):
+        here = [reach for reach in here if reach.span.last >= start]
+        while coming and coming[-1].span.first <= start:
+            here.append(coming.pop())
+        ranges = {reach.range for reach in here}
+        if is_internet(ranges, version) and (not within or _has_public_part(ranges, within)):
             yield Span(start, following - 1)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.domain.change import Change
-from shared.domain.exposure import Exposure, Reach, exposure, spans_touch
+from shared.domain.exposure import Exposure, Reach, Span, exposure, spans_meet, spans_touch
 from shared.domain.networks import Range, touches
 from shared.domain.risk_rule import (
     Opening,
@@ -27,7 +27,7 @@ from shared.domain.risk_rule import (
     reaches_let_through,
     reaches_of,
 )
-from shared.domain.rule import Rule
+from shared.domain.rule import Direction, Rule
 
 DEFAULT_APPROVALS: Final = 1
 """What a change needs that no entry matches."""
@@ -182,8 +182,22 @@ def _let_through(entries: Iterable[RiskRule], facts: RequestFacts) -> Iterator[R
 
 def _exposures(entries: Iterable[RiskRule], openings: Iterable[Opening], already_open: Iterable[Reach]) -> Exposures:
     within = {entry.cidrs for entry in entries if "internet" in entry.sources}
-    reaches = [*reaches_of(openings), *already_open]
+    if not within:
+        return {}
+    reaches = list(reaches_of(openings))
+    bounds = _bounds(reaches)
+    near = (reach for reach in already_open if reach.direction in bounds)
+    reaches += [reach for reach in near if spans_meet(reach.span, bounds[reach.direction])]
     return {cidrs: exposure(reaches, cidrs) for cidrs in within}
+
+
+def _bounds(reaches: Iterable[Reach]) -> Mapping[Direction, Span]:
+    """Return from which to which port the addresses reach, in each direction; what others reach does not matter."""
+    bounds: dict[Direction, Span] = {}
+    for reach in reaches:
+        known = bounds.get(reach.direction, reach.span)
+        bounds[reach.direction] = Span(min(known.first, reach.span.first), max(known.last, reach.span.last))
+    return bounds
 
 
 def _matches(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposures) -> bool:
