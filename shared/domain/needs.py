@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.domain.already_open import approved_near, bounds_of, let_through_near
 from shared.domain.change import Change
-from shared.domain.exposure import Exposure, Reach, Span, exposure, spans_meet, spans_touch
+from shared.domain.exposure import Exposure, Reach, exposure, spans_touch
 from shared.domain.networks import Range, touches
 from shared.domain.risk_rule import (
     Opening,
@@ -21,13 +22,11 @@ from shared.domain.risk_rule import (
     RiskRule,
     concerns,
     contains,
-    may_have_let_through,
     opening_of,
     overlaps,
-    reaches_let_through,
     reaches_of,
 )
-from shared.domain.rule import Direction, Rule
+from shared.domain.rule import Rule
 
 DEFAULT_APPROVALS: Final = 1
 """What a change needs that no entry matches."""
@@ -77,10 +76,11 @@ def needs(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[R
     """
     if facts.change is None or facts.change.is_empty:
         return Needs()
-    let_through = list(_let_through(entries, facts))
-    entries = [entry for entry in entries if concerns(entry, facts)]
     openings = list(_openings(facts.change))
-    already_open = list(reaches_of(opening_of("add", rule) for rule in approved))
+    bounds = bounds_of(openings)
+    already_open = list(approved_near(approved, bounds))
+    let_through = list(let_through_near(entries, facts, bounds))
+    entries = [entry for entry in entries if concerns(entry, facts)]
     exposed = _exposures(entries, openings, already_open)
     matched: list[tuple[RiskRule, Opening]] = []
     for entry in entries:
@@ -106,9 +106,11 @@ def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts, approved: Itera
     """
     if facts.change is None or facts.change.is_empty or not any(entry.is_lenient for entry in entries):
         return False
-    already_open = [*_let_through(entries, facts), *reaches_of(opening_of("add", rule) for rule in approved)]
+    openings = list(_openings(facts.change))
+    bounds = bounds_of(openings)
+    already_open = [*let_through_near(entries, facts, bounds), *approved_near(approved, bounds)]
     entries = [entry for entry in entries if concerns(entry, facts)]
-    return _is_let_through(entries, list(_openings(facts.change)), facts, already_open)
+    return _is_let_through(entries, openings, facts, already_open)
 
 
 def strictest(several: Collection[Needs]) -> Needs:
@@ -173,31 +175,10 @@ Exposures = Mapping[tuple[Range, ...], Exposure]
 """By the ``cidrs`` of entries, at which ports the internet is reached within them."""
 
 
-def _let_through(entries: Iterable[RiskRule], facts: RequestFacts) -> Iterator[Reach]:
-    """Yield all that entries with 0 approvals may have opened in this group call by call, whoever made the calls."""
-    for entry in entries:
-        if may_have_let_through(entry, facts):
-            yield from reaches_let_through(entry)
-
-
 def _exposures(entries: Iterable[RiskRule], openings: Iterable[Opening], already_open: Iterable[Reach]) -> Exposures:
     within = {entry.cidrs for entry in entries if "internet" in entry.sources}
-    if not within:
-        return {}
-    reaches = list(reaches_of(openings))
-    bounds = _bounds(reaches)
-    near = (reach for reach in already_open if reach.direction in bounds)
-    reaches += [reach for reach in near if spans_meet(reach.span, bounds[reach.direction])]
+    reaches = [*reaches_of(openings), *already_open]
     return {cidrs: exposure(reaches, cidrs) for cidrs in within}
-
-
-def _bounds(reaches: Iterable[Reach]) -> Mapping[Direction, Span]:
-    """Return from which to which port the addresses reach, in each direction; what others reach does not matter."""
-    bounds: dict[Direction, Span] = {}
-    for reach in reaches:
-        known = bounds.get(reach.direction, reach.span)
-        bounds[reach.direction] = Span(min(known.first, reach.span.first), max(known.last, reach.span.last))
-    return bounds
 
 
 def _matches(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposures) -> bool:

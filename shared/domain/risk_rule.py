@@ -114,10 +114,16 @@ class Opening(NamedTuple):
 
 def opening_of(kind: GuardedKind, rule: Rule) -> Opening:
     """Return a rule with its ports and addresses as numbers."""
-    span = EVERY_PORT
+    return Opening(
+        kind, rule, span_of(rule), range_of(rule.source.value) if rule.source.kind in ("ipv4", "ipv6") else None
+    )
+
+
+def span_of(rule: Rule) -> Span:
+    """Return the ports of a rule; every port where its protocol has none."""
     if rule.protocol in _WITH_PORTS and rule.from_port is not None and rule.to_port is not None:
-        span = Span(rule.from_port, rule.to_port)
-    return Opening(kind, rule, span, range_of(rule.source.value) if rule.source.kind in ("ipv4", "ipv6") else None)
+        return Span(rule.from_port, rule.to_port)
+    return EVERY_PORT
 
 
 def reaches_of(openings: Iterable[Opening]) -> Iterator[Reach]:
