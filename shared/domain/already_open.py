@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.domain.exposure import Reach, Span, spans_meet
-from shared.domain.risk_rule import may_have_let_through, opening_of, reaches_let_through, reaches_of, span_of
+from shared.domain.risk_rule import WITH_PORTS, may_have_let_through, opening_of, reaches_let_through, reaches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +34,15 @@ def bounds_of(openings: Iterable[Opening]) -> Bounds:
 
 def approved_near(approved: Iterable[Rule], bounds: Mapping[Direction, Span]) -> Iterator[Reach]:
     """Yield the ranges of the approved rules that reach a port within the bounds."""
-    near = (rule for rule in approved if rule.direction in bounds and spans_meet(span_of(rule), bounds[rule.direction]))
+    near = (rule for rule in approved if rule.direction in bounds and _meets(rule, bounds[rule.direction]))
     yield from reaches_of(opening_of("add", rule) for rule in near)
+
+
+def _meets(rule: Rule, ports: Span) -> bool:
+    """Say whether a rule may reach one of the ports; without making a span, since a group has many rules."""
+    if rule.from_port is None or rule.to_port is None or rule.protocol not in WITH_PORTS:
+        return True
+    return rule.from_port <= ports.last and ports.first <= rule.to_port
 
 
 def let_through_near(

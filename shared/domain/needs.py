@@ -77,7 +77,7 @@ def needs(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[R
     if facts.change is None or facts.change.is_empty:
         return Needs()
     openings = list(_openings(facts.change))
-    bounds = bounds_of(openings)
+    bounds = bounds_of(openings) if any("internet" in entry.sources for entry in entries) else {}
     already_open = list(approved_near(approved, bounds))
     let_through = list(let_through_near(entries, facts, bounds))
     entries = [entry for entry in entries if concerns(entry, facts)]
@@ -107,7 +107,7 @@ def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts, approved: Itera
     if facts.change is None or facts.change.is_empty or not any(entry.is_lenient for entry in entries):
         return False
     openings = list(_openings(facts.change))
-    bounds = bounds_of(openings)
+    bounds = bounds_of(openings) if any("internet" in entry.sources for entry in entries) else {}
     already_open = [*let_through_near(entries, facts, bounds), *approved_near(approved, bounds)]
     entries = [entry for entry in entries if concerns(entry, facts)]
     return _is_let_through(entries, openings, facts, already_open)

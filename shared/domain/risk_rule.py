@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SourceClass = Literal["internet", "public", "private", "group", "prefix_list"]
 
-_WITH_PORTS: Final = frozenset({"tcp", "udp"})
+WITH_PORTS: Final = frozenset({"tcp", "udp"})
 _WITH_TYPES: Final = frozenset({"icmp", "icmpv6"})
 _PUBLIC_CLASSES: Final = frozenset({"internet", "public"})
 _OPENING_KINDS: Final = frozenset({"add", "modify"})
@@ -114,16 +114,10 @@ class Opening(NamedTuple):
 
 def opening_of(kind: GuardedKind, rule: Rule) -> Opening:
     """Return a rule with its ports and addresses as numbers."""
-    return Opening(
-        kind, rule, span_of(rule), range_of(rule.source.value) if rule.source.kind in ("ipv4", "ipv6") else None
-    )
-
-
-def span_of(rule: Rule) -> Span:
-    """Return the ports of a rule; every port where its protocol has none."""
-    if rule.protocol in _WITH_PORTS and rule.from_port is not None and rule.to_port is not None:
-        return Span(rule.from_port, rule.to_port)
-    return EVERY_PORT
+    span = EVERY_PORT
+    if rule.protocol in WITH_PORTS and rule.from_port is not None and rule.to_port is not None:
+        span = Span(rule.from_port, rule.to_port)
+    return Opening(kind, rule, span, range_of(rule.source.value) if rule.source.kind in ("ipv4", "ipv6") else None)
 
 
 def reaches_of(openings: Iterable[Opening]) -> Iterator[Reach]:
@@ -200,7 +194,7 @@ def contains(entry: RiskRule, opening: Opening, facts: RequestFacts) -> bool:
     return (
         _has_kind(entry, opening)
         and (not entry.protocols or _names_protocol(entry, rule))
-        and (not entry.ports or (rule.protocol in _WITH_PORTS and _is_within_ports(entry, opening.span)))
+        and (not entry.ports or (rule.protocol in WITH_PORTS and _is_within_ports(entry, opening.span)))
         and _source_is_within(entry, opening, facts)
     )
 
