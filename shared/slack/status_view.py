@@ -50,8 +50,9 @@ _TO_DO_OTHERWISE: Final = (
     "When the cause is gone, make the change again."
 )
 _TO_DO_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
+_ONE_MESSAGE: Final = "This message stands for all of them."
 _TO_DO_DUPLICATES: Final = (
-    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
+    f"{_ONE_MESSAGE} A pipeline or controller that puts its rules back has to be stopped, or "
     "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
 )
 
@@ -79,6 +80,8 @@ class StatusView:
     warns: bool = True
 
 
+_UNCHANGED: Final = "Nothing was changed."
+_ASK_EXPIRED: Final = f"Nobody decided in time. {_UNCHANGED} If the change is still needed, ask again."
 _EXPIRED: Final = StatusView(
     headline="Security group change request expired",
     colour=RED,  # it ends like a denial: the change stays reverted
@@ -95,6 +98,7 @@ _UNREVERTED: Final = StatusView(
     is_fact=True,
 )
 _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
+    "TooManyAsks": "Too many open questions of one requester",
     "Adopted": "Region adopted",
     "AdoptedAgain": "Warning: region adopted again",
     "StateDamaged": "Warning: stored state is damaged",
@@ -113,14 +117,16 @@ def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView
         reminder: it was asked before.
         asks: the message has buttons.
     """
-    times = f" made {view.times_made} times" if view.times_made > 1 else ""
+    verb = "asked" if is_ask(view) else "made"
+    times = f" {verb} {view.times_made} times" if view.times_made > 1 else ""
     headline = f"Security group change{times} {'needs' if asks else 'waits for'} approval"
-    reverted = "until somebody approves it."
+    mark, state = ("Asks first:", "nothing is changed") if is_ask(view) else ("Reverted", "")
+    until = f"{state} until somebody approves it.".strip()
     return StatusView(
         headline=f"Reminder: security group change{times} still needs approval" if reminder else headline,
         colour=ORANGE,
-        line=f"*Pending* since {date(view.requested_at)}. *Reverted* {reverted}",
-        plain_line=f"Pending. Reverted {reverted}",
+        line=f"*Pending* since {date(view.requested_at)}. *{mark}* {until}",
+        plain_line=f"Pending. {mark} {until}",
         notes=_duplicates(view),
     )
 
@@ -151,7 +157,7 @@ def status_view(view: RequestView) -> StatusView:
         case "denied":
             return _denied(view)
         case "expired":
-            return replace(_EXPIRED, notes=_duplicates(view))
+            return _expired(view)
         case "error":
             return _error(view)
         case "unreverted":
@@ -213,14 +219,27 @@ def _ended(view: RequestView) -> StatusView:
     )
 
 
+def is_ask(view: RequestView) -> bool:
+    """True when the request asks first: nothing was changed, so nothing was reverted."""
+    return view.request.origin == "ask"
+
+
+def _expired(view: RequestView) -> StatusView:
+    expired = replace(_EXPIRED, notes=_duplicates(view))
+    if not is_ask(view):
+        return expired
+    return replace(expired, line=f"*Expired.* {_ASK_EXPIRED}", plain_line=f"Expired. {_ASK_EXPIRED}")
+
+
 def _denied(view: RequestView) -> StatusView:
     by_policy = view.decided_by == POLICY or view.request.status == "denied"
+    stays = _UNCHANGED if is_ask(view) else "The change stays reverted."
     by, name = ("by policy", " by policy") if by_policy else (_by(view), _by_name(view))
     return StatusView(
         headline="Security group change denied by policy" if by_policy else "Security group change denied",
         colour=RED,
-        line=f"*Denied* {by}. The change stays reverted.",
-        plain_line=f"Denied{name}. The change stays reverted.",
+        line=f"*Denied* {by}. {stays}",
+        plain_line=f"Denied{name}. {stays}",
         notes=(*(() if by_policy else _decider(view)), *_duplicates(view)),
         warns=False,
     )
@@ -244,6 +263,8 @@ def _duplicates(view: RequestView) -> tuple[tuple[str, str], ...]:
     """Return how often the change was made, and what to do about it: something or somebody puts it back."""
     if view.times_made == 1:
         return ()
+    if is_ask(view):
+        return (("Asked again", f"The same requester asked for this {view.times_made} times. {_ONE_MESSAGE}"),)
     known = view.request.requester is not None
     who = "The same requester made this change" if known else "This change was made"
     return (("Made again", f"{who} {view.times_made} times, and each time it was reverted. {_TO_DO_DUPLICATES}"),)
