@@ -5,6 +5,7 @@ import { askForCount, askForGroup, askForRules } from "./ruleform.js";
 import { portsOf, typeOf } from "./rules.js";
 
 const GHOST_MILLISECONDS = 6000;
+const GROUPS_WITHOUT_FILTER = 8;
 const STACK_CALLS = 50;
 const identity = find("#identity");
 const account = find("#account");
@@ -14,7 +15,8 @@ const flash = find("#flash");
 
 let accounts = [];
 let groups = [];
-let open = "";
+let open = sessionStorage.getItem("group") ?? "";
+let wanted = ""; // what the reader filters groups by
 let known = new Map(); // rules seen in the open group, by id
 const ghosts = new Map(); // rules that vanished a moment ago
 const fresh = new Map(); // rules that appeared a moment ago
@@ -40,7 +42,6 @@ export function startConsole(overview) {
 
 export function forgetConsole() {
   groups = [];
-  open = "";
   forgetRules();
   flash.replaceChildren();
 }
@@ -96,7 +97,11 @@ function draw() {
     return;
   }
   if (!anchor || !body.contains(anchor.rows)) anchor = frame();
-  reconcile(anchor.list, groups, {
+  sessionStorage.setItem("group", open);
+  anchor.filter.hidden = groups.length <= GROUPS_WITHOUT_FILTER;
+  const found = groups.filter((one) => one.id === open || `${one.name} ${one.id}`.toLowerCase().includes(wanted));
+  anchor.found.textContent = wanted ? `${found.length} of ${groups.length} groups` : "";
+  reconcile(anchor.list, found, {
     key: (one) => one.id,
     version: (one) => `${one.rules.length} ${one.id === open}`,
     make: drawGroup,
@@ -117,6 +122,16 @@ function draw() {
 function frame() {
   const parts = {
     list: h("ul", { class: "groups", "aria-label": "Security groups" }),
+    filter: h("input", {
+      type: "search",
+      placeholder: "Filter by name or id",
+      "aria-label": "Filter groups by name or id",
+      oninput: ({ target }) => {
+        wanted = target.value.trim().toLowerCase();
+        draw();
+      },
+    }),
+    found: h("p", { class: "unseen", role: "status" }),
     title: h("span"),
     id: h("code"),
     about: h("p", { class: "about" }),
@@ -124,7 +139,7 @@ function frame() {
     none: h("p", { class: "empty" }, "No inbound rules."),
   };
   body.replaceChildren(
-    h("div", { class: "groups-bar" }, parts.list, h("button", { type: "button", onclick: createGroup }, "New group")),
+    h("div", { class: "groups-bar" }, parts.filter, parts.found, parts.list, h("button", { type: "button", onclick: createGroup }, "New group")),
     h("div", { class: "group-head" }, h("div", {}, h("h3", {}, parts.title, parts.id), parts.about), verbs()),
     h(
       "table",
