@@ -27,7 +27,7 @@ from .baseline import Baseline, Difference
 from .register import Register, Version
 
 Item = dict[str, Any]
-Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error"]
+Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error", "superseded"]
 
 OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "pending": "reverted",
@@ -58,12 +58,14 @@ class LedgerEntry:
             anything.
         attempts: how often applying was begun.
         parts: of a request that was too large for one message, into how many requests it was split; else 0.
+        note: the code of an ``error``; the batch that a request was applied or superseded with; else empty.
     """
 
     request: Request
     outcome: Outcome
     attempts: int = 0
     parts: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +345,7 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
         "body": body,
-    } | ({"parts": entry.parts} if entry.parts else {})
+    } | {key: value for key, value in (("parts", entry.parts), ("note", entry.note)) if value}
 
 
 def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
@@ -361,6 +363,7 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
         attempts=field["attempts"].optional_integer() or 0,
         parts=field["parts"].optional_integer() or 0,
+        note=field["note"].optional_text(),
     )
 
 
