@@ -280,7 +280,8 @@ def test_a_click_that_always_comes_too_late_is_told_to_come_again(
     stored = RequestsTable(central.dynamodb, invocation="test").get(request.request_id)
     monkeypatch.setattr(RequestsTable, "move", lambda *_: NotMoved(record=stored))
     assert decide(central, request) == 200
-    assert ephemerals(central) == ["Others click at this very moment, so your click changed nothing. Please click again."]
+    (told,) = ephemerals(central)
+    assert told == "Others click at this very moment, so your click changed nothing. Please click again."
 
 
 def test_an_approval_beside_a_denial_decides_once(central: Central, policy: Policy) -> None:
