@@ -1,4 +1,4 @@
-"""Says whether a dead letter can come from where it claims: its queue, its form, its topic or its event's account.
+"""Says whether a dead letter can come from where it says: its queue, its form, its topic or its event's account.
 
 The queues' policies keep others out. This is the second line: a redrive hands a letter to a function that trusts its
 source, so what no source of ours can have sent stays in its queue, where a person can look at it.
@@ -18,7 +18,7 @@ def doubt(function: str, event: Any, place: Place) -> str:
     """Return why an event cannot be one for a function of this place; ``""`` when it can.
 
     Args:
-        function: the function it claims to be for.
+        function: the function it says it is for.
         event: what that function would be invoked with.
         place: the app's account and region.
     """
