@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import (
+    ask_scp,
     deploying,
     packaging,
     plain_chalice,
@@ -93,6 +94,10 @@ def _parser() -> Parser:
     slack = add("slack-manifest", slack_app.slack_manifest, manifest, app="central")
     slack.add_argument("--url", default="", help="the request URL, if it is known already")
 
+    control = "write the service control policy for zero exposure (docs/zero-exposure.md)"
+    scp = verbs.add_parser("scp", help=control, description=control)
+    ask_scp.add_options(scp)
+    scp.set_defaults(verb=ask_scp.write_scp)
     package = verbs.add_parser("package", help="one CloudFormation template per app, for StackSets")
     package.add_argument("--app", choices=APPS)
     package.add_argument("--out", type=Path, default=ROOT / "build" / "package")

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import opt_in, preflight, round_trip
 from deploy.console import done, note, problems, step
-from deploy.doctor import central, common, member, policies
+from deploy.doctor import central, common, member, organization, policies
 from deploy.names import ROOT, App
 from deploy.target import Target, code_of
 from shared.policy.loading import VENDORED_POLICY_FILE
@@ -36,6 +36,8 @@ OF_APP: Final[Mapping[App, tuple[Check, ...]]] = {
 }
 SLACK: Final[tuple[Check, ...]] = (central.secrets, central.webhooks, central.signature)
 """Not part of a deployment's verification: at the first one, the Slack app does not exist yet."""
+ORGANIZATION: Final[tuple[Check, ...]] = (organization.ask_policy,)
+"""Not part of a deployment's verification either: it is attached by somebody else, in another account."""
 _REFUSED: Final = (
     "AccessDenied",
     "AccessDeniedException",
@@ -79,6 +81,7 @@ def examine(target: Target, *, now: datetime | None = None) -> Iterator[str]:
     yield from after_deploy(target)
     if target.place.app == "central":
         yield from _run(SLACK, target)
+    yield from _run(ORGANIZATION, target)
 
 
 def _send_test_event(target: Target) -> None:
