@@ -9,6 +9,7 @@ from typing import Final
 
 from deploy.errors import DeployError
 from deploy.names import APPS, ROOT
+from shared.policy.cli.checks import find_mistakes
 from shared.policy.loading import VENDORED_POLICY_FILE, PolicyFileError, read_policy_file
 
 RUNTIMES: Final = ((3, 11), (3, 12), (3, 13), (3, 14))
@@ -52,6 +53,12 @@ def problems(*, root: Path, version: tuple[int, int], policy: Path) -> Iterator[
                 "(git config core.symlinks true; on Windows within WSL)."
             )
     try:
-        read_policy_file(policy)
+        mistakes = find_mistakes(read_policy_file(policy), has_bot_token=True)
     except PolicyFileError as error:
         yield str(error)
+    else:
+        yield from (
+            f"Policy file {policy}: {mistake.key}: {mistake.meaning}. {mistake.remedy}"
+            for mistake in mistakes
+            if mistake.severity == "error"
+        )
