@@ -55,8 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = [sys.executable, "-m", "shared.policy", "replay", name, "--policy", str(folder / "policy.toml")]
         done = subprocess.run(command, check=False)
         seconds = time.monotonic() - begun
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"\n{options.records:,} records: {seconds:.1f} s, {peak:.0f} MB at most.")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime + used.ru_stime
+    memory = used.ru_maxrss / 1024
+    print(
+        f"\n{options.records:,} records: {seconds:.1f} s ({processor:.1f} s of a processor), {memory:.0f} MB at most."
+    )
     return done.returncode
 
 
