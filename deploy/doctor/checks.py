@@ -9,7 +9,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import preflight, round_trip
+from deploy import opt_in, preflight, round_trip
 from deploy.console import done, note, problems, step
 from deploy.doctor import central, common, member, organization, policies
 from deploy.names import ROOT, App
@@ -31,8 +31,8 @@ COMMON: Final[tuple[Check, ...]] = (
     policies.roles,
 )
 OF_APP: Final[Mapping[App, tuple[Check, ...]]] = {
-    "central": (policies.from_members, central.api),
-    "member": (policies.from_central, member.settings, member.trail),
+    "central": (policies.from_members, central.api, opt_in.unreachable),
+    "member": (policies.from_central, member.settings, member.trail, member.evidence),
 }
 SLACK: Final[tuple[Check, ...]] = (central.secrets, central.webhooks, central.signature)
 """Not part of a deployment's verification: at the first one, the Slack app does not exist yet."""

@@ -7,19 +7,20 @@ recognised, and a rule that was already there is reported as the error it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from shared.domain.change import Change
+from shared.domain.request import Approver
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger
 from shared.wire.messages import (
     ERROR_HANDLER,
     SECURITY_GROUP_CHANGE,
     AppliedMessage,
+    ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
-    MessageError,
-    read_message,
 )
 
 from . import context
@@ -36,35 +37,29 @@ from .state.table import RaceLostError
 _APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
 
 
-def on_approval(here: Context, text: str) -> None:
-    """Handle one message of the topic ``applySecurityGroupChange``.
-
-    Args:
-        here: this invocation.
-        text: the message's body.
+def apply_request(here: Context, message: ApplyMessage) -> None:
+    """Apply one approved request, and report it.
 
     Raises:
-        MessageError: when it is not an approval.
         Ec2Error: when EC2 could not be asked; the message is delivered again.
     """
-    message = read_message(text)
-    if not isinstance(message, ApplyMessage):
-        raise MessageError("message.type", "only 'apply' is understood on this topic")
     entry = here.table.entry(message.request_id)
     refusal = _refusal(here, entry, message)
     if entry is None or refusal is not None:
-        _publish_error(here, message, refusal or Refusal(code="UnknownRequest", reason="unknown"))
+        report_error(
+            here, message.request_id, message.digest, refusal or Refusal(code="UnknownRequest", reason="unknown")
+        )
         return
     log = {"request_id": message.request_id, "group": entry.request.group_id, "approver": message.approver_id}
     logger.info("approved change received", extra={**log, "outcome": entry.outcome, "attempts": entry.attempts})
     if entry.outcome == "applied":
-        _publish_applied(entry)
+        report_applied(entry)
         return
     failure = _apply(here, entry, here.groups())
     if failure is None:
-        _publish_applied(entry)
+        report_applied(entry)
     else:
-        _publish_error(here, message, failure)
+        report_error(here, message.request_id, message.digest, failure)
 
 
 def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
@@ -80,6 +75,14 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.outcome not in _APPLICABLE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
         return Refusal(code="NotApplicable", reason=reason)
+    return refusal_by_policy(here, entry, message.approvals, message)
+
+
+def refusal_by_policy(
+    here: Context, entry: LedgerEntry, approvals: Sequence[Approver], message: ApplyMessage | ApplyBatchMessage
+) -> Refusal | None:
+    """Return why this account's own policy does not take these approvals for a request, or ``None``."""
+    del entry, approvals
     policy = load_policies().for_account(here.account)
     if message.approved_at + policy.expires_after < context.now():
         reason = (
@@ -111,7 +114,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     found = conflict(what_is_left(change, before) if is_begun else change, before)
     if found is not None:
         if is_begun:
-            _roll_back(groups, group_id, change)
+            roll_back(groups, group_id, change)
         return _failed(here, entry, found)
     begun = here.table.move_entry(entry, "applying")
     if begun is None:
@@ -119,11 +122,11 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     done = converge(groups, group_id, State(lambda live: what_is_left(change, live)), live=before, per_rule=False)
     if not done.left.is_empty:
         failure = next(iter(done.refusals), NOT_IN_FORCE)
-        _roll_back(groups, group_id, change)
+        roll_back(groups, group_id, change)
         if failure.is_temporary:
             raise Ec2Error(failure)
         return _failed(here, begun, failure)
-    _accept(here, change, done.live, group_id)
+    accept_applied(here, change, done.live, group_id)
     if not what_is_left(change, groups.rules(group_id)).is_empty:
         # An event handler that did not see it in the baseline yet has just reverted it; the next delivery applies it.
         raise RaceLostError(f"Request {entry.request.request_id} was applied and reverted at the same time.")
@@ -132,14 +135,15 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     return None
 
 
-def _accept(here: Context, change: Change, live: RuleSet, group_id: str) -> None:
+def accept_applied(here: Context, change: Change, live: RuleSet, group_id: str) -> None:
+    """Make what was applied part of the group's baseline."""
     moment = context.now()
     here.table.update(
         group_id, lambda known: known and with_tags_seen(accept_change(known, change, live, moment), live)
     )
 
 
-def _roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
+def roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
     """Undo whatever is in force of a change that failed: no part of it stays.
 
     Raises:
@@ -158,7 +162,8 @@ def _failed(here: Context, entry: LedgerEntry, found: Refusal) -> Refusal:
     return found
 
 
-def _publish_applied(entry: LedgerEntry) -> None:
+def report_applied(entry: LedgerEntry) -> None:
+    """Tell the central account that a request is in force."""
     request = entry.request
     message = AppliedMessage(
         request_id=request.request_id,
@@ -171,10 +176,11 @@ def _publish_applied(entry: LedgerEntry) -> None:
     logger.info("applied", extra={"request_id": request.request_id, "group": request.group_id})
 
 
-def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None:
+def report_error(here: Context, request_id: str, digest: str, found: Refusal) -> None:
+    """Tell the central account why a request could not be applied."""
     error = ErrorMessage(
-        request_id=message.request_id,
-        digest=message.digest,
+        request_id=request_id,
+        digest=digest,
         account=here.account or "unknown",
         region=here.region,
         code=found.code,
@@ -183,4 +189,4 @@ def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None
     )
     context.publish(ERROR_HANDLER, error, "Security group change: error")
     count("ApplyErrors", code=found.code)
-    logger.warning("not applied", extra={"request_id": message.request_id, "code": found.code, "reason": found.reason})
+    logger.warning("not applied", extra={"request_id": request_id, "code": found.code, "reason": found.reason})

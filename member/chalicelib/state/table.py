@@ -145,7 +145,7 @@ class StateTable:
         Args:
             entry: as it was read.
             outcome: where to; ``applying`` counts one more attempt.
-            note: an error code to keep beside an ``error``.
+            note: what to keep beside it, see :class:`LedgerEntry`.
         """
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
@@ -167,7 +167,7 @@ class StateTable:
             if _is_condition(error):
                 return None
             raise
-        return replace(entry, outcome=outcome, attempts=attempts)
+        return replace(entry, outcome=outcome, attempts=attempts, note=note)
 
     # -- adoption ------------------------------------------------------------------------------------------------------
 
