@@ -19,16 +19,18 @@ from typing import Final
 from shared.domain.change import Change, diff, make_change, undo
 from shared.domain.policy import Policy
 from shared.domain.request import Request
+from shared.domain.risk_rule import RequestFacts
 from shared.telemetry import count, logger
 
 from . import context, publishing
 from .assessment.conflicts import what_is_left
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
-from .decision import Decision, decide_drift, denied_at_once
+from .decision import Decision, decide_drift
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import GroupFacts, SecurityGroups
 from .publishing import STATE_ERRORS
+from .risk import denial
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,
@@ -43,6 +45,7 @@ from .state.baseline import (
     with_tags_seen,
 )
 from .state.items import LedgerEntry
+from .state.limits import limits_of
 
 _REFUSALS_SHOWN: Final = 5
 _NOTED_FOR: Final = timedelta(hours=1)
@@ -292,7 +295,8 @@ def _report_lost(here: Context, baseline: Baseline, rules: list[str], look: Look
 
 
 def _request(baseline: Baseline, change: Change, due: list[Difference], look: Look, reason: str) -> Request:
-    denied = denied_at_once(look.policy, change.added)
+    facts = RequestFacts(account=look.facts.owner, region=baseline.region, group_id=baseline.group_id, change=change)
+    denied = denial(look.policy, facts, baseline.rules)
     return Request(
         request_id=_request_id(baseline, due),
         account=look.facts.owner,
@@ -307,6 +311,7 @@ def _request(baseline: Baseline, change: Change, due: list[Difference], look: Lo
         origin="snapshot",
         status="denied" if denied else "pending",
         reason=denied or reason,
+        limits=limits_of(baseline, change),
     )
 
 

@@ -267,6 +267,7 @@ class MemoryAccount:
         return {}
 
     def _delete_item(self, _client: BaseClient, parameters: Json) -> Json:
+        self._check(parameters, "DeleteItem", parameters["Key"]["id"]["S"])
         self.items.pop(parameters["Key"]["id"]["S"], None)
         return {}
 
@@ -278,6 +279,8 @@ class MemoryAccount:
         stored = self.items.get(key)
         if condition == "attribute_not_exists(id)":
             is_met = stored is None
+        elif condition == "attribute_not_exists(endsAt)":
+            is_met = "endsAt" not in (stored or {})
         elif condition == "version = :seen":
             is_met = stored is not None and stored["version"] == parameters["ExpressionAttributeValues"][":seen"]
         else:
