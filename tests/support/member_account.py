@@ -11,7 +11,7 @@ from typing import Any
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
 from sandbox.aws.events import message_event, scheduled_event
-from shared.domain.request import Request
+from shared.domain.request import Approver, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 from shared.wire.messages import (
     AdoptedMessage,
@@ -100,14 +100,27 @@ class Member:
         for event in some:
             self.run("revertSecurityGroup", event)
 
-    def approve(self, request: Request, *, digest: str = "", at: datetime | None = None) -> None:
+    def approve(
+        self,
+        request: Request,
+        *,
+        digest: str = "",
+        at: datetime | None = None,
+        by: Iterable[str] = ("U061F7AUR",),
+        hours: float | None = None,
+        valid_until: datetime | None = None,
+    ) -> None:
         """Deliver the central account's approval of a request."""
+        moment = at or datetime.now(UTC)
+        people = tuple(Approver(by=one, by_name="ada", at=moment, hours=hours) for one in by)
         message = ApplyMessage(
             request_id=request.request_id,
             digest=digest or request.digest,
-            approver_id="U061F7AUR",
+            approver_id=people[-1].by,
             approver_name="ada",
-            approved_at=at or datetime.now(UTC),
+            approved_at=moment,
+            approvals=people,
+            valid_until=valid_until,
         )
         self.deliver_message(write(message))
 

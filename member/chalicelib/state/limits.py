@@ -315,9 +315,10 @@ def told(baseline: Baseline, key: str) -> Baseline:
 
 def _after(entry: Approval, key: str, rule: Rule, after: Rule | None, at: Moment) -> Approval:
     limit = _limit(entry, key)
+    at = max(at, entry.last_change)  # clocks differ, and an end is the last that happens to what it ends
     entry = replace(entry, limits=tuple(one for one in entry.limits if one.key != key))
     if after is None:
-        return replace(entry, removed=max(at, entry.removed or at))
+        return replace(entry, removed=at)
     if limit is None or (after.identity, after.description) == (rule.identity, rule.description):
         return entry
     texts = Register(tuple(one for one in entry.texts.versions if one.at < limit.at)).put(at, after.description)
