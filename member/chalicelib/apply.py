@@ -159,7 +159,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
         if failure.is_temporary:
             raise Ec2Error(failure)
         return _failed(here, begun, failure)
-    _accept(here, entry, done.live, timed)
+    accept_applied(here, change, done.live, group_id, timed)
     if not what_is_left(change, groups.rules(group_id)).is_empty:
         # An event handler that did not see it in the baseline yet has just reverted it; the next delivery applies it.
         raise RaceLostError(f"Request {entry.request.request_id} was applied and reverted at the same time.")
@@ -168,16 +168,17 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
     return None
 
 
-def _accept(here: Context, entry: LedgerEntry, live: RuleSet, timed: Timed | None) -> None:
-    moment, request = context.now(), entry.request
+def accept_applied(here: Context, change: Change, live: RuleSet, group_id: str, timed: Timed | None = None) -> None:
+    """Make what was applied part of the group's baseline, for good or for a time."""
+    moment = context.now()
     # Before a region is adopted there may be no baseline, but a time has to be remembered.
-    blank = Baseline(region=request.region, group_id=request.group_id, group_name=request.group_name)
+    blank = None if timed is None else Baseline(region=here.region, group_id=group_id)
 
     def accepted(known: Baseline | None) -> Baseline | None:
-        known = known or (blank if timed is not None else None)
-        return known and with_tags_seen(accept_approved(known, request.change, live, moment, timed), live)
+        known = known or blank
+        return known and with_tags_seen(accept_approved(known, change, live, moment, timed), live)
 
-    here.table.update(request.group_id, accepted)
+    here.table.update(group_id, accepted)
 
 
 def _roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
