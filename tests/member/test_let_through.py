@@ -1,4 +1,4 @@
-"""Calls that need 0 approvals: they stay, count as approved, and are told; whatever is in doubt is reverted and asked."""
+"""Calls that need 0 approvals: they stay, count as approved, and are told; whatever is in doubt is asked."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_what_cannot_need_nothing_is_revoked_first(memory: MemoryMember, ada: Co
     assert memory.account.calls[0] == "RevokeSecurityGroupIngress"
 
 
-def test_a_missing_description_is_denied_all_the_same(memory: MemoryMember, ada: Colleague, policy: Use) -> None:
+def test_a_missing_description_is_denied_nevertheless(memory: MemoryMember, ada: Colleague, policy: Use) -> None:
     """`require_description` asks for more than an entry with 0 approvals."""
     begin(memory, policy, "require_description = true\n" + LENIENT)
     memory.deliver(ada.opens(rule(8080, "10.1.0.0/16")))

@@ -206,14 +206,11 @@ def _becomes(
             becomes[index] = None
         else:
             back[index] = before
-    is_settled = False
-    while not is_settled:
-        # Rules of one approval may have been edited into each other's places.
-        blocked = [index for index in back if _is_blocked(index, back, entries, held, limits[index], live)]
+    # Rules of one approval may have been edited into each other's places.
+    while blocked := [index for index in back if _is_blocked(index, back, entries, held, limits[index], live)]:
         for index in blocked:
             becomes[index] = None
             del back[index]
-        is_settled = not blocked
     for before in back.values():
         occupant = held.get(before.identity, -1)
         if occupant in becomes and becomes[occupant] is None:

@@ -110,7 +110,7 @@ def test_beginning_again_changes_nothing() -> None:
 
 
 def test_a_rule_that_cannot_be_found_has_no_limit() -> None:
-    """It is remembered that the approval ends all the same."""
+    """That the approval ends is remembered nevertheless."""
     known = begin(adopted(), make_change(added=[tcp(80)]), RuleSet(), moment(NOON, CREATED), FOR_8_HOURS)
     assert (known.timed, known.approvals.entries) == ((FOR_8_HOURS,), ())
 
@@ -203,9 +203,7 @@ def test_its_former_place_may_be_taken_without_approval() -> None:
 def test_rules_that_changed_places_change_back() -> None:
     """One approval: each leaves the place of the other."""
     first, second = tcp(22, "sgr-1", description="ssh"), tcp(443, "sgr-2", description="web")
-    change = make_change(
-        modified=[Modification(before=WEB, after=first), Modification(before=SSH, after=second)]
-    )
+    change = make_change(modified=[Modification(before=WEB, after=first), Modification(before=SSH, after=second)])
     known = given(adopted(WEB, SSH), change, first, second)
     assert shown(over(known, first, second)) == texts(WEB, SSH)
 
@@ -213,9 +211,7 @@ def test_rules_that_changed_places_change_back() -> None:
 def test_a_chain_is_blocked_as_far_as_its_end_is() -> None:
     """One cannot go back, so it goes, and who waits for its place can."""
     first, second = tcp(22, "sgr-1", description="ssh"), tcp(25, "sgr-2", description="ssh")
-    change = make_change(
-        modified=[Modification(before=WEB, after=first), Modification(before=SSH, after=second)]
-    )
+    change = make_change(modified=[Modification(before=WEB, after=first), Modification(before=SSH, after=second)])
     known = given(adopted(WEB, SSH), change, first, second)
     taken = tcp(443, "sgr-9", description="taken")
     known = accept_call(known, call("add", resulting=(taken,), event_time=NOON + HOUR), RuleSet([taken]))
