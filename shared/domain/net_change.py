@@ -56,7 +56,7 @@ def approved_of(requests: Iterable[Request]) -> tuple[Rule, ...]:
     found: dict[str, Rule] = {}
     for request in _in_order(requests):
         steps = (*request.operations, *operations_of(request.change))
-        found |= by_identity(touched(request.approved, steps))
+        found |= by_identity(_bare(touched(request.approved, steps)))
     return tuple(found[identity] for identity in sorted(found))
 
 
