@@ -7,12 +7,13 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from unittest import mock
 
 import boto3
+from botocore.exceptions import ClientError
 from botocore.retries.adaptive import ClientRateLimiter
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
@@ -71,6 +72,13 @@ class Somebody:
         self.ec2.authorize_security_group_ingress(
             GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True), **tagged
         )
+
+    def dry_runs(self, group_id: str, *rules: Rule) -> None:
+        """Authorize rules in a dry run, which AWS refuses with ``DryRunOperation`` where it would have succeeded."""
+        with suppress(ClientError):
+            self.ec2.authorize_security_group_ingress(
+                GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True), DryRun=True
+            )
 
     def closes(self, group_id: str, *rules: Rule) -> None:
         """Revoke live rules in one call, by id, as the console does."""
