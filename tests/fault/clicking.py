@@ -21,7 +21,7 @@ def button_value(post: Post) -> dict[str, Any]:
 
 
 def click_event(
-    value: Mapping[str, str], action: str, *, by: str, at: datetime, response_url: str, number: int
+    value: Mapping[str, Any], action: str, *, by: str, at: datetime, response_url: str, number: int
 ) -> dict[str, Any]:
     """Return the event of a click.
 

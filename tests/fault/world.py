@@ -27,6 +27,7 @@ from tests.fault.accounts import CENTRAL, MEMBER, POLICY, REGION, Accounts
 from tests.fault.clicking import button_value, click_event
 from tests.fault.faults import Aim, Exchange, KilledError, Kind
 from tests.fault.network import tapped
+from tests.fault.pressing import Button, buttons_of
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Post
 
 TIMEOUT_SECONDS: Mapping[str, float] = {
@@ -250,7 +251,36 @@ class World:
             self.wait(seconds=20)
         return status
 
-    def _click_once(self, value: Mapping[str, str], action: str, by: str) -> int:
+    def buttons(self, request_id: str) -> list[Button]:
+        """Return the buttons of the newest message that has some about a request or a batch."""
+        for post in reversed(self.approval):
+            found = [one for one in buttons_of(post) if one.value.get("requestId") == request_id]
+            if found:
+                return found
+        return []
+
+    def buttons_of(self, post: Post) -> list[Button]:
+        """Return the buttons of a message."""
+        return list(buttons_of(post))
+
+    def labels(self, request_id: str) -> list[str]:
+        """Return what stands on the buttons about a request or a batch."""
+        return [button.label for button in self.buttons(request_id)]
+
+    def press(self, request_id: str, label: str, *, by: str) -> int:
+        """Press the button with this label; return the HTTP status."""
+        (button,) = [one for one in self.buttons(request_id) if one.label == label]
+        return self.press_button(button, by=by)
+
+    def press_button(self, button: Button, *, by: str) -> int:
+        """Press a button, whatever it carries; return the HTTP status."""
+        return self._click_once(button.value, button.action_id, by)
+
+    def events_named(self, name: str) -> list[dict[str, Any]]:
+        """Return the events of calls of that name, oldest first."""
+        return [event for event in self.events if event["detail"]["eventName"] == name]
+
+    def _click_once(self, value: Mapping[str, Any], action: str, by: str) -> int:
         self.wait(seconds=2)
         number = next(self._numbers)
         address = self.accounts.slack.url(f"/actions/T0001/{number}/response-url-secret")
