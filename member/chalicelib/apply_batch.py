@@ -22,7 +22,16 @@ from shared.domain.rule import Rule
 from shared.telemetry import count, logger
 from shared.wire.messages import ApplyBatchMessage
 
-from .apply import accept_applied, refusal_by_policy, report_applied, report_error, roll_back
+from .apply import (
+    DONE,
+    accept_applied,
+    no_room_for,
+    refusal_by_policy,
+    report_applied,
+    report_error,
+    roll_back,
+    timed_by,
+)
 from .assessment.batches import is_accepted, is_as_shown, on_touched_rules, with_approved_tags
 from .assessment.conflicts import conflict, what_is_left
 from .context import Context
@@ -33,6 +42,7 @@ from .rule_set import RuleSet
 from .state.baseline import Baseline
 from .state.items import LedgerEntry
 from .state.table import RaceLostError
+from .state.timed import Timed
 
 _APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
 
@@ -134,15 +144,17 @@ def _refusal(message: ApplyBatchMessage, entries: Mapping[str, LedgerEntry | Non
 
 def _apply_group(here: Context, group: _Group, message: ApplyBatchMessage, groups: SecurityGroups) -> None:
     asked = group.asked
-    if not any(one.outcome == "applied" and one.note == group.batch_id for one in asked):
-        refusal = _refusal_of_group(here, group, message) or _apply(here, group, groups)
+    if not any(one.outcome in DONE and one.note == group.batch_id for one in asked):
+        ids = tuple(one.request.request_id for one in asked)
+        timed = timed_by(group.composed.change, message.valid_until, group.batch_id, ids)
+        refusal = _refusal_of_group(here, group, message) or _apply(here, group, groups, timed)
         if refusal is not None:
             _fail(here, group, refusal)
             return
     # All of it is in force, whatever happened to it since; an earlier run may have crashed while it said so.
     for entry in asked:
         now = here.table.entry(entry.request.request_id) or entry
-        if now.outcome == "applied":
+        if now.outcome in DONE:
             continue
         if here.table.move_entry(now, "applied", note=group.batch_id) is None:
             raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
@@ -176,7 +188,7 @@ def _fail(here: Context, group: _Group, refusal: Refusal) -> None:
         RaceLostError: when another invocation has applied it meanwhile: the next delivery reports that.
     """
     known = [(entry, here.table.entry(entry.request.request_id) or entry) for entry in group.asked]
-    if any(now.outcome == "applied" and entry.outcome != "applied" for entry, now in known):
+    if any(now.outcome in DONE and entry.outcome not in DONE for entry, now in known):
         raise RaceLostError(f"Batch {group.batch_id} was applied by another invocation.")
     for entry, now in known:
         if now.outcome in ("reverted", "applying"):
@@ -187,19 +199,19 @@ def _fail(here: Context, group: _Group, refusal: Refusal) -> None:
 # -- in EC2 ------------------------------------------------------------------------------------------------------------
 
 
-def _apply(here: Context, group: _Group, groups: SecurityGroups) -> Refusal | None:
+def _apply(here: Context, group: _Group, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
     """Apply what is left of the net change of a group; return what kept it from being applied, or ``None``."""
     if group.composed.change.is_empty:
         return None
     try:
-        return _try_to_apply(here, group, groups)
+        return _try_to_apply(here, group, groups, timed)
     except Ec2Error as error:
         if error.is_temporary:
             raise
         return error.refusal  # EC2 refused to show the group, or to undo what was done of a change that failed
 
 
-def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups) -> Refusal | None:
+def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
     live = groups.rules(group.group_id)
     if not len(live) and groups.group(group.group_id) is None:
         reason = f"The security group {group.group_id} no longer exists."
@@ -220,13 +232,19 @@ def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups) -> Refus
         if is_begun:
             roll_back(groups, group.group_id, change)
         return found
+    full = no_room_for(here, group.group_id, timed)
+    if full is not None:
+        return full
+    until = None if timed is None else timed.until
     for entry in group.asked:
-        if here.table.move_entry(entry, "applying", note=group.batch_id) is None:
+        if here.table.move_entry(entry, "applying", note=group.batch_id, valid_until=until) is None:
             raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
-    return _carry_out(here, group, change, groups, live)
+    return _carry_out(here, group, change, groups, live, timed)
 
 
-def _carry_out(here: Context, group: _Group, change: Change, groups: SecurityGroups, before: RuleSet) -> Refusal | None:
+def _carry_out(
+    here: Context, group: _Group, change: Change, groups: SecurityGroups, before: RuleSet, timed: Timed | None
+) -> Refusal | None:
     wanted = State(lambda live: what_is_left(change, live))
     done = converge(groups, group.group_id, wanted, live=before, per_rule=False)
     if not done.left.is_empty:
@@ -235,7 +253,7 @@ def _carry_out(here: Context, group: _Group, change: Change, groups: SecurityGro
         if failure.is_temporary:
             raise Ec2Error(failure)
         return failure
-    accept_applied(here, change, done.live, group.group_id)
+    accept_applied(here, change, done.live, group.group_id, timed)
     if not what_is_left(change, groups.rules(group.group_id)).is_empty:
         # An event handler that did not see it in the baseline yet has just reverted it; the next delivery applies it.
         raise RaceLostError(f"Batch {group.batch_id} was applied and reverted at the same time.")

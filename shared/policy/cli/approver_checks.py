@@ -83,7 +83,8 @@ def _self_approval(policy: Policy) -> Iterator[Finding]:
         yield (error if is_nobody else warning)(
             "allow_self_approval",
             f"nobody can approve anything{'' if is_nobody else ' alone'}: requesters may not approve their own "
-            "changes, and [people] is empty, so every change is that of somebody unknown and needs two different people",
+            "changes, and [people] is empty, so every change is that of somebody unknown and needs two different "
+            "people",
             "List under [people] who is who, or write allow_self_approval = true.",
         )
         return
