@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from member.chalicelib.risk import needs_nothing
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.needs import Needs, needs_zero, strictest
 from shared.domain.policy import Policy, person_behind
@@ -59,6 +60,7 @@ def explain_needs(policy: Policy, call: Call, *, origin: Origin = "call") -> Exp
     is_zero = (
         origin == "call"
         and not call.omitted
+        and (is_edit or needs_nothing(policy, call))
         and all(needs_zero(policy.rules, facts_of(request)) for request in requests)
     )
     deciders = "" if required.deny or (is_zero and not is_edit) else _deciders(policy, call.caller, required, origin)

@@ -21,6 +21,7 @@ from member.chalicelib.cloudtrail.asks import asked_call, asked_head
 from member.chalicelib.cloudtrail.event import ACTIONS, NO_TIME, EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
 from member.chalicelib.decision_of_asks import DRY_RUN, REFUSED, reason_not_to_ask
+from member.chalicelib.risk import facts_of_call, needs_nothing
 from shared.domain.caller import is_session_of
 from shared.domain.needs import Needs, needs, needs_zero
 from shared.domain.request_needs import least_approvals
@@ -203,7 +204,7 @@ class Replay:
         if is_denied:
             self.tally.denied += 1
             self._count_entries(needed, "denied" if needed.deny else "caught")
-        elif needed.approvals == 0:
+        elif needed.approvals == 0 and needs_nothing(policy, call, change):
             self.tally.let_through += 1
             self._count_entries(needed, "let through")
             if needed.max_hours is not None and change is not None and (change.added or change.modified):
@@ -270,17 +271,6 @@ class Replay:
     def _count_time(self, at: datetime) -> None:
         self.tally.first = at if self.tally.first is None else min(self.tally.first, at)
         self.tally.last = at if self.tally.last is None else max(self.tally.last, at)
-
-
-def facts_of_call(call: Call, change: Change | None) -> RequestFacts:
-    """Return what entries judge of a call."""
-    return RequestFacts(
-        account=call.account,
-        region=call.region,
-        group_id=call.group_id,
-        principal_arn=call.caller.principal_arn,
-        change=change,
-    )
 
 
 def _is_known(remembered: OrderedDict[int, None], key: object) -> bool:

@@ -239,3 +239,16 @@ def test_the_command_line_explains_envelopes_and_bare_records(
     first, second = capsys.readouterr().out.split("\n\n")
     assert "It needs approvals by 2 different people, for at most 8 hours." in first
     assert first.strip().splitlines()[1:] == second.strip().splitlines()[1:]
+
+
+def test_without_an_answer_of_ec2_nothing_is_let_through() -> None:
+    """As the member account decides: what was made is read from the answer, not from what was sent."""
+    event = opened("10.1.0.0/16", 443)
+    assert told(RULES, event).needs is not None
+    assert "It needs 0 approvals, and is told in monitoring, for at most 4 hours." in told(RULES, event).sentences
+    sent = {"ipProtocol": "tcp", "fromPort": 443, "toPort": 443, "ipRanges": {"items": [{"cidrIp": "10.1.0.0/16"}]}}
+    parameters = {"groupId": "sg-1", "ipPermissions": {"items": [sent]}}
+    old = told(RULES, event, requestParameters=parameters, responseElements={"_return": True})
+    assert old.needs is not None
+    assert old.needs.approvals == 1
+    assert "It would be reverted at once: not approved yet." in old.sentences
