@@ -18,6 +18,7 @@ from shared.slack.request_view import POLICY
 from shared.telemetry import count, logger
 from shared.wire.messages import MessageError, RequestMessage
 
+from .batches.joining import store_gathered
 from .context import Context
 from .duplicates import show_again, store_duplicate
 from .requests.record import Decision, HistoryEntry, Record, Task
@@ -41,7 +42,8 @@ _OBSERVED_IN_BOTH_CHANNELS: Final = frozenset(
 def store_request(context: Context, message: RequestMessage) -> None:
     """Store a request and post it; what is stored already is kept, and its pending messages are posted.
 
-    A duplicate is stored and counted; the question of the request that it duplicates stands for it.
+    A duplicate is stored and counted; the question of the request that it duplicates stands for it. A request that
+    follows others of the same requester waits for the question that is asked for all.
 
     Raises:
         MessageError: when id, account or region cannot be genuine, or a notice is not one.
@@ -56,7 +58,7 @@ def store_request(context: Context, message: RequestMessage) -> None:
         count("Requests", status=request.status)
         show_again(context, duplicate)
         return
-    stored = _store(context, record)
+    stored = store_gathered(context, record) or _store(context, record)
     post_first(context, stored)
     if stored.record.duplicate_of:  # delivered again
         show_again(context, stored.record)

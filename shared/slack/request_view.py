@@ -28,6 +28,7 @@ class RequestView:
         times_made: how often the change was made, as far as this request stands for all of it.
         approvals: who has approved so far, oldest first.
         valid_until: until when the approved change is in force; ``None``: for good.
+        is_superseded: it expired because later calls of the requester cancelled it.
     """
 
     request: Request
@@ -41,3 +42,4 @@ class RequestView:
     times_made: int = 1
     approvals: tuple[Approver, ...] = ()
     valid_until: datetime | None = None
+    is_superseded: bool = False

@@ -86,6 +86,13 @@ _EXPIRED: Final = StatusView(
     plain_line="Expired. Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
     warns=False,
 )
+_SUPERSEDED: Final = StatusView(
+    headline="Security group change cancelled by its requester",
+    colour=ORANGE,
+    line="*Superseded.* Later calls of the requester cancelled this change. It stays reverted, and nobody is asked.",
+    plain_line="Superseded. Later calls of the requester cancelled this change. It stays reverted, and nobody is asked.",
+    warns=False,
+)
 _UNREVERTED: Final = StatusView(
     headline="Unapproved security group change could not be reverted",
     colour=RED,
@@ -151,7 +158,7 @@ def status_view(view: RequestView) -> StatusView:
         case "denied":
             return _denied(view)
         case "expired":
-            return replace(_EXPIRED, notes=_duplicates(view))
+            return replace(_SUPERSEDED if view.is_superseded else _EXPIRED, notes=_duplicates(view))
         case "error":
             return _error(view)
         case "unreverted":
