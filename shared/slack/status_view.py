@@ -90,7 +90,7 @@ _SUPERSEDED: Final = StatusView(
     headline="Security group change cancelled by its requester",
     colour=ORANGE,
     line="*Superseded.* Later calls of the requester cancelled this change. It stays reverted, and nobody is asked.",
-    plain_line="Superseded. Later calls of the requester cancelled this change. It stays reverted, and nobody is asked.",
+    plain_line="Superseded. Later calls of the requester cancelled this change. It stays reverted; nobody is asked.",
     warns=False,
 )
 _UNREVERTED: Final = StatusView(

@@ -85,6 +85,8 @@ class Batch:
         digest: of the question; empty while it has not been asked.
         asked_at: when it was asked first.
         asked: ids of the requests that the question asks about.
+        announced: id of the request that was announced at once, before the batch closed.
+        is_outdated: something has left it since it was asked, so it is asked anew.
         is_together: its requests only fit together, so they are not asked one by one.
         tasks: messages still to be posted, each with the time since when.
         leases: until when a task is left to somebody.
@@ -107,6 +109,8 @@ class Batch:
     digest: str = ""
     asked_at: datetime | None = None
     asked: tuple[str, ...] = ()
+    announced: str = ""
+    is_outdated: bool = False
     is_together: bool = False
     tasks: tuple[tuple[Task, datetime], ...] = ()
     leases: tuple[tuple[Task, datetime], ...] = ()
@@ -219,6 +223,7 @@ def closed(gathering: Gathering, request: Request) -> Batch:
         requests=gathering.requests,
         account=request.account,
         region=request.region,
+        announced=gathering.announced,
     )
 
 

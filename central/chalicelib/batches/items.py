@@ -65,6 +65,8 @@ def batch_to_item(batch: Batch) -> Item:
         "digest": batch.digest,
         "askedAt": _time(batch.asked_at),
         "asked": list(batch.asked),
+        "announced": batch.announced,
+        "isOutdated": batch.is_outdated,
         "isTogether": batch.is_together,
         "approvals": [approver_to_json(one) for one in batch.approvals],
         "outcome": batch.outcome,
@@ -104,6 +106,8 @@ def batch_from_item(item: Mapping[str, Any]) -> Batch:
         digest=field["digest"].optional_text(),
         asked_at=_optional_time(field["askedAt"]),
         asked=tuple(one.text() for one in field["asked"].elements()),
+        announced=field["announced"].optional_text(),
+        is_outdated=field["isOutdated"].flag(),
         is_together=field["isTogether"].flag(),
         tasks=tuple((task_from_key(key, field["tasks"]), since.time()) for key, since in field["tasks"].members()),
         leases=tuple(

@@ -72,9 +72,7 @@ def _joining(context: Context, record: Record) -> Callable[[], Record | None]:
 
     def write() -> Record | None:
         gathering = batches.gathering(gathering_key(record.request))
-        joining = join(
-            record, gathering, size=size, gathers_for=policy.gathers_for, is_asked_open=is_asked_open[0]
-        )
+        joining = join(record, gathering, size=size, gathers_for=policy.gathers_for, is_asked_open=is_asked_open[0])
         outcome = batches.join(joining, gathering)
         if outcome == "stored":
             return joining.record

@@ -22,7 +22,7 @@ from shared.aws.conflicts import is_transaction_conflict
 from shared.wire.rule_json import time_to_text
 
 from ..requests.items import LEASED_FOR, Item, lease_to_item, record_to_item
-from ..requests.record import Record, Task
+from ..requests.record import Task
 from ..requests.table import TABLE, RequestsTable
 from ..requests.update_expression import Refused, Update
 from .batch import MOST_BYTES, MOST_REQUESTS, Batch, Gathering, Joining, batch_id

@@ -119,7 +119,9 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         status=_status(field["status"]),
         requested_at=field["requestedAt"].time(),
         tasks=tuple((task_from_key(key, field["tasks"]), since.time()) for key, since in field["tasks"].members()),
-        leases=tuple((task_from_key(key, field["leases"]), one["until"].time()) for key, one in field["leases"].members()),
+        leases=tuple(
+            (task_from_key(key, field["leases"]), one["until"].time()) for key, one in field["leases"].members()
+        ),
         history=tuple(_entry(one) for one in field["history"].elements()),
         decision=decision_from_item(field),
         failure=_failure(field),
