@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from shared.domain.approval import Terms
 from shared.domain.request import Approver, Request, Status
 
 POLICY: Final = "policy"
@@ -29,6 +30,7 @@ class RequestView:
         approvals: who has approved so far, oldest first.
         valid_until: until when the approved change is in force; ``None``: for good.
         is_superseded: it expired because later calls of the requester cancelled it.
+        terms: on which terms a pending request may be decided; ``None``: one approval, for good.
     """
 
     request: Request
@@ -43,3 +45,4 @@ class RequestView:
     approvals: tuple[Approver, ...] = ()
     valid_until: datetime | None = None
     is_superseded: bool = False
+    terms: Terms | None = None

@@ -6,19 +6,25 @@ Every text here is this product's own, except in the notes, which are shown as `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, assert_never
 
+from shared.domain.approval import Terms
 from shared.domain.request import Request
 from shared.slack.blocks import GREEN, ORANGE, RED
 from shared.slack.request_view import POLICY, RequestView
-from shared.slack.text import date, mention, shorten, visible
+from shared.slack.terms_view import limits_text, named_ids, needs_text
+from shared.slack.text import counted, date, mention, shorten, visible
 
 NOTES_ROOM: Final = 1500
 """Most characters the notes take up, as ``limits.size`` counts them."""
 
 DUPLICATES_ROOM: Final = 500
 """The same for the note that may be shown above buttons."""
+
+NEEDS_ROOM: Final = 1000
+"""The same for what a pending request needs, whom it names, and until when its rules are approved."""
 
 _ERROR: Final = 800
 _NAME: Final = 100
@@ -65,6 +71,8 @@ class StatusView:
         colour: of the bar.
         line: the status line, with markup.
         plain_line: the same without markup, with the names that Slack puts in for mentions; for the top-level text.
+        remarks: lines of our own words with markup, below the headline; together with the note on what is needed at
+            most :data:`NEEDS_ROOM` long.
         notes: label and text of what is shown below the headline; together at most :data:`NOTES_ROOM` long.
         is_fact: the change was made or is in force (``Added``); else it is asked for (``Add``).
         warns: whether rules open to the internet get their remark.
@@ -74,6 +82,40 @@ class StatusView:
     colour: str
     line: str
     plain_line: str
+    remarks: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    is_fact: bool = False
+    warns: bool = True
+
+
+_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
+_TO_DO_DUPLICATES: Final = (
+    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
+    "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """How one message shows a request's status.
+
+    Attributes:
+        headline: plain text, short.
+        colour: of the bar.
+        line: the status line, with markup.
+        plain_line: the same without markup, with the names that Slack puts in for mentions; for the top-level text.
+        remarks: lines of our own words with markup, below the headline; together with the note on what is needed at
+            most :data:`NEEDS_ROOM` long.
+        notes: label and text of what is shown below the headline; together at most :data:`NOTES_ROOM` long.
+        is_fact: the change was made or is in force (``Added``); else it is asked for (``Add``).
+        warns: whether rules open to the internet get their remark.
+    """
+
+    headline: str
+    colour: str
+    line: str
+    plain_line: str
+    remarks: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     is_fact: bool = False
     warns: bool = True
@@ -112,6 +154,13 @@ _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
 _WARNINGS: Final = frozenset({"AdoptedAgain", "StateDamaged"})
 
 
+_WAITS: Final[Mapping[str, str]] = {
+    "ask": "*Not made* yet; it is made once {}.",
+    "ended": "Its time is over, so it is *reverted* until {}.",
+}
+_WAITS_OTHERWISE: Final = "*Reverted* until {}."
+
+
 def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView:
     """Return how a pending request is shown.
 
@@ -120,15 +169,27 @@ def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView
         reminder: it was asked before.
         asks: the message has buttons.
     """
+    terms = view.terms or Terms()
+    needed, there = terms.needs.approvals, len(view.approvals)
     times = f" made {view.times_made} times" if view.times_made > 1 else ""
-    headline = f"Security group change{times} {'needs' if asks else 'waits for'} approval"
-    reverted = "until somebody approves it."
+    headline = f"Security group change{times} {'needs' if asks else 'waits for'} "
+    headline += "approval" if needed == 1 else f"{needed} approvals" if not there else "another approval"
+    until = "somebody approves it" if needed == 1 else f"{needed} people approve it"
+    state, plain_state = f"*Pending* since {date(view.requested_at)}.", "Pending."
+    if needed > 1 or there:
+        state += f" *{there} of {needed}* approvals{_so_far(view)}."
+        plain_state += f" {there} of {needed} approvals."
+    waits = _WAITS.get(view.request.origin, _WAITS_OTHERWISE)
+    needs = needs_text(terms)
+    named = named_ids(terms.needs.mention) if asks else ""
+    limits = limits_text(view.request.limits)
     return StatusView(
         headline=f"Reminder: security group change{times} still needs approval" if reminder else headline,
         colour=ORANGE,
-        line=f"*Pending* since {date(view.requested_at)}. *Reverted* {reverted}",
-        plain_line=f"Pending. Reverted {reverted}",
-        notes=_duplicates(view),
+        line=f"{state} {waits.format(until)}",
+        plain_line=f"{plain_state} {waits.format(until).replace('*', '')}",
+        remarks=(*([f"*For:* {named}"] if named else []), *([limits] if limits else [])),
+        notes=(*([("Needs", needs)] if needs else []), *_duplicates(view)),
     )
 
 
@@ -159,6 +220,7 @@ def status_view(view: RequestView) -> StatusView:
             return _denied(view)
         case "expired":
             return replace(_SUPERSEDED if view.is_superseded else _EXPIRED, notes=_duplicates(view))
+            return _expired(view)
         case "error":
             return _error(view)
         case "unreverted":
@@ -191,30 +253,39 @@ def _approved(view: RequestView) -> StatusView:
     return StatusView(
         headline="Security group change approved",
         colour=GREEN,
-        line=f"*Approved* {_by(view)}. It is being applied.",
-        plain_line=f"Approved{_by_name(view)}. It is being applied.",
+        line=f"*Approved* {_by(view)}{_until(view)}. It is being applied.",
+        plain_line=f"Approved{_by_name(view)}{_until_plain(view)}. It is being applied.",
         notes=_decider(view),
     )
 
 
 def _applied(view: RequestView) -> StatusView:
+    if view.decided_by == POLICY:
+        return StatusView(
+            headline="Security group change allowed by policy",
+            colour=GREEN,
+            line=f"*Allowed* by policy, without an approval. It is in force{_until(view)}.",
+            plain_line=f"Allowed by policy, without an approval. It is in force{_until_plain(view)}.",
+            is_fact=True,
+        )
     return StatusView(
         headline="Security group change approved and applied",
         colour=GREEN,
-        line=f"*Approved* {_by(view)}. It is applied and in force.",
-        plain_line=f"Approved{_by_name(view)}. It is applied and in force.",
+        line=f"*Approved* {_by(view)}. It is applied and in force{_until(view)}.",
+        plain_line=f"Approved{_by_name(view)}. It is applied and in force{_until_plain(view)}.",
         notes=_decider(view),
         is_fact=True,
     )
 
 
 def _ended(view: RequestView) -> StatusView:
+    allowed = "allowed by policy" if view.decided_by == POLICY else "approved"
     return StatusView(
-        headline="Time of an approved security group change is over",
+        headline=f"Time of a security group change {allowed} is over",
         colour=ORANGE,
-        line="*Ended.* The change was approved for a time, and is reverted now.",
-        plain_line="Ended. The change was approved for a time, and is reverted now.",
-        notes=_decider(view),
+        line=f"*Ended.* The change was {allowed} for a time{_until(view)}, and is reverted now.",
+        plain_line=f"Ended. The change was {allowed} for a time{_until_plain(view)}, and is reverted now.",
+        notes=_decider(view) if view.decided_by != POLICY else (),
         is_fact=True,
         warns=False,
     )
@@ -226,11 +297,29 @@ def _denied(view: RequestView) -> StatusView:
     return StatusView(
         headline="Security group change denied by policy" if by_policy else "Security group change denied",
         colour=RED,
-        line=f"*Denied* {by}. The change stays reverted.",
-        plain_line=f"Denied{name}. The change stays reverted.",
+        line=f"*Denied* {by}. {_rests(view)}.",
+        plain_line=f"Denied{name}. {_rests(view)}.",
         notes=(*(() if by_policy else _decider(view)), *_duplicates(view)),
         warns=False,
     )
+
+
+def _expired(view: RequestView) -> StatusView:
+    why = "Not enough people approved" if view.approvals else "Nobody decided"
+    line = f"{why} in time. {_rests(view)}; if it is still needed, make it again."
+    return StatusView(
+        headline="Security group change request expired",
+        colour=RED,  # it ends like a denial
+        line=f"*Expired.* {line}",
+        plain_line=f"Expired. {line}",
+        notes=_duplicates(view),
+        warns=False,
+    )
+
+
+def _rests(view: RequestView) -> str:
+    """Return what a request that nobody approves leaves behind."""
+    return "The change is not made" if view.request.origin == "ask" else "The change stays reverted"
 
 
 def _error(view: RequestView) -> StatusView:
@@ -259,14 +348,36 @@ def _duplicates(view: RequestView) -> tuple[tuple[str, str], ...]:
 def _by(view: RequestView) -> str:
     """Return who and when, with markup; never a name, which anybody chooses for themselves."""
     when = f", {date(view.decided_at)}" if view.decided_at is not None else ""
+    others = [one.by for one in view.approvals if one.by != view.decided_by]
+    if view.status != "denied" and others:
+        return f"by {named_ids([*others, view.decided_by])}{when}"
     return f"by {mention(view.decided_by) or 'an approver'}{when}"
 
 
 def _by_name(view: RequestView) -> str:
     """Return the same without markup, e.g. `` by ada on 2026-10-01 at 12:00 UTC``; empty when nobody knows."""
     name = visible(view.decided_by_name or view.decided_by)
-    when = f" on {view.decided_at:%Y-%m-%d} at {view.decided_at:%H:%M} UTC" if view.decided_at is not None else ""
-    return f" by {shorten(name, _NAME)}{when}" if name else ""
+    others = len({one.by for one in view.approvals} - {view.decided_by}) if view.status != "denied" else 0
+    more = f" and {counted(others, 'other')}" if others else ""
+    when = f" on {_plain_date(view.decided_at)}" if view.decided_at is not None else ""
+    return f" by {shorten(name, _NAME)}{more}{when}" if name else ""
+
+
+def _so_far(view: RequestView) -> str:
+    named = named_ids([one.by for one in view.approvals])
+    return f", by {named}" if named else ""
+
+
+def _until(view: RequestView) -> str:
+    return "" if view.valid_until is None else f" until {date(view.valid_until)}"
+
+
+def _until_plain(view: RequestView) -> str:
+    return "" if view.valid_until is None else f" until {_plain_date(view.valid_until)}"
+
+
+def _plain_date(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
 def _decider(view: RequestView) -> tuple[tuple[str, str], ...]:
