@@ -12,6 +12,9 @@ from typing import Final
 from shared.telemetry import count, logger
 from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage
 
+from .batches.batch import BATCH
+from .batches.reporting import report, report_outcome
+from .batches.table import Batches
 from .context import Context
 from .outbox import NOTIFY, Lease
 from .requests.moves import Move, Moved
@@ -59,7 +62,10 @@ def record_outcome(context: Context, message: AppliedMessage | ErrorMessage) -> 
         return
     count("Outcomes", status=move.to)
     logger.info("outcome stored", extra=facts(answer.record))
-    context.outbox.post(answer.record, NOTIFY)
+    if answer.record.asked_in:
+        report_outcome(context, answer.record)
+    else:
+        context.outbox.post(answer.record, NOTIFY)
 
 
 def post_end(context: Context, message: DenyMessage) -> None:
@@ -69,6 +75,9 @@ def post_end(context: Context, message: DenyMessage) -> None:
         MessageRefusedError: when the message does not fit the stored request.
         UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
+    if message.request_id.startswith(BATCH):
+        _post_end_of_batch(context, message)
+        return
     leased = context.outbox.resume(message.request_id, NOTIFY, digest=message.digest)
     if leased is None:
         raise _refused(message.request_id, "no such request is stored", None)
@@ -85,14 +94,27 @@ def _resume(context: Context, move: Move, record: Record | None) -> None:
     if (request.digest, request.account, request.region) != (move.digest, move.account, move.region):
         reason = f"digest, account or region are not the stored request's (it says account {move.account})"
         raise _refused(move.request_id, reason, record)
+    if record.is_superseded or record.request.status == "observed":  # composed in its batch, and asks for nothing
+        logger.info("outcome of a call that asks nothing ignored", extra=facts(record))
+        return
     if record.status == "applied" and move.to == "error":
         logger.info("late error ignored: the change was applied", extra=facts(record))
         return
     if record.status != move.to:
         raise _refused(move.request_id, f"it says {move.to}, but the request is {record.status}", record)
+    if record.asked_in:
+        report_outcome(context, record)
+        return
     leased = context.outbox.resume(move.request_id, NOTIFY)
     if leased is not None:
         _log_if_done(leased)
+
+
+def _post_end_of_batch(context: Context, message: DenyMessage) -> None:
+    batch = Batches(context.table).get(message.request_id)
+    if batch is None or batch.digest != message.digest:
+        raise _refused(message.request_id, "no such batch is stored", None)
+    report(context, batch)
 
 
 def _log_if_done(leased: Lease) -> None:

@@ -88,51 +88,11 @@ class StatusView:
     warns: bool = True
 
 
-_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
-_TO_DO_DUPLICATES: Final = (
-    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
-    "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusView:
-    """How one message shows a request's status.
-
-    Attributes:
-        headline: plain text, short.
-        colour: of the bar.
-        line: the status line, with markup.
-        plain_line: the same without markup, with the names that Slack puts in for mentions; for the top-level text.
-        remarks: lines of our own words with markup, below the headline; together with the note on what is needed at
-            most :data:`NEEDS_ROOM` long.
-        notes: label and text of what is shown below the headline; together at most :data:`NOTES_ROOM` long.
-        is_fact: the change was made or is in force (``Added``); else it is asked for (``Add``).
-        warns: whether rules open to the internet get their remark.
-    """
-
-    headline: str
-    colour: str
-    line: str
-    plain_line: str
-    remarks: tuple[str, ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()
-    is_fact: bool = False
-    warns: bool = True
-
-
 _EXPIRED: Final = StatusView(
     headline="Security group change request expired",
     colour=RED,  # it ends like a denial: the change stays reverted
     line="*Expired.* Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
     plain_line="Expired. Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
-    warns=False,
-)
-_SUPERSEDED: Final = StatusView(
-    headline="Security group change cancelled by its requester",
-    colour=ORANGE,
-    line="*Superseded.* Later calls of the requester cancelled this change. It stays reverted, and nobody is asked.",
-    plain_line="Superseded. Later calls of the requester cancelled this change. It stays reverted; nobody is asked.",
     warns=False,
 )
 _UNREVERTED: Final = StatusView(
@@ -219,7 +179,6 @@ def status_view(view: RequestView) -> StatusView:
         case "denied":
             return _denied(view)
         case "expired":
-            return replace(_SUPERSEDED if view.is_superseded else _EXPIRED, notes=_duplicates(view))
             return _expired(view)
         case "error":
             return _error(view)
@@ -305,6 +264,8 @@ def _denied(view: RequestView) -> StatusView:
 
 
 def _expired(view: RequestView) -> StatusView:
+    if view.is_superseded:
+        return _superseded(view)
     why = "Not enough people approved" if view.approvals else "Nobody decided"
     line = f"{why} in time. {_rests(view)}; if it is still needed, make it again."
     return StatusView(
@@ -312,6 +273,18 @@ def _expired(view: RequestView) -> StatusView:
         colour=RED,  # it ends like a denial
         line=f"*Expired.* {line}",
         plain_line=f"Expired. {line}",
+        notes=_duplicates(view),
+        warns=False,
+    )
+
+
+def _superseded(view: RequestView) -> StatusView:
+    line = f"Later calls of the requester cancelled it. {_rests(view)}, and nobody is asked."
+    return StatusView(
+        headline="Security group change cancelled by its requester",
+        colour=ORANGE,
+        line=f"*Superseded.* {line}",
+        plain_line=f"Superseded. {line}",
         notes=_duplicates(view),
         warns=False,
     )

@@ -283,15 +283,18 @@ def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
     dynamodb.meta.events.register_first(f"before-send.dynamodb.{operation}", refuse)
 
 
-def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:
-    """Let the next such write be answered by DynamoDB with an error of its own, before it has an effect or after."""
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool, number: int = 1) -> None:
+    """Let the next such write be answered by DynamoDB with an error of its own, before it has an effect or after.
+
+    With ``number`` another one: 2 is the one after the next.
+    """
     original = getattr(DynamoDBBackend, name)
-    left = [1]
+    left = [number]
 
     def failing(*args: Any, **kwargs: Any) -> Any:
-        if not left:
+        left[0] -= 1
+        if left[0] != 0:
             return original(*args, **kwargs)
-        left.clear()
         if after:
             original(*args, **kwargs)
         raise _InternalError

@@ -9,9 +9,7 @@ What does not belong here: clicks (``batches.deciding``), and what becomes of ap
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 
 from shared.domain.policy import Policy
 from shared.policy.loading import written_policies
@@ -19,16 +17,17 @@ from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
 from ..context import Context
-from ..requests.record import Record
+from ..requests.record import Record, Task
 from ..requests.update_expression import Update
 from .batch import Batch, batch_id, batch_of, closed, gathering_key
 from .changes import (
+    NOTIFY,
     SWEEP,
     ask_alone,
     asked_in_batch,
     begin_tasks,
     end_superseded,
-    ends_with_batch,
+    end_with_batch,
     leave_gathering,
     moves_to_batch,
 )
@@ -75,26 +74,26 @@ class PendingBatches:
         """Keep a batch that has closed; ``None`` while it is open."""
         gathering = self._batches.gathering(gathering_key(record.request))
         if gathering is None or batch_id(gathering.first) != name:
-            # Kept meanwhile, or lost with a damaged item: then its requests are all that is known.
-            return self._batches.get(name) or self._rescued(record, name)
+            batch = self._batches.get(name)  # another sweep may have kept it meanwhile
+            if batch is None:
+                self._show_alone(record, name)
+            return batch
         if gathering.closes_at > self._context.now and not gathering.is_saved:
             return None
         batch = closed(gathering, record.request)
         return batch if self._batches.close(gathering, batch) else self._batches.get(name)
 
-    def _rescued(self, record: Record, name: str) -> Batch | None:
-        """Keep a batch of one request whose own batch cannot be found."""
-        request = record.request
-        batch = Batch(
-            batch_id=name,
-            first=record.batch_of or request.request_id,
-            first_at=record.requested_at,
-            requests=(request.request_id,),
-            account=request.account,
-            region=request.region,
-        )
-        logger.error("batch not found", extra={"batch": name, "request_id": request.request_id})
-        return batch if self._batches.put(batch, {}) else self._batches.get(name)
+    def _show_alone(self, record: Record, name: str) -> None:
+        """Show a request by itself whose batch cannot be found: its item is damaged or lost."""
+        self._seen.discard(name)  # so are the others
+        request_id = _id(record)
+        logger.error("batch not found", extra={"batch": name, "request_id": request_id})
+        update = ask_alone(record, self._context.clock())
+        if record.status != "pending":
+            update = leave_gathering()
+            update.set("tasks.announce", time_to_text(self._context.clock()))
+        self._context.table.update(request_id, update)
+        self._context.outbox.resume(request_id, ("ask", "announce"))
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -105,32 +104,33 @@ class PendingBatches:
         policy = self._policy(batch)
         if net.asked and not batch.is_together and not can_be_asked(terms_of_batch(policy, batch, net), net):
             logger.info("batch cannot be answered", extra={"batch": batch.batch_id})
-            self._ask_one_by_one(batch, by=SWEEP)
+            self._ask_one_by_one(batch)
             return
         now = self._context.clock()
-        single = _single(batch, net)
-        asked = () if single else net.asked
-        updates = {_id(one): asked_in_batch(batch, one) for one in asked}
-        updates |= {_id(one): end_superseded(one, now, by=SWEEP) for one in net.superseded}
-        updates |= {_id(one): ask_alone(one, now) for one in (*net.alone, *single)}
         is_again = batch.asked_at is not None
+        single = () if is_again or batch.is_together else _single(net)
+        asked = () if single else net.asked
         announced = [] if is_again else [one for one in records if is_announced(batch, one)]
-        rest = [one for one in records if one.has("gather") and _id(one) not in updates]
-        updates |= {_id(one): leave_gathering(one) for one in rest}
+        tasks = _tasks(asked, net.superseded, announced)
+        carrier = _id((*net.superseded, *announced)[0]) if tasks and not asked else ""
+        updates = {_id(one): asked_in_batch(batch, one) for one in asked}
+        updates |= {
+            _id(one): end_superseded(one, now, by=SWEEP, batch_id=batch.batch_id, carries=_id(one) == carrier)
+            for one in net.superseded
+        }
+        updates |= {_id(one): ask_alone(one, now) for one in (*net.alone, *single)}
+        updates |= _leaving(records, {*updates, carrier})
         update = Update()
-        begun = begin_tasks(update, _tasks(asked, net.superseded, announced), now)
-        if begun and not asked:
-            carrier = (*net.superseded, *announced)[0]
-            updates[_id(carrier)].set("tasks", {"gather": time_to_text(now)})
-        if not asked and net.superseded:
+        begin_tasks(update, tasks, now)
+        if not asked and (net.superseded or is_again):
             update.set("outcome", "superseded")
         update.set("askedAt", time_to_text(now))
         update.set("asked", [_id(one) for one in asked])
-        update.set("digest", net.digest if asked else "")
+        update.set("digest", net.digest) if asked else update.remove("digest")
         update.remove("isOutdated")
         update.remove("approvals")
         update.require_absent("outcome")
-        _require(update, "digest", batch.digest)
+        update.require_equal("digest", batch.digest) if batch.digest else update.require_absent("digest")
         if not self._batches.update(batch, update, updates):
             return  # something has changed since it was read: the next sweep asks
         count("BatchesAsked")
@@ -139,45 +139,36 @@ class PendingBatches:
         for one in (*net.alone, *single):
             self._context.outbox.resume(_id(one), ("ask",))
 
-    def _ask_one_by_one(self, batch: Batch, *, by: str = "") -> None:
-        """Ask the requests of a batch one by one, but those that only fit together."""
+    def _ask_one_by_one(self, batch: Batch) -> None:
+        """Ask the requests of a batch one by one, but those that only fit together; announce the rest."""
         records = self._records(batch)
         found = split(batch, records)
         by_id = {_id(one): one for one in records}
         now = self._context.clock()
+        announced = [] if batch.asked_at is not None else [one for one in records if is_announced(batch, one)]
+        carrier = _id(announced[0]) if announced else ""
         updates = {one: ask_alone(by_id[one], now) for one in found.singly}
-        updates |= {one: end_superseded(by_id[one], now, by=SWEEP, tells=True) for one in found.superseded}
-        together = [self._together(batch, [by_id[one] for one in some], now) for some in found.together]
-        for other in together:
-            pending = [by_id[one] for one in other.requests if by_id[one].status == "pending"]
-            updates |= {_id(one): moves_to_batch(one, other.batch_id) for one in pending}
-        rest = [one for one in records if one.has("gather") and _id(one) not in updates]
-        updates |= {_id(one): leave_gathering(one) for one in rest}
+        updates |= {one: end_superseded(by_id[one], now, by=SWEEP) for one in found.superseded}
+        begun = [_together(batch, [by_id[one] for one in some]) for some in found.together]
+        for other in begun:
+            moving = [by_id[one] for one in other.requests if by_id[one].request.status == "pending"]
+            updates |= {_id(one): moves_to_batch(one, other.batch_id) for one in moving}
+        updates |= _leaving(records, {*updates, carrier})
         update = Update()
         update.set("outcome", "one_by_one")
         update.set("askedAt", time_to_text(now))
-        if by:
-            update.require_absent("outcome")
-        if not self._batches.update(batch, update, updates, others=together):
+        if announced:
+            begin_tasks(update, ("announce",), now)
+        if not self._batches.update(batch, update, updates, begun=begun):
             return
-        for other in together:
+        for other in begun:
             self._ask(other)
-        for one in (*found.singly, *found.superseded):
-            tasks = ("ask",) if one in found.singly else ("notify", "notifyMonitoring")
-            self._context.outbox.resume(one, tasks)
-
-    def _together(self, batch: Batch, records: Sequence[Record], now: datetime) -> Batch:
-        ids = tuple(_id(one) for one in records)
-        return Batch(
-            batch_id=batch_id(f"together#{batch.batch_id}#{'#'.join(ids)}"),
-            first=ids[0],
-            first_at=min((one.requested_at for one in records if one.status == "pending"), default=now),
-            requests=ids,
-            account=batch.account,
-            region=batch.region,
-            announced=ids[0],
-            is_together=True,
-        )
+        if announced:
+            self._post(batch.batch_id)
+        for one in found.singly:
+            self._context.outbox.resume(one, ("ask",))
+        for one in found.superseded:
+            self._context.outbox.resume(one, NOTIFY)
 
     # -- afterwards ----------------------------------------------------------------------------------------------------
 
@@ -187,7 +178,7 @@ class PendingBatches:
             return
         policy = self._policy(batch)
         now = self._context.now
-        if is_policy_known and batch.first_at + policy.expires_after <= now:
+        if is_policy_known and batch.digest and batch.first_at + policy.expires_after <= now:
             self._expire(batch)
             return
         if batch.tasks:
@@ -198,9 +189,7 @@ class PendingBatches:
 
     def _expire(self, batch: Batch) -> None:
         """Let all of a batch expire with its first request."""
-        now = self._context.clock()
-        waiting = [one for one in self._records(batch) if ends_with_batch(batch, one)]
-        if expire(self._context, batch, waiting, now):
+        if expire(self._context, batch, self._records(batch), by=SWEEP):
             self._post(batch.batch_id)
 
     def _remind(self, batch: Batch) -> None:
@@ -226,41 +215,59 @@ class PendingBatches:
         return written_policies().for_account(batch.account)
 
 
-def expire(context: Context, batch: Batch, waiting: Iterable[Record], now: datetime) -> bool:
+def expire(context: Context, batch: Batch, records: Iterable[Record], *, by: str) -> bool:
     """Let the waiting requests of a batch expire; false when somebody has decided meanwhile."""
-    from .changes import end_with_batch
-
+    now = context.clock()
+    waiting = [one for one in records if one.status == "pending" and one.asked_in == batch.batch_id]
+    note = "nobody decided in time" if by == SWEEP else "clicked too late"
     updates = {
-        _id(one): end_with_batch(batch, one, to="expired", at=now, by=SWEEP, note="nobody decided in time")
-        for one in waiting
+        _id(one): end_with_batch(one, "expired", at=now, by=by, note=note, tasks=("gather",) if not index else ())
+        for index, one in enumerate(waiting)
     }
     update = Update()
     update.set("outcome", "expired")
-    begin_tasks(update, ("notify", "notifyMonitoring"), now)
+    begin_tasks(update, NOTIFY, now)
     update.require_absent("outcome")
-    for carrier in list(updates)[:1]:
-        updates[carrier].set("tasks", {"gather": time_to_text(now)})
-    return Batches(context.table).update(batch, update, updates)
+    is_expired = Batches(context.table).update(batch, update, updates)
+    if is_expired:
+        count("Outcomes", status="expired")
+        logger.info("batch expired", extra={"batch": batch.batch_id, "requests": len(waiting)})
+    return is_expired
 
 
-def _single(batch: Batch, net: NetChange) -> tuple[Record, ...]:
-    """Return the one request that is left, where its own question says all of it."""
-    if len(net.asked) != 1 or net.superseded or batch.asked_at is not None:
+def _together(batch: Batch, records: Sequence[Record]) -> Batch:
+    """Return the batch of requests that only fit together."""
+    ids = tuple(_id(one) for one in records)
+    return Batch(
+        batch_id=batch_id(f"{batch.batch_id} {' '.join(ids)}"),
+        first=ids[0],
+        first_at=min(one.requested_at for one in records),
+        requests=ids,
+        account=batch.account,
+        region=batch.region,
+        is_together=True,
+    )
+
+
+def _leaving(records: Iterable[Record], others: Collection[str]) -> dict[str, Update]:
+    """Return the writes of those that wait for their batch and that no other write is about."""
+    return {_id(one): leave_gathering() for one in records if one.has("gather") and _id(one) not in others}
+
+
+def _single(net: NetChange) -> tuple[Record, ...]:
+    """Return the one request that is asked, where a question of its own says all of it."""
+    if len(net.asked) != 1 or net.superseded:
         return ()
     (one,) = net.asked
     return net.asked if net.groups[one.request.group_id].change == one.request.change else ()
 
 
-def _tasks(asked: Sequence[Record], superseded: Sequence[Record], announced: Sequence[Record]) -> tuple[str, ...]:
+def _tasks(asked: Sequence[Record], superseded: Sequence[Record], announced: Sequence[Record]) -> tuple[Task, ...]:
     if asked:
         return ("ask", "announce")
     if superseded:
-        return ("notify", "notifyMonitoring")
+        return NOTIFY
     return ("announce",) if announced else ()
-
-
-def _require(update: Update, name: str, value: str) -> None:
-    update.require_equal(name, value) if value else update.require_absent(name)
 
 
 def _id(record: Record) -> str:

@@ -21,6 +21,9 @@ from shared.domain.request import Approver, Request
 from ..requests.fingerprint import requester_text
 from ..requests.record import ClickedMessage, Decision, Record, Task
 
+BATCH: Final = "batch#"
+"""How the ids of batches begin; no request id does."""
+
 MOST_REQUESTS: Final = 60
 """With the batch's own item well below the 100 items that DynamoDB takes in one transaction.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
@@ -97,6 +100,7 @@ class Batch:
         clicked: the message that was clicked last.
         reminded_at: when it was asked again.
         partly_shown_at: when a result was shown that was not complete.
+        shown: how many requests had which status when the result was shown.
         moved_in: the invocation that decided it.
     """
 
@@ -121,6 +125,7 @@ class Batch:
     clicked: ClickedMessage = field(default_factory=ClickedMessage)
     reminded_at: datetime | None = None
     partly_shown_at: datetime | None = None
+    shown: str = ""
     moved_in: str = ""
 
     def has(self, task: Task) -> bool:
@@ -164,12 +169,12 @@ def gathers(record: Record) -> bool:
 
 def gathering_key(request: Request) -> str:
     """Return the id of the item of the requester's open batch."""
-    return f"batch#open#{_short_hash(request.account, request.region, requester_text(request.requester))}"
+    return f"{BATCH}open#{_short_hash(request.account, request.region, requester_text(request.requester))}"
 
 
 def batch_id(first: str) -> str:
     """Return the id of the batch that a request began."""
-    return f"batch#{_short_hash(first)}"
+    return f"{BATCH}{_short_hash(first)}"
 
 
 def batch_of(record: Record) -> str:

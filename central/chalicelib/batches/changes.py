@@ -110,7 +110,7 @@ def end_superseded(record: Record, now: datetime, *, by: str, batch_id: str = ""
     return update
 
 
-def end_with_batch(  # noqa: PLR0913 - the parts of one move
+def end_with_batch(
     record: Record,
     to: Status,
     *,

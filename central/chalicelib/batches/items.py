@@ -74,6 +74,7 @@ def batch_to_item(batch: Batch) -> Item:
         "validUntil": _time(batch.valid_until),
         "remindedAt": _time(batch.reminded_at),
         "partlyShownAt": _time(batch.partly_shown_at),
+        "shown": batch.shown,
         "movedIn": batch.moved_in,
     }
     return {
@@ -122,6 +123,7 @@ def batch_from_item(item: Mapping[str, Any]) -> Batch:
         ),
         reminded_at=_optional_time(field["remindedAt"]),
         partly_shown_at=_optional_time(field["partlyShownAt"]),
+        shown=field["shown"].optional_text(),
         moved_in=field["movedIn"].optional_text(),
     )
 

@@ -21,8 +21,8 @@ from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.conflicts import is_transaction_conflict
 from shared.wire.rule_json import time_to_text
 
-from ..requests.items import LEASED_FOR, Item, lease_to_item, record_to_item
-from ..requests.record import Task
+from ..requests.items import LEASED_FOR, Item, lease_to_item, record_from_item, record_to_item
+from ..requests.record import Record, Task
 from ..requests.table import TABLE, RequestsTable
 from ..requests.update_expression import Refused, Update
 from .batch import MOST_BYTES, MOST_REQUESTS, Batch, Gathering, Joining, batch_id
@@ -54,6 +54,18 @@ class Batches:
         """Return a batch that has closed, read consistently."""
         item = self._item(batch)
         return batch_from_item(item) if item else None
+
+    def records(self, batch: Batch) -> list[Record]:
+        """Return the requests of a batch, read consistently, in the order in which they came."""
+        found: dict[str, Item] = {}
+        keys: Any = [to_attributes({"requestId": one}) for one in dict.fromkeys(batch.requests)]
+        while keys:  # what DynamoDB had no room for in one answer, 16 MB, comes with the next
+            asked: Any = {TABLE: {"Keys": keys, "ConsistentRead": True}}
+            answer = self._table.client.batch_get_item(RequestItems=asked)
+            found |= {one["requestId"]: one for one in map(from_attributes, answer["Responses"].get(TABLE, []))}
+            left: Any = answer.get("UnprocessedKeys", {})
+            keys = left.get(TABLE, {}).get("Keys", [])
+        return [record_from_item(found[one]) for one in dict.fromkeys(batch.requests) if one in found]
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
@@ -104,13 +116,20 @@ class Batches:
         others = [self._write(request_id, update) for request_id, update in updates.items()]
         return not self._transact([_put(batch_to_item(batch), condition=_MUST_BE_NEW), *others])
 
-    def update(self, batch: Batch, update: Update, updates: Mapping[str, Update]) -> bool:
+    def update(
+        self, batch: Batch, update: Update, updates: Mapping[str, Update], *, begun: Sequence[Batch] = ()
+    ) -> bool:
         """Update a batch and its requests; false when a condition did not hold.
 
-        A repeated write is recognised by ``movedIn``, which belongs to ``update`` where it matters.
+        Args:
+            batch: which.
+            update: of its item.
+            updates: of its requests, by request id.
+            begun: batches that begin with it.
         """
         others = [self._write(request_id, one) for request_id, one in updates.items()]
-        return not self._transact([self._write(batch.batch_id, update), *others])
+        puts = [_put(batch_to_item(one), condition=_MUST_BE_NEW) for one in begun]
+        return not self._transact([self._write(batch.batch_id, update), *others, *puts])
 
     def update_alone(self, batch: Batch, update: Update) -> Batch | None:
         """Update a batch and return it, ``None`` when a condition did not hold."""

@@ -27,7 +27,7 @@ def view_of_batch(batch: Batch, records: Iterable[Record], policy: Policy | None
         policy: of its account; ``None`` where the question is not shown.
     """
     some = tuple(records)
-    if batch.asked_at is None and not batch.outcome:
+    if not batch.digest and not batch.outcome:
         return _view(batch, some, "announced")
     if not batch.outcome:
         net = compose_batch(batch, some)
@@ -43,9 +43,7 @@ def decided_view(batch: Batch, records: Iterable[Record]) -> BatchView:
     """Return what messages show of a batch that is decided; its net change is the one of the question."""
     some = tuple(records)
     asked = {one.request.request_id for one in some} & set(batch.asked)
-    # As it was when it was asked: what was asked is pending again for the composition.
-    before = [replace(one, status="pending", asked_in=batch.batch_id) if _id(one) in asked else one for one in some]
-    net = compose_batch(batch, before)
+    net = composed_as_asked(batch, some)
     by_id = {_id(one): one for one in some}
     calls = tuple(by_id[_id(one)].view for one in net.calls if _id(one) in asked)
     if batch.outcome != "approved":
@@ -53,6 +51,15 @@ def decided_view(batch: Batch, records: Iterable[Record]) -> BatchView:
     else:
         status = "approved" if any(by_id[one].status == "approved" for one in asked) else "done"
     return replace(_view(batch, some, status), groups=_groups(net), calls=calls)
+
+
+def composed_as_asked(batch: Batch, records: Iterable[Record]) -> NetChange:
+    """Return the net change of a batch as it was asked, whatever became of its requests since."""
+    asked = set(batch.asked)
+    return compose_batch(
+        batch,
+        (replace(one, status="pending", asked_in=batch.batch_id) if _id(one) in asked else one for one in records),
+    )
 
 
 def _view(batch: Batch, records: tuple[Record, ...], status: BatchStatus) -> BatchView:
