@@ -88,39 +88,6 @@ class StatusView:
     warns: bool = True
 
 
-_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
-_TO_DO_DUPLICATES: Final = (
-    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
-    "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusView:
-    """How one message shows a request's status.
-
-    Attributes:
-        headline: plain text, short.
-        colour: of the bar.
-        line: the status line, with markup.
-        plain_line: the same without markup, with the names that Slack puts in for mentions; for the top-level text.
-        remarks: lines of our own words with markup, below the headline; together with the note on what is needed at
-            most :data:`NEEDS_ROOM` long.
-        notes: label and text of what is shown below the headline; together at most :data:`NOTES_ROOM` long.
-        is_fact: the change was made or is in force (``Added``); else it is asked for (``Add``).
-        warns: whether rules open to the internet get their remark.
-    """
-
-    headline: str
-    colour: str
-    line: str
-    plain_line: str
-    remarks: tuple[str, ...] = ()
-    notes: tuple[tuple[str, str], ...] = ()
-    is_fact: bool = False
-    warns: bool = True
-
-
 _EXPIRED: Final = StatusView(
     headline="Security group change request expired",
     colour=RED,  # it ends like a denial: the change stays reverted
