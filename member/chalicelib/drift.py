@@ -22,6 +22,7 @@ from shared.domain.request import Request
 from shared.telemetry import count, logger
 
 from . import context, publishing
+from .assessment.approved import approved_with
 from .assessment.conflicts import what_is_left
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
@@ -307,6 +308,7 @@ def _request(baseline: Baseline, change: Change, due: list[Difference], look: Lo
         origin="snapshot",
         status="denied" if denied else "pending",
         reason=denied or reason,
+        approved=approved_with(change, (), baseline.rules),
     )
 
 

@@ -23,6 +23,7 @@ from shared.telemetry import count, logger, seconds
 from . import context, drift, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
+from .assessment.operations import operations_made
 from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
@@ -287,6 +288,8 @@ def _finish(
         status=status,
         reason=reason,
         remaining=() if gone else (*found.remaining, *wrong_rules(done.left)),
+        operations=operations_made(call, found.change, goal.baseline, done.first, policy.directions),
+        approved=goal.baseline.rules if goal.baseline is not None else (),
     )
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
@@ -374,6 +377,7 @@ def _publish_unreadable(here: Context, call: Call, known: Known, refusal: Refusa
         status="unreverted",
         reason=str(refusal),
         remaining=wrong_rules(make_change(removed=change.added, added=change.removed)),
+        approved=known.baseline.rules if known.baseline is not None else (),
     )
     publishing.publish_request(here, request)
     if known.unread is not None:

@@ -135,7 +135,7 @@ class Replay:
             case Edited() if line is not None:
                 kept = line.rule
                 rule = replace(operation.after, direction=kept.direction, tags=kept.tags, rule_id=kept.rule_id)
-            case Edited():
+            case Edited(was_gone=False):
                 rule = operation.after
             case Described() if line is not None:
                 rule = replace(line.rule, description=operation.description)

@@ -380,6 +380,15 @@ def test_an_edit_of_a_rule_nobody_knows_is_an_addition() -> None:
     assert followed.change.is_empty
 
 
+def test_an_edit_of_a_rule_that_was_gone_follows_the_call_that_made_it() -> None:
+    """Its direction is a guess, so that alone it asks for nothing; the rule that was made says which it is."""
+    gone = call("b", 0, Edited(rule_id="sgr-80", after=rule(81), was_gone=True))
+    assert composed([SSH], gone).change.is_empty
+    outbound = replace(rule(80, rule_id="sgr-80"), direction="egress")
+    made = call("a", 0, Added(rule=outbound))
+    assert composed([SSH], gone, made).change == make_change(added=[replace(rule(81), direction="egress")])
+
+
 def test_other_operations_on_a_rule_nobody_knows_do_nothing() -> None:
     """There is nothing to remove or to describe."""
     unknown = (Removed(rule_id="sgr-1"), Described(rule_id="sgr-2", description="x"), Removed(rule=rule(1)))
