@@ -1,6 +1,6 @@
 """What a batch comes to: its net change, which requests it is asked for, and on which terms it may be decided.
 
-What does not belong here: composing the calls of one group (``shared.domain.composition``), and doing anything.
+What does not belong here: composing requests (``shared.domain.net_change``, which members use too), and doing anything.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.domain.approval import Terms
-from shared.domain.composition import Composition, OneByOne, batch_digest, compose, one_by_one
+from shared.domain.composition import Composition, OneByOne, batch_digest, one_by_one
 from shared.domain.needs import needs, strictest
-from shared.domain.operations import keys_of
+from shared.domain.net_change import approved_of, call_of, compositions
 from shared.domain.policy import Policy
-from shared.domain.replay import Call
 from shared.domain.request_needs import needs_of
 from shared.domain.risk_rule import RequestFacts
 from shared.domain.rule import Rule
@@ -28,7 +27,8 @@ class NetChange:
 
     Attributes:
         groups: the composition of each group, by group id; of groups in which something is asked.
-        approved: the approved rules of each group, as far as its requests carry them.
+        approved: the approved rules of each group, as far as its requests carry them: what counts when it is judged
+            what they need.
         calls: all composed requests, group by group in the order of their calls; also those that ask nothing.
         asked: pending requests that the net change stands for.
         superseded: pending requests that later ones of the batch have cancelled.
@@ -56,7 +56,7 @@ class NetChange:
 
 
 def compose_batch(batch: Batch, records: Iterable[Record]) -> NetChange:
-    """Compose the requests of a batch.
+    """Compose the requests of a batch, as its member will.
 
     Args:
         batch: the batch.
@@ -64,26 +64,26 @@ def compose_batch(batch: Batch, records: Iterable[Record]) -> NetChange:
     """
     some = list(records)
     pending = [one for one in some if _is_asked(batch, one)]
-    group_ids = sorted({one.request.group_id for one in pending})
-    groups: dict[str, Composition] = {}
-    approved: dict[str, tuple[Rule, ...]] = {}
-    for group_id in group_ids:
-        composed = [one for one in some if one.request.group_id == group_id and is_composed(batch, one)]
-        approved[group_id] = approved_of(composed)
-        groups[group_id] = compose(map(call_of, composed), approved[group_id])
-    by_id = {one.request.request_id: one for one in some}
+    composed = _composed(batch, some)
+    requests = [one.request for one in composed]
+    groups = compositions(requests)
+    by_id = {one.request.request_id: one for one in composed}
     superseded = {one for group in groups.values() for one in group.superseded}
     alone = {one for group in groups.values() for one in group.alone}
     undecided = [(one.request.request_id, one) for one in pending]
-    calls = tuple(by_id[one] for group_id in group_ids for one in groups[group_id].request_ids)
     return NetChange(
         groups=groups,
-        approved=approved,
-        calls=calls,
+        approved={
+            group_id: tuple(
+                dict.fromkeys(rule for one in requests if one.group_id == group_id for rule in one.approved)
+            )
+            for group_id in groups
+        },
+        calls=tuple(by_id[one] for group in groups.values() for one in group.request_ids),
         asked=tuple(one for name, one in undecided if name not in superseded | alone),
         superseded=tuple(one for name, one in undecided if name in superseded),
         alone=tuple(one for name, one in undecided if name in alone),
-        digest=batch_digest(groups, {one.request.request_id: one.request.digest for one in calls}),
+        digest=batch_digest(groups, {one.request_id: one.digest for one in requests}),
     )
 
 
@@ -125,9 +125,11 @@ def split(batch: Batch, records: Iterable[Record]) -> OneByOne:
     """Say how the requests of a batch are asked one by one."""
     some = list(records)
     found: list[OneByOne] = []
-    for group_id in sorted({one.request.group_id for one in some if _is_asked(batch, one)}):
-        composed = [one for one in some if one.request.group_id == group_id and is_composed(batch, one)]
-        found.append(one_by_one(map(call_of, composed), approved_of(composed)))
+    composed = [one.request for one in _composed(batch, some)]
+    for group_id in sorted({one.group_id for one in composed}):
+        requests = [one for one in composed if one.group_id == group_id]
+        calls = [call for one in requests if (call := call_of(one)) is not None]
+        found.append(one_by_one(calls, approved_of(requests)))
     undecided = {one.request.request_id for one in some if _is_asked(batch, one)}
     return OneByOne(
         singly=tuple(one for each in found for one in each.singly if one in undecided),
@@ -136,36 +138,22 @@ def split(batch: Batch, records: Iterable[Record]) -> OneByOne:
     )
 
 
-def is_composed(batch: Batch, record: Record) -> bool:
-    """Say whether a request has a part in what the others of its batch mean, though it may ask nothing itself."""
-    is_cancelled = record.is_superseded and record.asked_in == batch.batch_id
-    is_silent = record.status == "observed" and bool(record.request.operations)
-    return is_cancelled or is_silent or _is_asked(batch, record)
+def _composed(batch: Batch, records: Iterable[Record]) -> list[Record]:
+    """Return the requests that have a part in what is asked, though some ask nothing: of the groups that are asked."""
+    some = list(records)
+    asked = {one.request.group_id for one in some if _is_asked(batch, one)}
+    return [
+        one
+        for one in some
+        if one.request.group_id in asked
+        and call_of(one.request) is not None
+        and (_is_asked(batch, one) or one.status == "observed" or is_cancelled(batch, one))
+    ]
 
 
-def call_of(record: Record) -> Call:
-    """Return a request as what is composed; one that nobody decides asks for nothing."""
-    request = record.request
-    if record.request.status != "pending":
-        return Call(request_id=request.request_id, event_time=request.event_time, operations=request.operations)
-    return Call(
-        request_id=request.request_id,
-        event_time=request.event_time,
-        operations=request.operations,
-        change=request.change,
-    )
-
-
-def approved_of(records: Iterable[Record]) -> tuple[Rule, ...]:
-    """Return the approved rules of a group as its requests carry them; what a later one carries holds."""
-    held: dict[str, Rule] = {}
-    for record in sorted(records, key=lambda one: (one.requested_at, one.request.request_id)):
-        named = {key for operation in record.request.operations for key in keys_of(operation)}
-        held = {key: rule for key, rule in held.items() if key not in named and rule.rule_id not in named}
-        change = record.request.change  # measured against the approved rules
-        held |= {rule.identity: rule for rule in (*change.removed, *(edit.before for edit in change.modified))}
-        held |= {rule.identity: rule for rule in record.request.approved}
-    return tuple(held.values())
+def is_cancelled(batch: Batch, record: Record) -> bool:
+    """Say whether later requests of the batch have cancelled a request."""
+    return record.is_superseded and record.asked_in == batch.batch_id
 
 
 def _is_asked(batch: Batch, record: Record) -> bool:

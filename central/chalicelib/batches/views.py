@@ -15,7 +15,7 @@ from shared.slack.request_view import RequestView
 
 from ..requests.record import Record
 from .batch import Batch
-from .net_change import NetChange, compose_batch, terms_of_batch
+from .net_change import NetChange, compose_batch, is_cancelled, terms_of_batch
 
 
 def view_of_batch(batch: Batch, records: Iterable[Record], policy: Policy | None) -> BatchView:
@@ -83,11 +83,6 @@ def _view(batch: Batch, records: tuple[Record, ...], status: BatchStatus) -> Bat
         valid_until=batch.valid_until,
         is_reminder=batch.reminded_at is not None,
     )
-
-
-def is_cancelled(batch: Batch, record: Record) -> bool:
-    """Say whether later requests of the batch have cancelled a request."""
-    return record.is_superseded and record.asked_in == batch.batch_id
 
 
 def is_announced(batch: Batch, record: Record) -> bool:
