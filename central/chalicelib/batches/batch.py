@@ -160,7 +160,7 @@ class Joining:
 def gathers(record: Record) -> bool:
     """Say whether a new request joins others: somebody's call that is asked, or only announced."""
     request = record.request
-    if request.requester is None or request.origin not in ("call", "ask"):
+    if request.requester is None or request.origin not in ("call", "ask") or not _is_composable(request):
         return False
     if request.status == "observed":  # what is shown in both channels is shown at once
         return not record.has("ask")
@@ -262,6 +262,13 @@ def _begin(record: Record, before: Gathering | None, *, size: int, gathers_for: 
 def _is_composed(request: Request) -> bool:
     """Say whether a request may change what the others come to."""
     return request.status == "pending" or (request.status == "observed" and bool(request.operations))
+
+
+def _is_composable(request: Request) -> bool:
+    """Say whether a request carries the approved rules that it changes; one of an older member app does not."""
+    change, carried = request.change, {rule.identity for rule in request.approved}
+    changed = (*change.removed, *(edit.before for edit in change.modified))
+    return request.status != "pending" or all(rule.identity in carried for rule in changed)
 
 
 def _short_hash(*parts: str) -> str:

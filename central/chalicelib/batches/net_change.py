@@ -13,6 +13,7 @@ from shared.domain.composition import Composition, OneByOne, batch_digest, one_b
 from shared.domain.needs import needs, strictest
 from shared.domain.net_change import approved_of, call_of, compositions
 from shared.domain.policy import Policy
+from shared.domain.request import Request
 from shared.domain.request_needs import needs_of
 from shared.domain.risk_rule import RequestFacts
 from shared.domain.rule import Rule
@@ -73,12 +74,7 @@ def compose_batch(batch: Batch, records: Iterable[Record]) -> NetChange:
     undecided = [(one.request.request_id, one) for one in pending]
     return NetChange(
         groups=groups,
-        approved={
-            group_id: tuple(
-                dict.fromkeys(rule for one in requests if one.group_id == group_id for rule in one.approved)
-            )
-            for group_id in groups
-        },
+        approved={group_id: _carried(requests, group_id) for group_id in groups},
         calls=tuple(by_id[one] for group in groups.values() for one in group.request_ids),
         asked=tuple(one for name, one in undecided if name not in superseded | alone),
         superseded=tuple(one for name, one in undecided if name in superseded),
@@ -136,6 +132,10 @@ def split(batch: Batch, records: Iterable[Record]) -> OneByOne:
         superseded=tuple(one for each in found for one in each.superseded if one in undecided),
         together=tuple(one for each in found for one in each.together),
     )
+
+
+def _carried(requests: Iterable[Request], group_id: str) -> tuple[Rule, ...]:
+    return tuple(dict.fromkeys(rule for one in requests if one.group_id == group_id for rule in one.approved))
 
 
 def _composed(batch: Batch, records: Iterable[Record]) -> list[Record]:
