@@ -166,6 +166,8 @@ def _complete(context: Context, batch: Batch, records: Sequence[Record], task: T
     batches = Batches(context.table)
     if task not in NOTIFY or not _waiting(batch, records):
         values = {"shown": results_text(batch, records)} if task in NOTIFY else {}
+        if task == "notify":
+            values["responseUrl"] = ""  # used up, and a secret
         batches.complete(batch, task, values=values)
         return
     # Shown in part: the message stays a task until all results are in.
