@@ -19,6 +19,7 @@ from shared.telemetry import count, logger
 from shared.wire.messages import MessageError, RequestMessage
 
 from .batches.joining import store_gathered
+from .batches.overtaking import overtake
 from .context import Context
 from .duplicates import show_again, store_duplicate
 from .requests.record import Decision, HistoryEntry, Record, Task
@@ -59,6 +60,8 @@ def store_request(context: Context, message: RequestMessage) -> None:
         show_again(context, duplicate)
         return
     stored = store_gathered(context, record) or _store(context, record)
+    if not overtake(context, stored.record):
+        return  # later calls have overtaken it, or it is asked with others
     post_first(context, stored)
     if stored.record.duplicate_of:  # delivered again
         show_again(context, stored.record)

@@ -25,6 +25,7 @@ from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
 from .batches.asking import PendingBatches
+from .batches.overtaking import PendingRequests
 from .context import Context
 from .dispatch import dispatch_decision
 from .duplicates import PendingDuplicates
@@ -64,6 +65,7 @@ class _Pending:
 
     duplicates: PendingDuplicates
     batches: PendingBatches
+    requests: PendingRequests
 
 
 class SweepError(RuntimeError):
@@ -76,7 +78,9 @@ def sweep_requests(context: Context) -> None:
     Raises:
         SweepError: when something could not be done.
     """
-    pending = _Pending(duplicates=PendingDuplicates(context), batches=PendingBatches(context))
+    pending = _Pending(
+        duplicates=PendingDuplicates(context), batches=PendingBatches(context), requests=PendingRequests(context)
+    )
     problems: list[str] = []
     written = written_policies()
     policies = None if written.problem else written  # without it, nothing expires and nobody is reminded
@@ -93,6 +97,10 @@ def sweep_requests(context: Context) -> None:
         except Exception as error:  # noqa: BLE001 - one bad request must not stop the others; all are raised below
             logger.warning("request not finished", extra={"request_id": row.request_id, "problem": str(error)})
             problems.append(f"{row.request_id}: {error}")
+    try:
+        pending.requests.finish()
+    except Exception as error:  # noqa: BLE001 - as above
+        problems.append(f"requests not compared: {error}")
     logger.info("sweep done", extra={"requests": seen, "problems": len(problems)})
     if problems:
         count("SweepsFailed")
@@ -115,6 +123,7 @@ def _handle(context: Context, policies: Policies | None, row: Row, pending: _Pen
     if record is None:
         return
     policy = None if policies is None else policies.for_account(record.request.account)
+    pending.requests.add(record)
     if record.asked_in or record.has("gather"):
         pending.batches.finish(record, is_policy_known=policy is not None)
     elif record.status == "pending" and record.duplicate_of:

@@ -32,6 +32,7 @@ from .changes import (
     moves_to_batch,
 )
 from .net_change import NetChange, can_be_asked, compose_batch, split, terms_of_batch
+from .overtaking import later_call
 from .reporting import post_messages, report
 from .table import Batches
 from .views import is_announced
@@ -115,7 +116,14 @@ class PendingBatches:
         carrier = _id((*net.superseded, *announced)[0]) if tasks and not asked else ""
         updates = {_id(one): asked_in_batch(batch, one) for one in asked}
         updates |= {
-            _id(one): end_superseded(one, now, by=SWEEP, batch_id=batch.batch_id, carries=_id(one) == carrier)
+            _id(one): end_superseded(
+                one,
+                now,
+                by=SWEEP,
+                superseded_by=later_call(net.calls, one),
+                batch_id=batch.batch_id,
+                carries=_id(one) == carrier,
+            )
             for one in net.superseded
         }
         updates |= {_id(one): ask_alone(one, now) for one in (*net.alone, *single)}
@@ -148,7 +156,10 @@ class PendingBatches:
         announced = [] if batch.asked_at is not None else [one for one in records if is_announced(batch, one)]
         carrier = _id(announced[0]) if announced else ""
         updates = {one: ask_alone(by_id[one], now) for one in found.singly}
-        updates |= {one: end_superseded(by_id[one], now, by=SWEEP) for one in found.superseded}
+        updates |= {
+            one: end_superseded(by_id[one], now, by=SWEEP, superseded_by=later_call(records, by_id[one]))
+            for one in found.superseded
+        }
         begun = [_together(batch, [by_id[one] for one in some]) for some in found.together]
         for other in begun:
             moving = [by_id[one] for one in other.requests if by_id[one].request.status == "pending"]

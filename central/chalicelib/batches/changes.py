@@ -83,13 +83,16 @@ def has_left(record: Record) -> bool:
     return not any(record.has(task) for task in _SHOWING)
 
 
-def end_superseded(record: Record, now: datetime, *, by: str, batch_id: str = "", carries: bool = False) -> Update:
+def end_superseded(
+    record: Record, now: datetime, *, by: str, superseded_by: str, batch_id: str = "", carries: bool = False
+) -> Update:
     """Return the move of a request that later calls have cancelled.
 
     Args:
         record: the request.
         now: when.
         by: for the history.
+        superseded_by: id of the last call that has to do with it.
         batch_id: the batch with which it is told; empty: it is told in messages of its own.
         carries: the batch is found through this request until it has been told.
     """
@@ -107,6 +110,7 @@ def end_superseded(record: Record, now: datetime, *, by: str, batch_id: str = ""
     )
     update = update_of(move, invocation="")
     update.set("askedIn", batch_id) if batch_id else update.remove("askedIn")
+    update.set("supersededBy", superseded_by)
     return update
 
 

@@ -19,11 +19,12 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.conflicts import is_transaction_conflict
+from shared.domain.request import Request
 from shared.wire.rule_json import time_to_text
 
 from ..requests.items import LEASED_FOR, Item, lease_to_item, record_from_item, record_to_item
 from ..requests.record import Record, Task
-from ..requests.table import TABLE, RequestsTable
+from ..requests.table import INDEX, TABLE, RequestsTable
 from ..requests.update_expression import Refused, Update
 from .batch import MOST_BYTES, MOST_REQUESTS, Batch, Gathering, Joining, batch_id
 from .items import batch_from_item, batch_to_item, gathering_from_item, gathering_to_item
@@ -31,6 +32,10 @@ from .items import batch_from_item, batch_to_item, gathering_from_item, gatherin
 Joined = Literal["stored", "known", "not marked", "conflict"]
 """What became of storing a request: it is stored; something is stored under its id already; the request that was asked
 at once has been decided meanwhile; somebody else was faster."""
+
+_MOST_READ: Final = 100
+"""Items that DynamoDB reads in one call.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 _FAILED: Final = "ConditionalCheckFailed"
 _MUST_BE_NEW: Final = "attribute_not_exists(requestId)"
@@ -57,15 +62,40 @@ class Batches:
 
     def records(self, batch: Batch) -> list[Record]:
         """Return the requests of a batch, read consistently, in the order in which they came."""
+        return self.read(batch.requests)
+
+    def read(self, request_ids: Sequence[str]) -> list[Record]:
+        """Return requests, read consistently, in this order; unknown ones are left out."""
         found: dict[str, Item] = {}
-        keys: Any = [to_attributes({"requestId": one}) for one in dict.fromkeys(batch.requests)]
-        while keys:  # what DynamoDB had no room for in one answer, 16 MB, comes with the next
-            asked: Any = {TABLE: {"Keys": keys, "ConsistentRead": True}}
+        left = [to_attributes({"requestId": one}) for one in dict.fromkeys(request_ids)]
+        while left:  # what DynamoDB had no room for in one answer, 16 MB, comes with the next
+            asked: Any = {TABLE: {"Keys": left[:_MOST_READ], "ConsistentRead": True}}
             answer = self._table.client.batch_get_item(RequestItems=asked)
             found |= {one["requestId"]: one for one in map(from_attributes, answer["Responses"].get(TABLE, []))}
-            left: Any = answer.get("UnprocessedKeys", {})
-            keys = left.get(TABLE, {}).get("Keys", [])
-        return [record_from_item(found[one]) for one in dict.fromkeys(batch.requests) if one in found]
+            unread: Any = answer.get("UnprocessedKeys", {})
+            left = [*left[_MOST_READ:], *unread.get(TABLE, {}).get("Keys", [])]
+        return [record_from_item(found[one]) for one in dict.fromkeys(request_ids) if one in found]
+
+    def pending_of_group(self, request: Request, *, most: int) -> list[str]:
+        """Return the ids of pending requests that may be of a request's group, newest first, from the index.
+
+        Args:
+            request: whose group.
+            most: so many of the newest pending requests are examined.
+        """
+        query: dict[str, Any] = {
+            "TableName": TABLE,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "#status = :pending",
+            # An index that does not project it lists everything.
+            "FilterExpression": "attribute_not_exists(#groupId) OR #groupId = :group",
+            "ExpressionAttributeNames": {"#status": "status", "#groupId": "groupId"},
+            "ExpressionAttributeValues": to_attributes({":pending": "pending", ":group": request.group_id}),
+            "ScanIndexForward": False,
+            "Limit": most,
+        }
+        page = self._table.client.query(**query)
+        return [str(from_attributes(item)["requestId"]) for item in page["Items"]]
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
@@ -135,6 +165,11 @@ class Batches:
         """Update a batch and return it, ``None`` when a condition did not hold."""
         answer = self._table.update(batch.batch_id, update)
         return None if isinstance(answer, Refused) else batch_from_item(answer)
+
+    def write(self, updates: Mapping[str, Update], begun: Sequence[Batch]) -> bool:
+        """Update items of requests and batches, by id, and keep new batches; false when a condition did not hold."""
+        writes = [self._write(key, update) for key, update in updates.items()]
+        return not self._transact([*writes, *(_put(batch_to_item(one), condition=_MUST_BE_NEW) for one in begun)])
 
     # -- its messages --------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,7 @@ def record_to_item(record: Record, *, owner: str = "") -> Item:
         "validUntil": "" if record.valid_until is None else time_to_text(record.valid_until),
         "batchOf": record.batch_of,
         "askedIn": record.asked_in,
+        "supersededBy": record.superseded_by,
         "duplicates": record.duplicates,
         "duplicatesShown": record.duplicates_shown,
     }
@@ -136,6 +137,7 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         valid_until=None if field["validUntil"].is_missing else field["validUntil"].time(),
         batch_of=field["batchOf"].optional_text(),
         asked_in=field["askedIn"].optional_text(),
+        superseded_by=field["supersededBy"].optional_text(),
     )
 
 

@@ -104,6 +104,7 @@ class Record:
         batch_of: id of the first request of its batch; empty for the first itself, and outside of batches.
         asked_in: id of the batch (``batch#…``) whose question stands for this request; empty for one that has, or
             had, a question of its own.
+        superseded_by: id of the later call that has to do with it, where such calls have cancelled it.
     """
 
     request: Request
@@ -123,6 +124,7 @@ class Record:
     valid_until: datetime | None = None
     batch_of: str = ""
     asked_in: str = ""
+    superseded_by: str = ""
 
     @property
     def is_superseded(self) -> bool:
