@@ -61,8 +61,8 @@ def show_again(context: Context, duplicate: Record) -> None:
         UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
     original = context.table.get(duplicate.duplicate_of)
-    if original is None or original.status != original.request.status:
-        return
+    if original is None or original.status != original.request.status or original.asked_in:
+        return  # decided, or asked with the other requests of its batch
     made = shown_again_at(original.times_made)
     if made <= original.duplicates_shown:
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from shared.domain.net_change import call_of
 from shared.telemetry import count, logger
 from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage
 
@@ -94,7 +95,7 @@ def _resume(context: Context, move: Move, record: Record | None) -> None:
     if (request.digest, request.account, request.region) != (move.digest, move.account, move.region):
         reason = f"digest, account or region are not the stored request's (it says account {move.account})"
         raise _refused(move.request_id, reason, record)
-    if record.is_superseded or record.request.status == "observed":  # composed in its batch, and asks for nothing
+    if record.is_superseded or (record.status == "observed" and call_of(record.request) is not None):
         logger.info("outcome of a call that asks nothing ignored", extra=facts(record))
         return
     if record.status == "applied" and move.to == "error":

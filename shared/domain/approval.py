@@ -161,9 +161,7 @@ def counting(terms: Terms, approvals: Iterable[Approver]) -> tuple[Approver, ...
 
 def _refusal(terms: Terms, user_id: str, *, approving: bool) -> Judgement | None:
     policy, needs = terms.policy, terms.needs
-    verdict = may_decide(
-        policy, user_id=user_id, approving=approving, requester=terms.requester, is_ask=terms.is_ask
-    )
+    verdict = may_decide(policy, user_id=user_id, approving=approving, requester=terms.requester, is_ask=terms.is_ask)
     if not verdict.allowed:
         people = () if policy.problem else terms.people
         return Judgement(outcome="not allowed", reason=verdict.reason, people=people)

@@ -31,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn, request: p
 
     Outside of the tests of batches each request is asked alone, whatever the policy.
     """
-    if "batches" not in request.path.parts:
+    if request.path.parent.name != "batches":
         monkeypatch.setattr(Policy, "gathers_for", timedelta(0))
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",

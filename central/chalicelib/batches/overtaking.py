@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from shared.domain.composition import OneByOne, one_by_one
 from shared.domain.net_change import approved_of, call_of
 from shared.domain.operations import keys_of, operations_of
 from shared.domain.request import Request
 from shared.telemetry import count, logger
+from shared.wire.fields import FieldError
 
 from ..context import Context
 from ..requests.fingerprint import requester_text
@@ -49,6 +52,15 @@ def overtake(context: Context, record: Record) -> bool:
     is_undecided = record.status in ("pending", "observed") and gathers(record) and not record.duplicate_of
     if not is_undecided or call_of(record.request) is None:
         return True
+    try:
+        return _overtake(context, record)
+    except (ClientError, BotoCoreError, FieldError) as error:  # asking comes first; the sweep compares again
+        problem = f"{type(error).__name__}: {error}"
+        logger.warning("requests not compared", extra={**facts(record), "problem": problem})
+        return True
+
+
+def _overtake(context: Context, record: Record) -> bool:
     batches = Batches(context.table)
     for _ in range(_TRIES):
         others = _undecided(batches, record)

@@ -200,9 +200,7 @@ def test_a_removal_has_no_hours(change: Change, takes_hours: bool) -> None:
 def test_the_clicker_reads_what_is_offered() -> None:
     """For each of the three ways to be wrong."""
     offering = Terms(policy=Policy(offer_hours=(8,)), takes_hours=True)
-    assert approve(offering, by("U1", 9)).reason == (
-        "It cannot be approved for 9 h. The policy offers: 8 h, for good."
-    )
+    assert approve(offering, by("U1", 9)).reason == ("It cannot be approved for 9 h. The policy offers: 8 h, for good.")
     limited = replace(offering, needs=Needs(max_hours=8))
     assert approve(limited, by("U1")).reason == "It cannot be approved for good, only for at most 8 h."
     assert approve(limited, by("U1", 9)).reason == "It cannot be approved for 9 h. The policy offers: 8 h."
