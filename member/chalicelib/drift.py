@@ -19,6 +19,7 @@ from typing import Final
 from shared.domain.change import Change, diff, make_change, undo
 from shared.domain.policy import Policy
 from shared.domain.request import Request
+from shared.domain.risk_rule import RequestFacts
 from shared.telemetry import count, logger
 
 from . import context, publishing
@@ -26,10 +27,11 @@ from .assessment.approved import approved_with
 from .assessment.conflicts import what_is_left
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
-from .decision import Decision, decide_drift, denied_at_once
+from .decision import Decision, decide_drift
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import GroupFacts, SecurityGroups
 from .publishing import STATE_ERRORS
+from .risk import denial
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,
@@ -44,6 +46,7 @@ from .state.baseline import (
     with_tags_seen,
 )
 from .state.items import LedgerEntry
+from .state.limits import limits_of
 
 _REFUSALS_SHOWN: Final = 5
 _NOTED_FOR: Final = timedelta(hours=1)
@@ -293,7 +296,8 @@ def _report_lost(here: Context, baseline: Baseline, rules: list[str], look: Look
 
 
 def _request(baseline: Baseline, change: Change, due: list[Difference], look: Look, reason: str) -> Request:
-    denied = denied_at_once(look.policy, change.added)
+    facts = RequestFacts(account=look.facts.owner, region=baseline.region, group_id=baseline.group_id, change=change)
+    denied = denial(look.policy, facts, baseline.rules)
     return Request(
         request_id=_request_id(baseline, due),
         account=look.facts.owner,
@@ -309,6 +313,7 @@ def _request(baseline: Baseline, change: Change, due: list[Difference], look: Lo
         status="denied" if denied else "pending",
         reason=denied or reason,
         approved=approved_with(change, (), baseline.rules),
+        limits=limits_of(baseline, change),
     )
 
 

@@ -20,7 +20,7 @@ from shared.domain.request import Request, Status
 from shared.domain.rule import Rule, group
 from shared.telemetry import count, logger, seconds
 
-from . import context, drift, indirect, publishing
+from . import context, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .assessment.operations import operations_made
@@ -28,13 +28,15 @@ from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
 from .converge import Converged, converge, deleted_references, wrong_rules
-from .decision import Decision, denied_at_once
+from .decision import Decision
 from .ec2.refusal import GROUP_GONE, Ec2Error, Refusal
 from .ec2.revoke_by_id import Attempt, revoke_one_by_one
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
+from .let_through import finish_let_through, is_let_through, let_through_call
 from .publishing import STATE_ERRORS
 from .region import groups_that_differ
+from .risk import denial, facts_of_call
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,
@@ -46,6 +48,7 @@ from .state.baseline import (
     without_unapproved,
 )
 from .state.items import LedgerEntry
+from .state.limits import limits_of
 from .state.table import Known
 
 _MAY_BE_OPEN: Final = frozenset({"observed", "unreverted"})
@@ -85,7 +88,7 @@ def follow_up(
         return  # a new group has the rules that AWS gives it, whether or not anybody hears of its creation
     if head.kind == "delete_group":
         if head.group_id:
-            here.table.forget(head.group_id)
+            ending.forget_group(here, head.group_id)
         return
     if head.kind == "indirect":
         if decision.verb == "report":
@@ -95,7 +98,11 @@ def follow_up(
         _without_group(here, head, decision, policy, groups)
         return
     call = _with_ids_of_named_groups(_read(event, head), groups)
-    if decision.verb == "revert" or not accept(here, call, decision, policy, groups):
+    if decision.verb == "let_through":
+        is_done = let_through_call(here, call, policy, groups)
+    else:
+        is_done = decision.verb != "revert" and accept(here, call, decision, policy, groups)
+    if not is_done:
         revert_call(here, call, policy, groups, attempt)
 
 
@@ -118,7 +125,7 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
         logger.info("group is gone", extra={"request_id": head.request_id, "name_of_group": head.group_name})
         return
     count("EventsWithoutGroup", call=head.name)
-    if decision.verb != "revert":
+    if decision.verb in ("allow", "report"):
         logger.warning("allowed call without group", extra={"request_id": head.request_id, "call": head.name})
         return
     differing = groups_that_differ(here, policy, since=head.event_time)
@@ -217,7 +224,11 @@ def revert_call(
         revoke_one_by_one(groups, call.group_id, call.direction or "ingress", attempt.rule_ids)
     if attempt.revoked_at is not None:
         _measure_exposure(call, attempt.revoked_at)
-    if known.entry is not None and not (call.kind == "add" and known.entry.outcome in _MAY_BE_OPEN):
+    if known.entry is not None and is_let_through(known.entry):
+        # The policy has changed since: what was decided once is finished, and what has just been revoked is restored.
+        finish_let_through(here, call, groups, known.entry)
+        known = here.table.read(call.request_id, call.group_id)
+    if known.entry is not None and not (call.kind == "add" and _may_be_open(known.entry)):
         logger.info("delivered again", extra={"request_id": call.request_id, "outcome": known.entry.outcome})
         publishing.publish_again(here, known.entry)
         return
@@ -257,7 +268,12 @@ def revert_call(
 
 def _is_done(entry: LedgerEntry | None) -> bool:
     """True when an earlier delivery has reverted this call: the refusal means that its rules are gone."""
-    return entry is not None and entry.outcome not in _MAY_BE_OPEN
+    return entry is not None and not _may_be_open(entry)
+
+
+def _may_be_open(entry: LedgerEntry) -> bool:
+    """True when rules that the call made may be in force by the ids that it gave them."""
+    return entry.outcome in _MAY_BE_OPEN or is_let_through(entry)
 
 
 def _finish(
@@ -278,7 +294,9 @@ def _finish(
     lost = [] if gone or goal.baseline is None else deleted_references(done.refusals)
     if lost:
         found, done = _without_lost(goal, done, lost)
-    status, reason = _status(found, done, lost, policy, gone=gone)
+    approved = goal.baseline or Baseline(region=call.region, group_id=call.group_id)
+    denied = denial(policy, facts_of_call(call, found.change), approved.rules)
+    status, reason = _status(found, done, lost, denied, gone=gone)
     if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
     request = publishing.request_of(
@@ -291,6 +309,7 @@ def _finish(
         operations=operations_made(call, found.change, goal.baseline, done.first, policy.directions),
         approved=goal.baseline.rules if goal.baseline is not None else (),
     )
+    request = replace(request, limits=limits_of(approved, found.change))
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
@@ -350,7 +369,7 @@ def _is_gone(call: Call, groups: SecurityGroups, done: Converged) -> bool:
         return False
 
 
-def _status(found: Assessment, done: Converged, lost: list[Rule], policy: Policy, *, gone: bool) -> tuple[Status, str]:
+def _status(found: Assessment, done: Converged, lost: list[Rule], denied: str, *, gone: bool) -> tuple[Status, str]:
     if gone:
         return "observed", _GONE
     notes = [found.reason] if found.reason else []
@@ -358,7 +377,6 @@ def _status(found: Assessment, done: Converged, lost: list[Rule], policy: Policy
     if found.is_unknown or not done.left.is_empty or done.refusals:
         notes += dict.fromkeys(f"{one.rule.identity if one.rule else ''}: {one}" for one in done.refusals)
         return "unreverted", "; ".join(notes[:_REASONS_SHOWN]) or _NOT_CHANGED
-    denied = denied_at_once(policy, found.change.added)
     if denied:
         return "denied", denied
     return "observed" if found.change.is_empty else "pending", "; ".join(notes[:_REASONS_SHOWN])

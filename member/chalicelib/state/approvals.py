@@ -20,6 +20,7 @@ from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
 from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
+from .timed import Limit
 
 IDS_KEPT: Final = 20
 REMOVED_KEPT: Final = 400
@@ -41,6 +42,7 @@ class Approval:
         texts: the description.
         removed: when it was last removed.
         is_adopted: it counts as approved only because it was there when the region was adopted.
+        limits: what it is for a time only; they follow the rule through every edit but those that end them.
     """
 
     ids: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Approval:
     texts: Register[str]
     removed: Moment | None = None
     is_adopted: bool = False
+    limits: tuple[Limit, ...] = ()
 
     @property
     def last_change(self) -> Moment:

@@ -21,6 +21,7 @@ from ..cloudtrail.call import Call
 from ..rule_set import RuleSet
 from .approvals import Approvals, Editor, placed_rules
 from .register import ADOPTED, APPLIED, CREATED, EDITED, LONG_AGO, REMOVED, moment
+from .timed import Timed
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
@@ -62,6 +63,7 @@ class Baseline:
         adopted: when each direction was adopted; :data:`LONG_AGO` for a group that came later.
         tags: pairs of a rule's identity and its tags, as the last snapshot saw them; a restored rule gets them again.
         differences: what the last snapshot saw, by key.
+        timed: the approvals that hold for a time, in the order in which they began.
         version: counts writes; the store refuses a write that is based on an older one.
         rules: the approved rules, sorted by identity; worked out from the rest.
     """
@@ -73,6 +75,7 @@ class Baseline:
     adopted: tuple[tuple[Direction, datetime], ...] = ()
     tags: tuple[tuple[str, Tags], ...] = ()
     differences: tuple[Difference, ...] = ()
+    timed: tuple[Timed, ...] = ()
     version: int = 0
     rules: RuleSet = field(init=False, compare=False, repr=False)
 

@@ -25,9 +25,10 @@ from shared.wire.rule_json import rule_from_json, rule_to_json, time_to_text
 from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
 from .register import Register, Version
+from .timed import Limit, Timed
 
 Item = dict[str, Any]
-Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error"]
+Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "ended", "error", "superseded"]
 
 OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "pending": "reverted",
@@ -58,12 +59,16 @@ class LedgerEntry:
             anything.
         attempts: how often applying was begun.
         parts: of a request that was too large for one message, into how many requests it was split; else 0.
+        note: the code of an ``error``; the batch that a request was applied or superseded with; else empty.
+        valid_until: until when it is applied; ``None``: for good, or not applied yet.
     """
 
     request: Request
     outcome: Outcome
     attempts: int = 0
     parts: int = 0
+    note: str = ""
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,7 @@ def baseline_to_item(baseline: Baseline) -> Item:
         body = _baseline_body(replace(baseline, approvals=compacted(baseline.approvals)), ())
     if len(body) > LARGEST_BODY:
         raise TooLargeError(f"the baseline of {baseline.group_id} takes {len(body)} bytes, more than {LARGEST_BODY}")
+    ending = [one.until for one in baseline.timed if not one.is_told]
     return {
         "id": group_key(baseline.region, baseline.group_id),
         "region": baseline.region,
@@ -156,7 +162,7 @@ def baseline_to_item(baseline: Baseline) -> Item:
         "adoptedAt": {direction: time_to_text(at) for direction, at in baseline.adopted},
         "version": baseline.version,
         "body": body,
-    }
+    } | ({"endsAt": time_to_text(min(ending))} if ending else {})
 
 
 def within_budget(tags: tuple[tuple[str, Tags], ...]) -> tuple[tuple[str, Tags], ...]:
@@ -181,6 +187,7 @@ def _baseline_body(baseline: Baseline, tags: tuple[tuple[str, Tags], ...]) -> by
                 for one in baseline.differences
             ],
         }
+        | ({"timed": [_timed_to_json(one) for one in baseline.timed]} if baseline.timed else {})
     )
 
 
@@ -209,6 +216,7 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
             Difference(key=one["key"].text(), since=one["since"].time(), request_id=one["requestId"].optional_text())
             for one in body["differences"].elements()
         ),
+        timed=tuple(_timed_from_json(one) for one in body["timed"].elements()),
         version=field["version"].integer(),
     )
 
@@ -222,6 +230,7 @@ def _approval_to_json(approval: Approval) -> Item:
         "texts": [{**_version_to_json(one), "text": one.value} for one in approval.texts.versions],
         "removed": None if approval.removed is None else _moment_to_json(approval.removed),
         "isAdopted": approval.is_adopted,
+        "limits": [_limit_to_json(one) for one in approval.limits],
     }
     return {key: value for key, value in document.items() if value not in (None, False, [])}
 
@@ -235,6 +244,47 @@ def _approval_from_json(field: Field) -> Approval:
         texts=Register(tuple(_version(one, one["text"].optional_text()) for one in field["texts"].elements())),
         removed=None if field["removed"].is_missing else _moment(field["removed"]),
         is_adopted=field["isAdopted"].flag(),
+        limits=tuple(_limit_from_json(one) for one in field["limits"].elements()),
+    )
+
+
+def _limit_to_json(limit: Limit) -> Item:
+    before = {} if limit.before is None else {"before": rule_to_json(limit.before)}
+    return {"key": limit.key, "at": _moment_to_json(limit.at), "place": limit.place, "text": limit.text, **before}
+
+
+def _limit_from_json(field: Field) -> Limit:
+    return Limit(
+        key=field["key"].text(),
+        at=_moment(field["at"]),
+        place=field["place"].text(),
+        text=field["text"].optional_text(),
+        before=None if field["before"].is_missing else rule_from_json(field["before"]),
+    )
+
+
+def _timed_to_json(timed: Timed) -> Item:
+    document: Item = {
+        "key": timed.key,
+        "until": time_to_text(timed.until),
+        "requests": list(timed.requests),
+        "letThrough": [rule_to_json(one) for one in timed.let_through],
+        "endedAt": None if timed.ended_at is None else time_to_text(timed.ended_at),
+        "note": timed.note,
+        "isTold": timed.is_told,
+    }
+    return {key: value for key, value in document.items() if value not in (None, False, [], "")}
+
+
+def _timed_from_json(field: Field) -> Timed:
+    return Timed(
+        key=field["key"].text(),
+        until=field["until"].time(),
+        requests=tuple(one.text() for one in field["requests"].elements()),
+        let_through=tuple(rule_from_json(one) for one in field["letThrough"].elements()),
+        ended_at=None if field["endedAt"].is_missing else field["endedAt"].time(),
+        note=field["note"].optional_text(),
+        is_told=field["isTold"].flag(),
     )
 
 
@@ -343,7 +393,10 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
         "body": body,
-    } | ({"parts": entry.parts} if entry.parts else {})
+        **({"parts": entry.parts} if entry.parts else {}),
+        **({"note": entry.note} if entry.note else {}),
+        **({"validUntil": time_to_text(entry.valid_until)} if entry.valid_until is not None else {}),
+    }
 
 
 def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
@@ -361,6 +414,8 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
         attempts=field["attempts"].optional_integer() or 0,
         parts=field["parts"].optional_integer() or 0,
+        note=field["note"].optional_text(),
+        valid_until=field["validUntil"].time() if field["validUntil"].optional_text() else None,
     )
 
 

@@ -304,3 +304,11 @@ def test_a_damaged_ledger_entry_is_refused_by_path(request: Request, key: str) -
     with pytest.raises(FieldError) as caught:
         entry_from_item({**item, key: "nonsense"})
     assert caught.value.path == f"request#{request.request_id}.{key}"
+
+
+def test_until_when_a_request_is_applied_is_kept() -> None:
+    """An empty one is none: the table writes it so when a later approval is for good."""
+    entry = LedgerEntry(request=make_request(event_time=AT), outcome="ended", valid_until=NOON)
+    item = entry_to_item(entry)
+    assert (entry_from_item(item), item["validUntil"]) == (entry, "2026-10-01T12:00:00.000Z")
+    assert entry_from_item({**item, "validUntil": ""}).valid_until is None
