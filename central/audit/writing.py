@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from central.chalicelib.requests.items import entry_to_item
 from central.chalicelib.requests.record import HistoryEntry, Record
+from shared.domain.request import Approver
 from shared.slack.describe import edit_sentence, sentence
 from shared.slack.text import visible
-from shared.wire.request_json import request_to_json
+from shared.wire.request_json import approver_to_json, hours_to_text, request_to_json
 from shared.wire.rule_json import time_to_text
 
 COLUMNS: Final = (
@@ -45,6 +46,8 @@ COLUMNS: Final = (
     "history",
     "duplicateOf",
     "duplicates",
+    "approvals",
+    "validUntil",
 )
 """Of the CSV, in this order; later versions may add some at the end."""
 
@@ -83,6 +86,8 @@ def to_json(record: Record) -> dict[str, Any]:
         "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",
         "duplicateOf": record.duplicate_of,
         "duplicates": record.duplicates,
+        "approvals": [approver_to_json(one) for one in record.approvals],
+        "validUntil": time_to_text(record.valid_until) if record.valid_until is not None else "",
         "tasks": {task: time_to_text(since) for task, since in record.tasks},
         "history": [entry_to_item(entry) for entry in record.history],
     }
@@ -132,6 +137,7 @@ def _columns(record: Record) -> dict[str, str]:
         "requesterArn": "" if requester is None else requester.arn,
         "change": "; ".join(_phrases(record)),
         "history": "; ".join(_line(entry) for entry in record.history),
+        "approvals": "; ".join(map(_approval, record.approvals)),
     }
 
 
@@ -151,6 +157,11 @@ def _described(description: str) -> str:
 def _line(entry: HistoryEntry) -> str:
     moved = f"{entry.previous} to {entry.status}" if entry.previous else entry.status
     return f"{time_to_text(entry.at)} {moved} by {entry.by}{f' ({entry.note})' if entry.note else ''}"
+
+
+def _approval(approver: Approver) -> str:
+    hours = f" for {hours_to_text(approver.hours)} h" if approver.hours is not None else ""
+    return f"{time_to_text(approver.at)} {approver.by} {approver.by_name}".rstrip() + hours
 
 
 def _harmless(text: str) -> str:

@@ -28,7 +28,7 @@ from .steps import facts
 _SWEEP: Final = "sweep"
 """Who ended a duplicate, in its history, unless somebody denied the request that stood for it."""
 
-_VERBS: Final = {"applied": "decided", "expired": "expired"}
+_VERBS: Final = {"applied": "decided", "ended": "decided", "expired": "expired"}
 
 
 def store_duplicate(context: Context, record: Record) -> Record | None:

@@ -134,12 +134,12 @@ def _first_tasks(request: Request) -> tuple[Task, ...]:
 
 
 def _first_record(context: Context, request: Request) -> Record:
-    is_denied = request.status == "denied"
+    is_decided = request.status in ("denied", "applied")  # by policy
     entry = HistoryEntry(
         at=context.now,
         status=request.status,
         previous="",
-        by=POLICY if is_denied else request.account,
+        by=POLICY if is_decided else request.account,
         note=request.reason,
     )
     return Record(
@@ -149,5 +149,5 @@ def _first_record(context: Context, request: Request) -> Record:
         requested_at=context.now,
         tasks=tuple((task, context.now) for task in _first_tasks(request)),
         history=(entry,),
-        decision=Decision(by=POLICY, at=context.now) if is_denied else None,
+        decision=Decision(by=POLICY, at=context.now) if is_decided else None,
     )

@@ -139,7 +139,11 @@ def judge(terms: Terms, earlier: Sequence[Approver], click: Approver, *, approvi
     approvals = (*(one for one in counted if one.by != click.by), click)
     missing = max(terms.needs.approvals - len(approvals), 0)
     if missing and len(approvals) == len(counted):
-        return Judgement(outcome="repeated", approvals=counted, missing=missing)
+        reason = (
+            f"You have approved this already, which counts once. {len(counted)} of {terms.needs.approvals} approvals; "
+            "somebody else has to approve it, too."
+        )
+        return Judgement(outcome="repeated", reason=reason, approvals=counted, missing=missing)
     # Of two choices of one person, too, the shorter one holds.
     hours = [one.hours for one in (*counted, click) if one.hours is not None and terms.takes_hours]
     return Judgement(

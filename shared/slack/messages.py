@@ -146,8 +146,10 @@ def _parts(request: Request, shown: StatusView, *, terms: Terms | None = None) -
     # The same room in every status, with or without buttons, and by any policy: a replacement has to hold exactly what
     # its question held.
     asking = _room_for_buttons(request) + DUPLICATES_ROOM + NEEDS_ROOM
-    around = limits.size(reason) + limits.size(details) + max(asking, NOTES_ROOM)
-    room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - around
+    room = limits.MESSAGE - TEXT_ROOM - _FRAME_ROOM - limits.size(reason) - max(asking, NOTES_ROOM)
+    if room - limits.size(details) < LEAST_ROOM:
+        details = detail_blocks(request, in_little_room=True)
+    room -= limits.size(details)
     remarks, text = _remarks(request, shown), read_aloud(request, shown)
     pages = paginate(request, max(room, LEAST_ROOM))
     has_rules = request.status != "observed" or not request.change.is_empty

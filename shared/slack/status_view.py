@@ -13,6 +13,7 @@ from typing import Final, assert_never
 from shared.domain.approval import Terms
 from shared.domain.request import Request
 from shared.slack.blocks import GREEN, ORANGE, RED
+from shared.slack.error_advice import advice
 from shared.slack.request_view import POLICY, RequestView
 from shared.slack.terms_view import limits_text, named_ids, needs_text
 from shared.slack.text import counted, date, mention, shorten, visible
@@ -29,32 +30,6 @@ NEEDS_ROOM: Final = 1000
 _ERROR: Final = 800
 _NAME: Final = 100
 
-_RULE_GONE: Final = (
-    "A rule to remove or change is no longer there. Nothing to do if that was intended; otherwise look at the group."
-)
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-_TO_DO: Final[Mapping[str, str]] = {
-    "InvalidPermission.Duplicate": (
-        "Such a rule is in the group already, so nothing was added. Nothing to do if it serves the purpose; otherwise "
-        "remove it first and make the change again."
-    ),
-    "InvalidPermission.NotFound": _RULE_GONE,
-    "InvalidSecurityGroupRuleId.NotFound": _RULE_GONE,
-    "InvalidGroup.NotFound": (
-        "The group, or a group that a rule refers to, no longer exists. Make the change again where it is needed."
-    ),
-    "RulesPerSecurityGroupLimitExceeded": (
-        "The group is full. Remove rules that nobody needs, or have the quota raised, and make the change again."
-    ),
-    "UnauthorizedOperation": (
-        "The role of the member function lacks a permission, or an SCP forbids the call. Repair that and make the "
-        "change again."
-    ),
-}
-_TO_DO_OTHERWISE: Final = (
-    "The log of applySecurityGroupChange in the member account says more. "
-    "When the cause is gone, make the change again."
-)
 _TO_DO_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
 _TO_DO_DUPLICATES: Final = (
     "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
@@ -88,13 +63,6 @@ class StatusView:
     warns: bool = True
 
 
-_EXPIRED: Final = StatusView(
-    headline="Security group change request expired",
-    colour=RED,  # it ends like a denial: the change stays reverted
-    line="*Expired.* Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
-    plain_line="Expired. Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
-    warns=False,
-)
 _UNREVERTED: Final = StatusView(
     headline="Unapproved security group change could not be reverted",
     colour=RED,
@@ -298,7 +266,7 @@ def _rests(view: RequestView) -> str:
 def _error(view: RequestView) -> StatusView:
     code = shorten(visible(view.error_code or "Unknown"), _NAME)
     error = f"{view.error_code or 'Unknown'}: {view.error_reason or 'no reason was given'}"
-    to_do = _TO_DO.get(view.error_code.removeprefix("Client."), _TO_DO_OTHERWISE)
+    to_do = advice(view.error_code)
     return StatusView(
         headline="Approved security group change could not be applied",
         colour=RED,

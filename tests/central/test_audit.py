@@ -21,7 +21,7 @@ from central.chalicelib.requests.record import ClickedMessage, Decision, History
 from central.chalicelib.requests.table import TABLE, RequestsTable
 from shared.aws.attributes import to_attributes
 from shared.domain.caller import Caller
-from shared.domain.request import Status
+from shared.domain.request import Approver, Status
 from tests.support.aws_clients import aws_client
 from tests.support.central_account import ADA, REGION, make_request, make_table
 
@@ -362,6 +362,20 @@ def test_a_place_of_another_form_is_refused(table: RequestsTable) -> None:
     """Only what a listing named is a place to continue from."""
     with pytest.raises(CursorError):
         next(listed(table, Wanted(after="2026-10-01T12:00:00.000Z/")))
+
+
+def test_who_approved_for_how_long_is_exported() -> None:
+    """In the last columns, in JSON Lines as stored; each of them is a person to look for."""
+    until = datetime(2026, 10, 1, 20, tzinfo=UTC)
+    approvals = (Approver(by="U1", by_name="grace", at=until, hours=8), Approver(by="U2", at=until))
+    record = make_record(0, approvals=approvals, valid_until=until)
+    (row,) = csv.DictReader(io.StringIO("\n".join(csv_lines([record]))))
+    moment = "2026-10-01T20:00:00.000Z"
+    assert row["approvals"] == f"{moment} U1 grace for 8 h; {moment} U2"
+    assert row["validUntil"] == moment
+    (document,) = map(json.loads, json_lines([record]))
+    assert [one["by"] for one in document["approvals"]] == ["U1", "U2"]
+    assert document["validUntil"] == moment
 
 
 def test_duplicates_say_so() -> None:

@@ -179,7 +179,8 @@ def _complete(context: Context, batch: Batch, records: Sequence[Record], task: T
 
 def _leave(context: Context, batch: Batch, records: Sequence[Record]) -> None:
     """Let the requests through which a batch was found go, once all its messages are posted."""
-    left = [one for one in records if not has_left(one) and (one.asked_in or one.has("gather"))]
+    own = [one for one in records if one.status != "ended"]  # what ended since has messages of its own
+    left = [one for one in own if not has_left(one) and (one.asked_in or one.has("gather"))]
     if not left:
         return
     now = Batches(context.table).get(batch.batch_id)
@@ -233,5 +234,6 @@ def _is_partly_due(context: Context, batch: Batch) -> bool:
 def results_text(batch: Batch, records: Sequence[Record]) -> str:
     """Return a text that is equal as long as no result has changed."""
     asked = set(batch.asked)
-    statuses = sorted(one.status for one in records if one.request.request_id in asked)
+    found = (one.status for one in records if one.request.request_id in asked)
+    statuses = sorted("applied" if one == "ended" else one for one in found)
     return ", ".join(f"{statuses.count(one)} {one}" for one in dict.fromkeys(statuses))

@@ -121,11 +121,12 @@ def _approvers(policy: Policy) -> Iterator[Finding]:
     if policy.allow_self_approval:
         return
     if not policy.people:
-        meaning = "nobody can approve anything: requesters may not approve their own changes, and [people] is empty"
+        is_one = len(policy.approvers) == 1
+        meaning = "nobody can approve anything" if is_one else "every change needs two different people"
         yield Finding(
-            severity="error",
+            severity="error" if is_one else "warning",
             key="allow_self_approval",
-            meaning=meaning,
+            meaning=f"{meaning}: requesters may not approve their own changes, and [people] is empty",
             remedy="List under [people] who is who, or write allow_self_approval = true.",
         )
     without = sorted({user_id for _, user_id in policy.people if set(policy.approvers) == {user_id}})

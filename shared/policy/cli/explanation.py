@@ -168,8 +168,8 @@ def _deciders(policy: Policy, call: Call) -> str:
     ]
     if nobody_knows:
         return (
-            "Nobody could approve it: self-approval is off (policy key allow_self_approval), and the requester is not "
-            "listed under [people]."
+            "Two different people would have to approve it: self-approval is off (policy key allow_self_approval), and "
+            "the requester is not listed under [people]."
         )
     if policy.approvers and not allowed:
         return (
