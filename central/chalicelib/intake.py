@@ -18,6 +18,7 @@ from shared.slack.request_view import POLICY
 from shared.telemetry import count, logger
 from shared.wire.messages import MessageError, RequestMessage
 
+from .asks import notice_of_refusal
 from .batches.joining import store_gathered
 from .batches.overtaking import overtake
 from .context import Context
@@ -26,7 +27,7 @@ from .requests.record import Decision, HistoryEntry, Record, Task
 from .requests.table import DifferentRequestError, Stored
 from .steps import facts
 
-RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#")
+RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#", "asks#")
 """No request id of AWS begins like this; items that central makes itself do."""
 
 _LONGEST_ID: Final = 255
@@ -58,6 +59,10 @@ def store_request(context: Context, message: RequestMessage) -> None:
     if duplicate:
         count("Requests", status=request.status)
         show_again(context, duplicate)
+        return
+    refusal = notice_of_refusal(context, record)
+    if refusal is not None:
+        post_first(context, store_first(context, refusal))
         return
     stored = store_gathered(context, record) or _store(context, record)
     if not overtake(context, stored.record):
@@ -111,6 +116,8 @@ def _check(request: Request) -> None:
     request_id = request.request_id
     if len(request_id) > _LONGEST_ID or request_id.startswith(RESERVED_PREFIXES):
         raise malformed("message.request.requestId", "has not the form that AWS gives it")
+    if request.origin == "ask" and request.status not in ("pending", "denied"):
+        raise malformed("message.request.status", "what asks first is pending, or denied by policy")
     if request.origin == "notice" and not (request.status == "observed" and request.change.is_empty):
         raise malformed("message.request.status", "a notice is observed, and changes nothing")
 

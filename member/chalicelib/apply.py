@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.domain.change import Change
-from shared.domain.request import Approver
+from shared.domain.request import Approver, Request
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger
 from shared.wire.messages import (
@@ -27,6 +27,7 @@ from shared.wire.messages import (
 from . import context
 from .assessment.approvals import refusal_of_approvals
 from .assessment.conflicts import conflict, rollback, what_is_left
+from .assessment.put_back import PUT_BACK, has_overtaken, notes_about
 from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
@@ -82,7 +83,22 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.outcome not in _APPLICABLE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
         return Refusal(code="NotApplicable", reason=reason)
-    return refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
+    by_policy = refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
+    return by_policy or (_overtaken(here, entry.request) if entry.outcome == "reverted" else None)
+
+
+def _overtaken(here: Context, request: Request) -> Refusal | None:
+    """Return which later call of the requester has put back a rule that a request removes, or ``None``."""
+    baseline = here.table.baseline(request.group_id) if request.change.removed else None
+    for note in notes_about(request, baseline.differences if baseline is not None else ()):
+        later = here.table.entry(note.request_id)
+        if later is not None and has_overtaken(later.request, request):
+            reason = (
+                f"Its requester has put back {note.key.removeprefix(PUT_BACK)} since (request {note.request_id}), so "
+                "removing it is no longer what they want."
+            )
+            return Refusal(code="Superseded", reason=reason)
+    return None
 
 
 def refusal_by_policy(

@@ -17,13 +17,14 @@ from typing import Any, Final
 from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
 from shared.domain.request import Request, Status
-from shared.domain.rule import Rule, group
+from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
 
 from . import context, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .assessment.operations import operations_made
+from .assessment.put_back import keys_of_put_back
 from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
@@ -34,6 +35,7 @@ from .ec2.revoke_by_id import Attempt, revoke_one_by_one
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .let_through import finish_let_through, is_let_through, let_through_call
+from .named_groups import with_ids_of_named_groups
 from .publishing import STATE_ERRORS
 from .region import groups_that_differ
 from .risk import denial, facts_of_call
@@ -97,7 +99,7 @@ def follow_up(
     if not head.group_id:
         _without_group(here, head, decision, policy, groups)
         return
-    call = _with_ids_of_named_groups(_read(event, head), groups)
+    call = with_ids_of_named_groups(_read(event, head), groups)
     if decision.verb == "let_through":
         is_done = let_through_call(here, call, policy, groups)
     else:
@@ -133,21 +135,6 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
         request_id = head.request_id if len(differing) == 1 else f"{head.request_id}-{group_id}"
         call = replace(head, request_id=request_id, group_id=group_id, omitted=True)
         revert_call(here, call, policy, groups, Attempt(), is_compared=True)
-
-
-def _with_ids_of_named_groups(call: Call, groups: SecurityGroups) -> Call:
-    """Look up groups that the event refers to by name alone, which only an event without EC2's answer does."""
-    if call.resulting is not None:
-        return call
-    return replace(call, requested=tuple(_with_group_id_in(rule, call, groups) for rule in call.requested))
-
-
-def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
-    source = rule.source
-    if source.kind != "group" or not source.value.startswith("name:") or source.account not in ("", call.account):
-        return rule
-    found = groups.group_named(source.value.removeprefix("name:"))
-    return rule if found is None else replace(rule, source=group(found.group_id, account=found.owner))
 
 
 # -- reverting ---------------------------------------------------------------------------------------------------------
@@ -431,6 +418,7 @@ def _keep(
     if is_compared:
         removed = (one.rule_id for one in request.change.added)
         waiting |= {f"{REVERTED_BY_COMPARISON}{rule_id}": request.request_id for rule_id in removed if rule_id}
+    waiting |= dict.fromkeys(keys_of_put_back(request, baseline.rules), request.request_id)
 
     def kept(stored: Baseline | None) -> Baseline:
         known = without_unapproved(stored or baseline, call, done.live)

@@ -163,6 +163,8 @@ def _small_print(request: Request, arn: int) -> Iterator[str]:
     yield f"{'Notice' if is_of_nobody else 'Request'} {_short(request.request_id, _REQUEST_ID)}"
     if request.event_name and not is_of_nobody:
         yield f"Call {_short(request.event_name, _SMALL)}"
+    if request.origin == "ask":
+        yield "Asked first: the call changed nothing"
     if request.origin == "snapshot":
         yield "Found by the snapshot"
     if request.requester is not None and request.requester.arn:

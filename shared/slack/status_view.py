@@ -31,8 +31,9 @@ _ERROR: Final = 800
 _NAME: Final = 100
 
 _TO_DO_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
+_ONE_MESSAGE: Final = "This message stands for all of them."
 _TO_DO_DUPLICATES: Final = (
-    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
+    f"{_ONE_MESSAGE} A pipeline or controller that puts its rules back has to be stopped, or "
     "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
 )
 
@@ -72,6 +73,7 @@ _UNREVERTED: Final = StatusView(
     is_fact=True,
 )
 _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
+    "TooManyAsks": "Too many open questions of one requester",
     "Adopted": "Region adopted",
     "AdoptedAgain": "Warning: region adopted again",
     "StateDamaged": "Warning: stored state is damaged",
@@ -99,7 +101,8 @@ def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView
     """
     terms = view.terms or Terms()
     needed, there = terms.needs.approvals, len(view.approvals)
-    times = f" made {view.times_made} times" if view.times_made > 1 else ""
+    verb = "asked" if is_ask(view) else "made"
+    times = f" {verb} {view.times_made} times" if view.times_made > 1 else ""
     headline = f"Security group change{times} {'needs' if asks else 'waits for'} "
     headline += "approval" if needed == 1 else f"{needed} approvals" if not there else "another approval"
     until = "somebody approves it" if needed == 1 else f"{needed} people approve it"
@@ -218,6 +221,11 @@ def _ended(view: RequestView) -> StatusView:
     )
 
 
+def is_ask(view: RequestView) -> bool:
+    """True when the request asks first: nothing was changed, so nothing was reverted."""
+    return view.request.origin == "ask"
+
+
 def _denied(view: RequestView) -> StatusView:
     by_policy = view.decided_by == POLICY or view.request.status == "denied"
     by, name = ("by policy", " by policy") if by_policy else (_by(view), _by_name(view))
@@ -235,7 +243,8 @@ def _expired(view: RequestView) -> StatusView:
     if view.is_superseded:
         return _superseded(view)
     why = "Not enough people approved" if view.approvals else "Nobody decided"
-    line = f"{why} in time. {_rests(view)}; if it is still needed, make it again."
+    again = "ask again" if is_ask(view) else "make it again"
+    line = f"{why} in time. {_rests(view)}; if it is still needed, {again}."
     return StatusView(
         headline="Security group change request expired",
         colour=RED,  # it ends like a denial
@@ -260,7 +269,7 @@ def _superseded(view: RequestView) -> StatusView:
 
 def _rests(view: RequestView) -> str:
     """Return what a request that nobody approves leaves behind."""
-    return "The change is not made" if view.request.origin == "ask" else "The change stays reverted"
+    return "Nothing was changed" if is_ask(view) else "The change stays reverted"
 
 
 def _error(view: RequestView) -> StatusView:
@@ -281,6 +290,8 @@ def _duplicates(view: RequestView) -> tuple[tuple[str, str], ...]:
     """Return how often the change was made, and what to do about it: something or somebody puts it back."""
     if view.times_made == 1:
         return ()
+    if is_ask(view):
+        return (("Asked again", f"The same requester asked for this {view.times_made} times. {_ONE_MESSAGE}"),)
     known = view.request.requester is not None
     who = "The same requester made this change" if known else "This change was made"
     return (("Made again", f"{who} {view.times_made} times, and each time it was reverted. {_TO_DO_DUPLICATES}"),)

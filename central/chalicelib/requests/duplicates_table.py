@@ -24,7 +24,7 @@ from shared.domain.request import Request
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
-from .fingerprint import ASKED_SINGLY, fingerprint, requester_text
+from .fingerprint import asked_singly, fingerprint, principal
 from .items import record_from_item, record_to_item
 from .record import Record
 from .table import INDEX, TABLE, RequestsTable, Row
@@ -59,7 +59,7 @@ class Duplicates:
             if duplicate_of:
                 return duplicate_of if duplicate_of != own else ""
             asked += 1
-            if asked == ASKED_SINGLY:
+            if asked == asked_singly(record.request):
                 return request_id
         return ""
 
@@ -88,7 +88,7 @@ class Duplicates:
             },
             "ExpressionAttributeValues": to_attributes(
                 {
-                    ":asked": ASKED_SINGLY - 1,
+                    ":asked": asked_singly(record.request) - 1,
                     ":one": 1,
                     ":status": record.status,
                     ":since": time_to_text(record.requested_at - joins_for),
@@ -144,7 +144,7 @@ class Duplicates:
             return False
         request = record.request
         is_same = (other.account, other.region) == (request.account, request.region)
-        is_same = is_same and requester_text(other.requester) == requester_text(request.requester)
+        is_same = is_same and principal(other.requester) == principal(request.requester)
         return is_same and not _touched(other).isdisjoint(_touched(request))
 
     def _newest(self, record: Record, wanted: str, since: datetime) -> Iterator[dict[str, Any]]:

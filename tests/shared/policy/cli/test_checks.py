@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Caller
 from shared.domain.policy import Policies, Policy, person_behind
-from shared.policy.cli.checks import Finding, find_mistakes
+from shared.policy.cli.checks import find_mistakes
+from shared.policy.cli.finding import Finding
 from shared.wire.policy_document import parse_policies
 from tests.support import strategies
 
