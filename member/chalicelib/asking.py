@@ -13,15 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from shared.domain.change import Change
-from shared.domain.operations import operations_of
 from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.request_needs import needs_of
-from shared.domain.rule import Rule
 from shared.telemetry import logger
 
 from . import context, publishing
-from .assessment.approved import approved_with
 from .assessment.asks import Reference, assess_ask
 from .cloudtrail.asks import asked_call, asked_head
 from .cloudtrail.call import Call
@@ -33,6 +30,7 @@ from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .named_groups import with_ids_of_named_groups
 from .state.baseline import Baseline
+from .state.limits import limits_of
 
 
 def on_failed_call(
@@ -91,21 +89,22 @@ def _ask(here: Context, call: Call, policy: Policy, groups: SecurityGroups) -> s
         return reason
     if baseline is not None and baseline.adopted:
         _keep(here, baseline)
-    request = _request(call, policy, facts.name, asked.change, _approved(baseline, asked.change))
+    request = _request(call, policy, facts.name, asked.change, baseline)
     publishing.publish_request(here, request)
     logger.info("asked", extra={"request_id": call.request_id, "group": call.group_id, "status": request.status})
     return ""
 
 
-def _request(call: Call, policy: Policy, group_name: str, change: Change, approved: tuple[Rule, ...]) -> Request:
-    request = publishing.request_of(call, group_name=group_name, change=change, status="pending", reason="")
-    request = replace(request, origin="ask", operations=operations_of(change), approved=approved)
+def _request(call: Call, policy: Policy, group_name: str, change: Change, baseline: Baseline | None) -> Request:
+    """Return the request; it has no operations, since its change says all that the call would have done."""
+    approved = () if baseline is None else baseline.rules
+    request = publishing.request_of(
+        call, group_name=group_name, change=change, status="pending", reason="", approved=approved
+    )
+    limits = () if baseline is None else limits_of(baseline, change)
+    request = replace(request, origin="ask", limits=limits)
     denied = denied_at_once(policy, change.added) or needs_of(policy, request).deny
     return replace(request, status="denied", reason=denied) if denied else request
-
-
-def _approved(baseline: Baseline | None, change: Change) -> tuple[Rule, ...]:
-    return approved_with(change, (), () if baseline is None else baseline.rules)
 
 
 def _missing_references(change: Change, call: Call, groups: SecurityGroups) -> str:
