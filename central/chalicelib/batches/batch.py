@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from shared.domain.request import Approver, Request
 
-from ..requests.fingerprint import principal
+from ..requests.fingerprint import requester_text
 from ..requests.record import ClickedMessage, Decision, Record, Task
 
 BATCH: Final = "batch#"
@@ -169,7 +169,7 @@ def gathers(record: Record) -> bool:
 
 def gathering_key(request: Request) -> str:
     """Return the id of the item of the requester's open batch."""
-    return f"{BATCH}open#{_short_hash(request.account, request.region, principal(request.requester))}"
+    return f"{BATCH}open#{_short_hash(request.account, request.region, requester_text(request.requester))}"
 
 
 def batch_id(first: str) -> str:

@@ -24,7 +24,7 @@ from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 
 from ..context import Context
-from ..requests.fingerprint import principal
+from ..requests.fingerprint import requester_text
 from ..requests.record import Record
 from ..requests.update_expression import Update
 from ..steps import facts
@@ -205,7 +205,7 @@ def _keys(request: Request) -> set[str]:
 
 
 def _key(request: Request) -> tuple[str, ...]:
-    return (request.account, request.region, request.group_id, principal(request.requester))
+    return (request.account, request.region, request.group_id, requester_text(request.requester))
 
 
 def _id(record: Record) -> str:

@@ -24,7 +24,7 @@ from shared.domain.request import Request
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
-from .fingerprint import asked_singly, fingerprint, principal
+from .fingerprint import asked_singly, fingerprint, requester_text
 from .items import record_from_item, record_to_item
 from .record import Record
 from .table import INDEX, TABLE, RequestsTable, Row
@@ -144,7 +144,7 @@ class Duplicates:
             return False
         request = record.request
         is_same = (other.account, other.region) == (request.account, request.region)
-        is_same = is_same and principal(other.requester) == principal(request.requester)
+        is_same = is_same and requester_text(other.requester) == requester_text(request.requester)
         return is_same and not _touched(other).isdisjoint(_touched(request))
 
     def _newest(self, record: Record, wanted: str, since: datetime) -> Iterator[dict[str, Any]]:
