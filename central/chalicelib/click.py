@@ -17,10 +17,11 @@ from typing import Any, Final, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.settings import optional
-from shared.slack.messages import as_replacement, ephemeral, processing, question
+from shared.slack.messages import as_replacement, ephemeral, outcome_replacement, processing, question
 from shared.slack.status_view import click_sentence
 from shared.telemetry import count, logger
 
+from .batches.deciding import click_batch
 from .context import Context
 from .decision import NoDecision, Refusal, decide
 from .dispatch import dispatch_decision
@@ -34,7 +35,7 @@ from .views import view_of
 
 _POST_SECONDS: Final = 1.2
 
-_OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated"})
+_OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated", "gathered"})
 _SHOWN_STATUSES: Final = frozenset({"pending", "approved", "applied", "ended", "denied", "expired", "error"})
 """After a click refused for such a reason the clicked message is brought up to date, in these statuses."""
 
@@ -108,6 +109,9 @@ def _refuse(status: int, why: _Unread, sentence: str) -> Answer:
 
 
 def _act(context: Context, click: Click) -> Answer:
+    if click.is_of_batch:
+        click_batch(context, click, lambda payload: _post(click, payload))
+        return Answer()
     try:
         with step("decide", request_id=click.request_id, user=click.user_id):
             decided = decide(context, click)
@@ -157,7 +161,9 @@ def _refresh(context: Context, click: Click, record: Record) -> None:
     again, and shown again if it has changed: no message keeps the buttons of a request that is decided.
     """
     for _ in range(_MOST_REFRESHES):
-        was_shown = _post(click, as_replacement(question(view_of(record))[-1]))
+        is_replaced = bool(record.asked_in)  # by the question for all of a batch
+        shown = outcome_replacement(record.view) if is_replaced else question(view_of(record))[-1]
+        was_shown = _post(click, as_replacement(shown))
         if not was_shown or record.status not in ("pending", "approved"):
             return
         now = context.table.get(click.request_id)

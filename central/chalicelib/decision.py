@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from shared.domain.approval import Judgement, Terms, judge, terms_of
@@ -21,6 +21,7 @@ from shared.domain.request import Approver
 from shared.policy.loading import written_policies
 from shared.slack.status_view import click_sentence
 
+from .batches.batch import LONGEST
 from .context import Context
 from .outbox import NOTIFY
 from .requests.moves import Move, Moved
@@ -28,7 +29,10 @@ from .requests.record import ClickedMessage, Decision, Record
 from .slack.click_payload import Click
 from .slack.webhook import is_response_url
 
-Refusal = Literal["unknown", "digest", "not allowed", "hours", "repeated", "late", "busy"]
+Refusal = Literal["unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "gathered"]
+
+_ASKED_WITHIN: Final = LONGEST + timedelta(minutes=1)
+"""When the question for all is posted at the latest after the first request: the batch closes, and the sweep comes."""
 
 _MOST_TRIES: Final = 20
 """Each refused write means that somebody else's click counted: more than the most approvals a policy can ask for."""
@@ -108,6 +112,8 @@ def _judged(context: Context, click: Click, policies: Policies, record: Record |
         return NoDecision(why="digest", text=text, record=record)
     if record.status != "pending":
         return NoDecision(why="late", text=click_sentence(record.view), record=record)
+    if record.asked_in:
+        return NoDecision(why="gathered", text=_gathered(record), record=record)
     policy = policies.for_account(record.request.account)
     terms = terms_of(policy, record.request)
     judged = judge(terms, record.approvals, approver_of(context.now, click), approving=click.approving)
@@ -178,6 +184,14 @@ def _note(terms: Terms, earlier: Sequence[Approver], judged: Judgement, click: C
         f"no longer counted: {', '.join(gone)}" if gone else "",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _gathered(record: Record) -> str:
+    asked_by = (record.requested_at + _ASKED_WITHIN).astimezone(UTC)
+    return (
+        "Your click changed nothing: the same requester has made more calls, and one question for all of them replaces "
+        f"this one. It is asked by {asked_by:%H:%M} UTC."
+    )
 
 
 def _expiry(context: Context, click: Click) -> Move:

@@ -22,7 +22,7 @@ from .context import Context
 from .requests.duplicates_table import Duplicates
 from .requests.fingerprint import JOINED_FOR, JOINING, shown_again_at
 from .requests.moves import Move, Moved
-from .requests.record import Decision, Record, Task
+from .requests.record import SUPERSEDED, Decision, Record, Task
 from .requests.update_expression import Update
 from .steps import facts
 
@@ -62,8 +62,8 @@ def show_again(context: Context, duplicate: Record) -> None:
         UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
     original = context.table.get(duplicate.duplicate_of)
-    if original is None or original.status != original.request.status:
-        return
+    if original is None or original.status != original.request.status or original.asked_in:
+        return  # decided, or asked with the other requests of its batch
     made = shown_again_at(original.times_made)
     if made <= original.duplicates_shown:
         return
@@ -99,7 +99,9 @@ class PendingDuplicates:
             UnpostedError: when a setting or a dead webhook kept a question from Slack; the sweep tries again.
         """
         original = self._original_of(duplicate)
-        if original is None or original.status == "error":
+        if original is not None and original.is_superseded and self._is_cancelled_too(original, duplicate):
+            self._move(duplicate, "expired", note=SUPERSEDED)
+        elif original is None or original.status == "error" or original.is_superseded:
             self._ask_instead(duplicate)
         elif original.status == "denied":
             note = f"decided with request {duplicate.duplicate_of}"
@@ -108,6 +110,11 @@ class PendingDuplicates:
             self._move(duplicate, "expired", note=f"{_VERBS[original.status]} with request {duplicate.duplicate_of}")
         elif expires_after is not None and duplicate.requested_at + expires_after <= self._context.now:
             self._move(duplicate, "expired", note="nobody decided in time")
+
+    def _is_cancelled_too(self, original: Record, duplicate: Record) -> bool:
+        """Say whether the call that cancelled the other request came after the duplicate's, too."""
+        later = self._context.table.get(original.superseded_by) if original.superseded_by else None
+        return later is not None and later.request.event_time > duplicate.request.event_time
 
     def _original_of(self, duplicate: Record) -> Record | None:
         request_id = duplicate.duplicate_of

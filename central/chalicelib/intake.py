@@ -19,6 +19,8 @@ from shared.telemetry import count, logger
 from shared.wire.messages import MessageError, RequestMessage
 
 from .asks import notice_of_refusal
+from .batches.joining import store_gathered
+from .batches.overtaking import overtake
 from .context import Context
 from .duplicates import show_again, store_duplicate
 from .requests.record import Decision, HistoryEntry, Record, Task
@@ -42,7 +44,8 @@ _OBSERVED_IN_BOTH_CHANNELS: Final = frozenset(
 def store_request(context: Context, message: RequestMessage) -> None:
     """Store a request and post it; what is stored already is kept, and its pending messages are posted.
 
-    A duplicate is stored and counted; the question of the request that it duplicates stands for it.
+    A duplicate is stored and counted; the question of the request that it duplicates stands for it. A request that
+    follows others of the same requester waits for the question that is asked for all.
 
     Raises:
         MessageError: when id, account or region cannot be genuine, or a notice is not one.
@@ -61,7 +64,9 @@ def store_request(context: Context, message: RequestMessage) -> None:
     if refusal is not None:
         post_first(context, store_first(context, refusal))
         return
-    stored = _store(context, record)
+    stored = store_gathered(context, record) or _store(context, record)
+    if not overtake(context, stored.record):
+        return  # later calls have overtaken it, or it is asked with others
     post_first(context, stored)
     if stored.record.duplicate_of:  # delivered again
         show_again(context, stored.record)

@@ -12,9 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from shared.domain.net_change import call_of
 from shared.telemetry import count, logger
 from shared.wire.messages import AppliedMessage, DenyMessage, EndedMessage, ErrorMessage
 
+from .batches.batch import BATCH
+from .batches.reporting import report, report_outcome
+from .batches.table import Batches
 from .context import Context
 from .outbox import NOTIFY, Lease
 from .requests.moves import Move, Moved
@@ -66,7 +70,10 @@ def record_outcome(context: Context, message: AppliedMessage | ErrorMessage) -> 
         return
     count("Outcomes", status=move.to)
     logger.info("outcome stored", extra=facts(answer.record))
-    context.outbox.post(answer.record, NOTIFY)
+    if answer.record.asked_in:
+        report_outcome(context, answer.record)
+    else:
+        context.outbox.post(answer.record, NOTIFY)
 
 
 def record_ended(context: Context, message: EndedMessage) -> None:
@@ -110,6 +117,9 @@ def post_end(context: Context, message: DenyMessage) -> None:
         MessageRefusedError: when the message does not fit the stored request.
         UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
     """
+    if message.request_id.startswith(BATCH):
+        _post_end_of_batch(context, message)
+        return
     leased = context.outbox.resume(message.request_id, NOTIFY, digest=message.digest)
     if leased is None:
         raise _refused(message.request_id, "no such request is stored", None)
@@ -126,14 +136,27 @@ def _resume(context: Context, move: Move, record: Record | None) -> None:
     if (request.digest, request.account, request.region) != (move.digest, move.account, move.region):
         reason = f"digest, account or region are not the stored request's (it says account {move.account})"
         raise _refused(move.request_id, reason, record)
+    if record.is_superseded or (record.status == "observed" and call_of(record.request) is not None):
+        logger.info("outcome of a call that asks nothing ignored", extra=facts(record))
+        return
     if (record.status, move.to) in _OVERTAKEN:
         logger.info("late message ignored: the request has gone further", extra={**facts(record), "says": move.to})
         return
     if record.status != move.to:
         raise _refused(move.request_id, f"it says {move.to}, but the request is {record.status}", record)
+    if record.asked_in and move.to != "ended":
+        report_outcome(context, record)
+        return
     leased = context.outbox.resume(move.request_id, NOTIFY)
     if leased is not None:
         _log_if_done(leased)
+
+
+def _post_end_of_batch(context: Context, message: DenyMessage) -> None:
+    batch = Batches(context.table).get(message.request_id)
+    if batch is None or batch.digest != message.digest:
+        raise _refused(message.request_id, "no such batch is stored", None)
+    report(context, batch)
 
 
 def _log_if_done(leased: Lease) -> None:

@@ -12,6 +12,7 @@ only the ones young enough to have pending tasks are read, so that the table may
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -23,6 +24,8 @@ from shared.policy.loading import written_policies
 from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
+from .batches.asking import PendingBatches
+from .batches.overtaking import PendingRequests
 from .context import Context
 from .dispatch import dispatch_decision
 from .duplicates import PendingDuplicates
@@ -56,6 +59,15 @@ _STUCK_AFTER: Final = timedelta(minutes=15)
 _PROBLEMS_NAMED: Final = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """What one sweep meets only once, however many requests lead there."""
+
+    duplicates: PendingDuplicates
+    batches: PendingBatches
+    requests: PendingRequests
+
+
 class SweepError(RuntimeError):
     """Some requests could not be finished; the message names the first. The next sweep tries again."""
 
@@ -66,7 +78,9 @@ def sweep_requests(context: Context) -> None:
     Raises:
         SweepError: when something could not be done.
     """
-    duplicates = PendingDuplicates(context)
+    pending = _Pending(
+        duplicates=PendingDuplicates(context), batches=PendingBatches(context), requests=PendingRequests(context)
+    )
     problems: list[str] = []
     written = written_policies()
     policies = None if written.problem else written  # without it, nothing expires and nobody is reminded
@@ -79,10 +93,14 @@ def sweep_requests(context: Context) -> None:
             break
         seen += 1
         try:
-            _handle(context, policies, row, duplicates)
+            _handle(context, policies, row, pending)
         except Exception as error:  # noqa: BLE001 - one bad request must not stop the others; all are raised below
             logger.warning("request not finished", extra={"request_id": row.request_id, "problem": str(error)})
             problems.append(f"{row.request_id}: {error}")
+    try:
+        pending.requests.finish()
+    except Exception as error:  # noqa: BLE001 - as above
+        problems.append(f"requests not compared: {error}")
     logger.info("sweep done", extra={"requests": seen, "problems": len(problems)})
     if problems:
         count("SweepsFailed")
@@ -107,13 +125,16 @@ def _longest_valid(policies: Iterable[Policy]) -> timedelta:
     return timedelta(hours=max((one for one in hours if one is not None), default=0))
 
 
-def _handle(context: Context, policies: Policies | None, row: Row, duplicates: PendingDuplicates) -> None:
+def _handle(context: Context, policies: Policies | None, row: Row, pending: _Pending) -> None:
     record = context.table.read(row)
     if record is None:
         return
     policy = None if policies is None else policies.for_account(record.request.account)
-    if record.status == "pending" and record.duplicate_of:
-        duplicates.end(record, None if policy is None else policy.expires_after)
+    pending.requests.add(record)
+    if record.has("gather") or (record.asked_in and record.status != "ended"):
+        pending.batches.finish(record, is_policy_known=policy is not None)
+    elif record.status == "pending" and record.duplicate_of:
+        pending.duplicates.end(record, None if policy is None else policy.expires_after)
     elif record.status == "approved":
         _dispatch_again(context, record)
     elif record.status != "pending" or policy is None:

@@ -58,13 +58,18 @@ Page = list[Passage]
 
 
 def paginate(request: Request, room: int) -> list[Page]:
-    """Distribute all rules over parts.
+    """Distribute all rules of a request over parts; see :func:`lay_out`."""
+    return lay_out(rule_groups(request), room)
+
+
+def lay_out(groups: Iterable[Group], room: int) -> list[Page]:
+    """Distribute what stands under headings over parts.
 
     A section is begun only where two neighbours together would be longer than 2,900 characters, so that the number of
     blocks stays far below Slack's limit whatever the rules are.
 
     Args:
-        request: what is asked.
+        groups: the headings, and what stands below them.
         room: characters each part has for rules, as ``limits.size`` counts them; at least :data:`LEAST_ROOM`.
 
     Returns:
@@ -72,7 +77,7 @@ def paginate(request: Request, room: int) -> list[Page]:
     """
     pages: list[Page] = [[]]
     left = room
-    for group in _groups(request):
+    for group in groups:
         passage: Passage | None = None
         for index, piece in enumerate(group.pieces):
             cost = limits.size(piece)
@@ -109,7 +114,8 @@ def page_blocks(page: Page, *, is_fact: bool) -> list[Payload]:
     return blocks or [section(plain(_NONE))]
 
 
-def _groups(request: Request) -> list[Group]:
+def rule_groups(request: Request) -> list[Group]:
+    """Return the rules of a request under their headings."""
     change = request.change
     removed = {rule.identity for rule in change.removed}
     open_still = [rule for rule in request.remaining if rule.identity not in removed]
@@ -127,11 +133,11 @@ def _groups(request: Request) -> list[Group]:
 
 def _group(wish: str, fact: str, rules: Iterable[Rule], lines: Iterable[tuple[str, ...]]) -> Group:
     number = number_of_rules(rules)
-    pieces = tuple(piece for one in lines for piece in _pieces(one))
+    pieces = tuple(piece for one in lines for piece in pieces_of(one))
     return Group(wish=f"{wish} {number}", fact=f"{fact or wish} {number}", pieces=pieces)
 
 
-def _pieces(lines: tuple[str, ...]) -> Iterator[str]:
+def pieces_of(lines: tuple[str, ...]) -> Iterator[str]:
     """Yield a rule as one text, or as several where its tags are too many for one."""
     piece, left = "", PIECE
     for line in (f"• {lines[0]}", *(f"{_INDENT}{line}" for line in lines[1:])):

@@ -29,6 +29,7 @@ class RequestView:
         times_made: how often the change was made, as far as this request stands for all of it.
         approvals: who has approved so far, oldest first.
         valid_until: until when the approved change is in force; ``None``: for good.
+        is_superseded: it expired because later calls of the requester cancelled it.
         terms: on which terms a pending request may be decided; ``None``: one approval, for good.
     """
 
@@ -43,4 +44,5 @@ class RequestView:
     times_made: int = 1
     approvals: tuple[Approver, ...] = ()
     valid_until: datetime | None = None
+    is_superseded: bool = False
     terms: Terms | None = None

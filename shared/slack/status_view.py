@@ -240,6 +240,8 @@ def _denied(view: RequestView) -> StatusView:
 
 
 def _expired(view: RequestView) -> StatusView:
+    if view.is_superseded:
+        return _superseded(view)
     why = "Not enough people approved" if view.approvals else "Nobody decided"
     again = "ask again" if is_ask(view) else "make it again"
     line = f"{why} in time. {_rests(view)}; if it is still needed, {again}."
@@ -248,6 +250,18 @@ def _expired(view: RequestView) -> StatusView:
         colour=RED,  # it ends like a denial
         line=f"*Expired.* {line}",
         plain_line=f"Expired. {line}",
+        notes=_duplicates(view),
+        warns=False,
+    )
+
+
+def _superseded(view: RequestView) -> StatusView:
+    line = f"Later calls of the requester cancelled it. {_rests(view)}, and nobody is asked."
+    return StatusView(
+        headline="Security group change cancelled by its requester",
+        colour=ORANGE,
+        line=f"*Superseded.* {line}",
+        plain_line=f"Superseded. {line}",
         notes=_duplicates(view),
         warns=False,
     )

@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from moto import mock_aws
 
 from central.chalicelib.outbox.channels import Channels
 from central.chalicelib.secrets import forget_secrets
+from shared.domain.policy import Policy
 from shared.telemetry import logger
 from tests.support.central_account import REGION, SECRET, Central, make_table, make_writes_atomic
 from tests.support.slack_stand_in import APPROVAL, MONITORING, SlackStandIn
@@ -24,8 +26,13 @@ __all__ = ["trimmed_models"]
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
-    """The settings of the central app, credentials that reach nothing real, and little waiting for Slack."""
+def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn, request: pytest.FixtureRequest) -> None:
+    """The settings of the central app, credentials that reach nothing real, and little waiting for Slack.
+
+    Outside of the tests of batches each request is asked alone, whatever the policy.
+    """
+    if request.path.parent.name != "batches":
+        monkeypatch.setattr(Policy, "gathers_for", timedelta(0))
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",

@@ -13,7 +13,8 @@ from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage
 from tests.support.central_account import Central, make_request
 from tests.support.slack_stand_in import APPROVAL, MONITORING, RESPONSE, Reply
 
-FILE, WRITE, QUERY, TELL = "dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.Query", "sns.Publish"
+READ, WRITE, QUERY, TELL = "dynamodb.GetItem", "dynamodb.UpdateItem", "dynamodb.Query", "sns.Publish"
+TRANSACT = "dynamodb.TransactWriteItems"
 
 
 @pytest.fixture
@@ -25,9 +26,10 @@ def calls(central: Central, calls: list[str]) -> list[str]:
 
 
 def test_a_request(central: Central, calls: list[str]) -> None:
-    """Looked up among its like, stored, asked and announced, each message completed."""
+    """Looked up among its like, stored with its batch, compared, asked and announced, each message completed."""
     central.file()
-    assert calls == [QUERY, FILE, APPROVAL, WRITE, MONITORING, WRITE]
+    stored, compared = [READ, TRANSACT], [READ, QUERY]
+    assert calls == [QUERY, *stored, *compared, APPROVAL, WRITE, MONITORING, WRITE]
 
 
 def test_a_click(central: Central, calls: list[str]) -> None:

@@ -55,10 +55,12 @@ def test_a_handler_called_without_a_context_still_asks(central: Central) -> None
     assert [post.path for post in central.slack.posts] == [APPROVAL, MONITORING]
 
 
-def test_asking_makes_one_query_one_write_to_store_and_one_per_message(central: Central, calls: list[str]) -> None:
-    """One write for the intake and one per completed task; one query looks for duplicates."""
+def test_asking_makes_two_queries_one_transaction_and_one_write_per_message(central: Central, calls: list[str]) -> None:
+    """One query looks for duplicates, one for what has been overtaken; one transaction stores it with its batch."""
     central.file()
-    assert calls == ["dynamodb.Query", "dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.UpdateItem"]
+    stored = ["dynamodb.Query", "dynamodb.GetItem", "dynamodb.TransactWriteItems"]
+    compared = ["dynamodb.GetItem", "dynamodb.Query"]
+    assert calls == [*stored, *compared, "dynamodb.UpdateItem", "dynamodb.UpdateItem"]
 
 
 def test_the_same_request_delivered_again_is_neither_stored_nor_asked_again(central: Central) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from dataclasses import dataclass, replace
@@ -257,7 +258,10 @@ def make_table(dynamodb: Any, projection: str = "ALL") -> None:
 
 
 def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write."""
+    """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write.
+
+    Nor does anybody read what a transaction has written that is not complete, or is cancelled.
+    """
     lock = threading.RLock()
     for name in ("put_item", "update_item", "transact_write_items"):
         original = getattr(DynamoDBBackend, name)
@@ -267,6 +271,13 @@ def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
                 return _original(*args, **kwargs)
 
         monkeypatch.setattr(DynamoDBBackend, name, locked)
+    original_get = DynamoDBBackend.get_item
+
+    def copied(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return copy.deepcopy(original_get(*args, **kwargs))
+
+    monkeypatch.setattr(DynamoDBBackend, "get_item", copied)
 
 
 def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
@@ -283,15 +294,18 @@ def meet_transactions(dynamodb: Any, operation: str, times: int) -> None:
     dynamodb.meta.events.register_first(f"before-send.dynamodb.{operation}", refuse)
 
 
-def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool) -> None:
-    """Let the next such write be answered by DynamoDB with an error of its own, before it has an effect or after."""
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, *, after: bool, number: int = 1) -> None:
+    """Let the next such write be answered by DynamoDB with an error of its own, before it has an effect or after.
+
+    With ``number`` another one: 2 is the one after the next.
+    """
     original = getattr(DynamoDBBackend, name)
-    left = [1]
+    left = [number]
 
     def failing(*args: Any, **kwargs: Any) -> Any:
-        if not left:
+        left[0] -= 1
+        if left[0] != 0:
             return original(*args, **kwargs)
-        left.clear()
         if after:
             original(*args, **kwargs)
         raise _InternalError

@@ -7,6 +7,16 @@ what happens in between (the function dies, the answer is lost) can only lead to
 """
 
 from .channels import Channels
-from .outbox import MESSAGE_TASKS, NOTIFY, OVERDUE_AFTER, Lease, Outbox, UnpostedError, next_try
+from .outbox import MESSAGE_TASKS, NOTIFY, OVERDUE_AFTER, RESPONSE_URL_FOR, Lease, Outbox, UnpostedError, next_try
 
-__all__ = ["MESSAGE_TASKS", "NOTIFY", "OVERDUE_AFTER", "Channels", "Lease", "Outbox", "UnpostedError", "next_try"]
+__all__ = [
+    "MESSAGE_TASKS",
+    "NOTIFY",
+    "OVERDUE_AFTER",
+    "RESPONSE_URL_FOR",
+    "Channels",
+    "Lease",
+    "Outbox",
+    "UnpostedError",
+    "next_try",
+]

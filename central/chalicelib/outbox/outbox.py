@@ -5,10 +5,10 @@ What does not belong here: when a task begins (the flows), and sending decisions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from shared.policy.loading import written_policies
 from shared.settings import SettingError, optional
@@ -17,7 +17,7 @@ from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
 from ..requests.items import LEASED_FOR, entry_to_item, lease_to_item, leased_by, record_from_item
-from ..requests.record import HistoryEntry, Record, Task
+from ..requests.record import ClickedMessage, HistoryEntry, Record, Task
 from ..requests.table import RequestsTable
 from ..requests.update_expression import Refused, Update
 from ..slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, post
@@ -40,7 +40,7 @@ OVERDUE_AFTER: Final = timedelta(minutes=5)
 
 _LONGEST_PAUSE: Final = timedelta(hours=6)
 
-_RESPONSE_URL_FOR: Final = timedelta(minutes=29)
+RESPONSE_URL_FOR: Final = timedelta(minutes=29)
 """How long a ``response_url`` is used; Slack takes it for 30 minutes and five messages, of which we send two.
 https://docs.slack.dev/interactivity/handling-user-interaction/#message_responses"""
 
@@ -106,6 +106,32 @@ class Outbox:
         if lasts:
             raise UnpostedError(sentence)
         logger.error("left to the sweep", extra={"request_id": record.request.request_id, "problem": sentence})
+
+    def show(self, task: Task, payloads: Sequence[Mapping[str, Any]], *, clicked: ClickedMessage | None = None) -> None:
+        """Post a message that is not about one request, to the channel of a task.
+
+        Args:
+            task: which.
+            payloads: the parts.
+            clicked: the message that the last part replaces where Slack still lets it; else it goes in its thread.
+
+        Raises:
+            SlackError: when Slack did not accept it.
+            SettingError: when the channel's address is missing or malformed.
+        """
+        if clicked is not None and clicked.response_url and self._replaces(clicked, payloads[-1]):
+            return
+        self._channels.post(MESSAGE_TASKS[task], payloads, thread_ts=clicked.ts if clicked is not None else "")
+
+    def _replaces(self, clicked: ClickedMessage, payload: Mapping[str, Any]) -> bool:
+        try:
+            with step("replace question"):
+                until = self._channels.until(_RESPONSE_URL_SECONDS)
+                post(clicked.response_url, as_replacement(dict(payload)), until=until)
+        except SlackError:
+            count("SlackFailures", channel="response_url")
+            return False
+        return True
 
     def resume(self, request_id: str, tasks: Iterable[Task], *, digest: str = "") -> Lease | None:
         """Lease those tasks that are pending and free, and post their messages.
@@ -245,7 +271,7 @@ class Outbox:
         The end of a change that was approved for a time comes long after; few would see it in a thread.
         """
         clicked_at = record.decision.at if record.decision else record.history[-1].at
-        if record.clicked.response_url and self._clock() - clicked_at < _RESPONSE_URL_FOR:
+        if record.clicked.response_url and self._clock() - clicked_at < RESPONSE_URL_FOR:
             try:
                 with step("replace question", record):
                     post(

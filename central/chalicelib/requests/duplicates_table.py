@@ -20,11 +20,12 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.conflicts import cancellation_reasons
+from shared.domain.request import Request
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
-from .fingerprint import asked_singly, fingerprint
-from .items import record_to_item
+from .fingerprint import asked_singly, fingerprint, requester_text
+from .items import record_from_item, record_to_item
 from .record import Record
 from .table import INDEX, TABLE, RequestsTable, Row
 
@@ -112,7 +113,7 @@ class Duplicates:
     def _same(self, record: Record, since: datetime) -> Iterator[tuple[str, str]]:
         """Yield id and ``duplicateOf`` of the newest requests with the same status and fingerprint."""
         left, wanted = _MOST_READ, fingerprint(record.request)
-        for item in self._newest(record.status, wanted, since):
+        for item in self._newest(record, wanted, since):
             known = item
             if not {"fingerprint", "body"} <= item.keys():  # the index does not project everything
                 if not left:
@@ -121,6 +122,8 @@ class Duplicates:
                 known = self._read(item)
             if known.get("fingerprint") == wanted:
                 yield str(item["requestId"]), str(known.get("duplicateOf", ""))
+            elif item["requestId"] != record.request.request_id and self._is_later_wish(known, record):
+                return  # the requester has wanted something else for these rules since
 
     def _read(self, item: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -129,22 +132,41 @@ class Duplicates:
             return {}
         if record is None:
             return {}
-        return {"fingerprint": fingerprint(record.request), "duplicateOf": record.duplicate_of}
+        return record_to_item(record)
 
-    def _newest(self, status: str, wanted: str, since: datetime) -> Iterator[dict[str, Any]]:
+    def _is_later_wish(self, item: dict[str, Any], record: Record) -> bool:
+        """Say whether a request is of the same requester, about some of the same rules, and another change."""
+        if item.get("groupId") != record.request.group_id or "body" not in item:
+            return False
+        try:
+            other = record_from_item(item).request
+        except FieldError:
+            return False
+        request = record.request
+        is_same = (other.account, other.region) == (request.account, request.region)
+        is_same = is_same and requester_text(other.requester) == requester_text(request.requester)
+        return is_same and not _touched(other).isdisjoint(_touched(request))
+
+    def _newest(self, record: Record, wanted: str, since: datetime) -> Iterator[dict[str, Any]]:
         query: dict[str, Any] = {
             "TableName": TABLE,
             "IndexName": INDEX,
             "KeyConditionExpression": "#status = :status AND #requestedAt >= :since",
             # An index that does not project it lists everything.
-            "FilterExpression": "attribute_not_exists(#fingerprint) OR #fingerprint = :wanted",
+            "FilterExpression": ("attribute_not_exists(#fingerprint) OR #fingerprint = :wanted OR #groupId = :group"),
             "ExpressionAttributeNames": {
                 "#status": "status",
                 "#requestedAt": "requestedAt",
                 "#fingerprint": "fingerprint",
+                "#groupId": "groupId",
             },
             "ExpressionAttributeValues": to_attributes(
-                {":status": status, ":since": time_to_text(since), ":wanted": wanted}
+                {
+                    ":status": record.status,
+                    ":since": time_to_text(since),
+                    ":wanted": wanted,
+                    ":group": record.request.group_id,
+                }
             ),
             "ScanIndexForward": False,
             "Limit": _PAGE,
@@ -155,3 +177,8 @@ class Duplicates:
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _touched(request: Request) -> set[str]:
+    """Return the identities of the rules that a request would change, before and after."""
+    return {rule.identity for rule in request.change.rules}

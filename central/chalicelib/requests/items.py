@@ -54,6 +54,8 @@ def record_to_item(record: Record, *, owner: str = "") -> Item:
         "approvals": [approver_to_json(one) for one in record.approvals],
         "validUntil": "" if record.valid_until is None else time_to_text(record.valid_until),
         "batchOf": record.batch_of,
+        "askedIn": record.asked_in,
+        "supersededBy": record.superseded_by,
         "duplicates": record.duplicates,
         "duplicatesShown": record.duplicates_shown,
     }
@@ -103,7 +105,7 @@ def lease_to_item(owner: str, until: datetime) -> Item:
 def leased_by(item: Mapping[str, Any], owner: str) -> frozenset[Task]:
     """Return the tasks of an item that a certain invocation has leased."""
     leases = Field(item, "item")["leases"]
-    return frozenset(_task(key, leases) for key, lease in leases.members() if lease["by"].value == owner)
+    return frozenset(task_from_key(key, leases) for key, lease in leases.members() if lease["by"].value == owner)
 
 
 def record_from_item(item: Mapping[str, Any]) -> Record:
@@ -117,10 +119,12 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         request=_request(field["body"]),
         status=_status(field["status"]),
         requested_at=field["requestedAt"].time(),
-        tasks=tuple((_task(key, field["tasks"]), since.time()) for key, since in field["tasks"].members()),
-        leases=tuple((_task(key, field["leases"]), one["until"].time()) for key, one in field["leases"].members()),
+        tasks=tuple((task_from_key(key, field["tasks"]), since.time()) for key, since in field["tasks"].members()),
+        leases=tuple(
+            (task_from_key(key, field["leases"]), one["until"].time()) for key, one in field["leases"].members()
+        ),
         history=tuple(_entry(one) for one in field["history"].elements()),
-        decision=_decision(field),
+        decision=decision_from_item(field),
         failure=_failure(field),
         clicked=ClickedMessage(
             response_url=field["responseUrl"].optional_text(), ts=field["messageTs"].optional_text()
@@ -132,6 +136,8 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         approvals=tuple(approver_from_json(one) for one in field["approvals"].elements()),
         valid_until=None if field["validUntil"].is_missing else field["validUntil"].time(),
         batch_of=field["batchOf"].optional_text(),
+        asked_in=field["askedIn"].optional_text(),
+        superseded_by=field["supersededBy"].optional_text(),
     )
 
 
@@ -146,7 +152,8 @@ def _request(field: Field) -> Request:
     return request_from_json(from_bytes(data, field.path))
 
 
-def _decision(field: Field) -> Decision | None:
+def decision_from_item(field: Field) -> Decision | None:
+    """Read who decided, as :func:`parts_to_item` writes it; ``None`` where nobody has."""
     if field["decidedBy"].is_missing:
         return None
     by, by_name = field["decidedBy"].text(), field["decidedByName"].optional_text()
@@ -175,7 +182,8 @@ def _status(field: Field) -> Status:
     raise field.error(f"expected one of {', '.join(_STATUSES)}, found {field.value!r}")
 
 
-def _task(key: str, field: Field) -> Task:
+def task_from_key(key: str, field: Field) -> Task:
+    """Read a task's name; ``field`` is named where there is no such task."""
     for task in _TASKS:
         if key == task:
             return task  # type: ignore[no-any-return]  # get_args forgets the literal type

@@ -44,6 +44,7 @@ class Move:
         judged_on: the approvals it has to have, in this order; any when ``None``.
         approvals: who has approved, this move included; unchanged when ``None``.
         valid_until: until when it is approved; unchanged when ``None``.
+        asked_in: of a pending request, the batch whose question has to stand for it; empty: none may.
     """
 
     request_id: str
@@ -65,6 +66,7 @@ class Move:
     judged_on: tuple[Approver, ...] | None = None
     approvals: tuple[Approver, ...] | None = None
     valid_until: datetime | None = None
+    asked_in: str = ""
 
     @property
     def stays(self) -> bool:
@@ -134,6 +136,10 @@ def _require(update: Update, move: Move) -> None:
             update.require_equal(key, value)
     if move.requested_after is not None:
         update.require(f"{update.name('requestedAt')} > {update.value(time_to_text(move.requested_after))}")
+    if move.asked_in:
+        update.require_equal("askedIn", move.asked_in)
+    elif move.previous == "pending":
+        update.require_absent("askedIn")
     if move.not_of is not None:
         update.require(f"{update.name('origin')} <> {update.value(move.not_of)}")
     if move.judged_on:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from shared.domain.request import Approver, Request, Status
 from shared.slack.request_view import RequestView
@@ -18,7 +18,11 @@ Task = Literal[
     "dispatch",  # send the approval to the member account; completed when its outcome arrives
     "notify",  # show the outcome in the approval channel, over the question where that is possible
     "notifyMonitoring",  # show the outcome in the monitoring channel
+    "gather",  # wait for its batch to close: it is asked or announced with the others
 ]
+
+SUPERSEDED: Final = "superseded"
+"""Note of a move to ``expired``: later calls of the requester have cancelled what the request asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,9 @@ class Record:
         approvals: who has approved so far, oldest first; nobody twice.
         valid_until: until when the approved change is in force; ``None``: for good, or nobody has approved yet.
         batch_of: id of the first request of its batch; empty for the first itself, and outside of batches.
+        asked_in: id of the batch (``batch#…``) whose question stands for this request; empty for one that has, or
+            had, a question of its own.
+        superseded_by: id of the later call that has to do with it, where such calls have cancelled it.
     """
 
     request: Request
@@ -116,6 +123,13 @@ class Record:
     approvals: tuple[Approver, ...] = ()
     valid_until: datetime | None = None
     batch_of: str = ""
+    asked_in: str = ""
+    superseded_by: str = ""
+
+    @property
+    def is_superseded(self) -> bool:
+        """True when later calls of the requester have cancelled it."""
+        return self.status == "expired" and self.history[-1].note == SUPERSEDED
 
     @property
     def times_made(self) -> int:
@@ -138,6 +152,7 @@ class Record:
             times_made=self.times_made,
             approvals=self.approvals,
             valid_until=self.valid_until,
+            is_superseded=self.is_superseded,
         )
 
     def has(self, task: Task) -> bool:

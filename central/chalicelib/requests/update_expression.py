@@ -69,6 +69,11 @@ class Update:
         name = self.name(path)
         self._sets.append(f"{name} = list_append({name}, {self.value(values)})")
 
+    def increase(self, path: str, by: int) -> None:
+        """Add to a number that exists."""
+        name = self.name(path)
+        self._sets.append(f"{name} = {name} + {self.value(by)}")
+
     def remove(self, path: str) -> None:
         """Remove an attribute, whether it exists or not."""
         self._removes.append(self.name(path))
@@ -85,21 +90,28 @@ class Update:
         """Require that there is no such attribute."""
         self.require(f"attribute_not_exists({self.name(path)})")
 
+    def arguments(self, table: str, key: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the update of an item that exists, as ``UpdateItem`` and a transaction's ``Update`` take it."""
+        parts = [("SET", self._sets), ("REMOVE", self._removes)]
+        values = {"ExpressionAttributeValues": to_attributes(self._values)} if self._values else {}
+        return {
+            "TableName": table,
+            "Key": key,
+            "UpdateExpression": " ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
+            "ConditionExpression": " AND ".join(["attribute_exists(requestId)", *self._conditions]),
+            "ExpressionAttributeNames": self._names,
+            **values,
+        }
+
     def run(self, client: DynamoDBClient, table: str, key: Mapping[str, Any]) -> dict[str, Any] | Refused:
         """Write, and return the new item, or the one that did not meet a condition.
 
         Raises:
             botocore.exceptions.ClientError: for every other refusal.
         """
-        parts = [("SET", self._sets), ("REMOVE", self._removes)]
         try:
             answer = client.update_item(
-                TableName=table,
-                Key=key,
-                UpdateExpression=" ".join(f"{verb} {', '.join(some)}" for verb, some in parts if some),
-                ConditionExpression=" AND ".join(["attribute_exists(requestId)", *self._conditions]),
-                ExpressionAttributeNames=self._names,
-                ExpressionAttributeValues=to_attributes(self._values),
+                **self.arguments(table, key),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
+from shared.slack.batch_messages import ONE_BY_ONE
 from shared.slack.messages import APPROVE, APPROVE_FOR, DENY
 from shared.wire.fields import Field, FieldError
 from shared.wire.request_json import hours_from_text
@@ -26,6 +27,7 @@ _USER: Final = re.compile(r"[UW][A-Z0-9]{1,40}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}")
 _LONGEST_ID: Final = 255
+_BATCH: Final = "batch#"
 _LONGEST_NAME: Final = 80
 _LONGEST_ADDRESS: Final = 2000
 
@@ -42,6 +44,7 @@ class Click:
         request_id: from the button.
         digest: from the button, SHA-256 in hex.
         approving: whether it was one of the buttons that approve.
+        one_by_one: whether a batch is to be asked one by one.
         hours: for how many hours it would approve; ``None``: for good. Whether that is offered is judged later.
         user_id: who clicked, e.g. ``U061F7AUR``.
         user_name: how Slack calls them; for people to read; never decides anything.
@@ -54,6 +57,7 @@ class Click:
     request_id: str
     digest: str
     approving: bool
+    one_by_one: bool = False
     hours: float | None = None
     user_id: str
     user_name: str = ""
@@ -61,6 +65,11 @@ class Click:
     token: str = ""
     response_url: str = ""
     message_ts: str = ""
+
+    @property
+    def is_of_batch(self) -> bool:
+        """True for a click on one of a batch's buttons."""
+        return self.request_id.startswith(_BATCH)
 
 
 def is_ssl_check(body: bytes) -> bool:
@@ -114,7 +123,8 @@ def _click(payload: Field) -> Click:
     return Click(
         request_id=_text(button["requestId"], _LONGEST_ID),
         digest=_matching(button["digest"], _DIGEST),
-        approving=action["action_id"].value != DENY,
+        approving=action["action_id"].value not in (DENY, ONE_BY_ONE),
+        one_by_one=_is_one_by_one(action, button),
         hours=_hours(button["hours"], action["action_id"].text()),
         user_id=_matching(user["id"], _USER),
         user_name=_optional(user.either("username", "name"), _LONGEST_ID)[:_LONGEST_NAME],
@@ -130,17 +140,25 @@ def _action(payload: Field) -> Field:
     if len(actions) != 1:
         raise payload["actions"].error(f"expected one action, found {len(actions)}")
     action_id = actions[0]["action_id"].text()
-    if action_id not in (APPROVE, DENY) and not action_id.startswith(APPROVE_FOR):
-        raise actions[0]["action_id"].error(f"expected {APPROVE}, {APPROVE_FOR}… or {DENY}")
+    if action_id not in (APPROVE, DENY, ONE_BY_ONE) and not action_id.startswith(APPROVE_FOR):
+        raise actions[0]["action_id"].error(f"expected {APPROVE}, {APPROVE_FOR}…, {DENY} or {ONE_BY_ONE}")
     return actions[0]
 
 
 def _hours(field: Field, action_id: str) -> float | None:
     """Read for how many hours a button approves: it is part of the value, never of the button's name alone."""
-    if action_id == DENY or (field.is_missing and action_id == APPROVE):
+    if action_id in (DENY, ONE_BY_ONE) or (field.is_missing and action_id == APPROVE):
         return None
     field.text()  # an empty one does not mean for good
     return hours_from_text(field)
+
+
+def _is_one_by_one(action: Field, button: Field) -> bool:
+    if action["action_id"].value != ONE_BY_ONE:
+        return False
+    if not button["requestId"].text().startswith(_BATCH):
+        raise action["action_id"].error("only a batch can be asked one by one")
+    return True
 
 
 def _message_ts(field: Field) -> str:

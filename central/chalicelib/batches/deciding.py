@@ -1,0 +1,260 @@
+"""Decides a batch by a click: all of it in one transaction, on exactly what was shown.
+
+The click's digest has to be the one of the question, and of what the stored requests come to now. Approvals are kept on
+the batch's own item until there are enough. Who loses a race is told who won.
+
+What does not belong here: how a click is judged (``shared.domain.approval``), and what happens when the results come
+(``batches.reporting``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.domain.approval import Judgement, judge
+from shared.domain.request import Approver
+from shared.policy.loading import written_policies
+from shared.slack.batch_messages import batch_message, batch_processing
+from shared.slack.batch_status import batch_status, person
+from shared.slack.messages import as_replacement, ephemeral
+from shared.telemetry import count, logger
+from shared.wire.request_json import approver_to_json
+from shared.wire.rule_json import time_to_text
+
+from ..context import Context
+from ..requests.items import parts_to_item
+from ..requests.record import ClickedMessage, Decision, Record
+from ..requests.update_expression import Update
+from ..slack.click_payload import Click
+from ..slack.webhook import is_response_url
+from ..steps import step
+from .asking import expire
+from .batch import Batch, Outcome
+from .changes import NOTIFY, begin_tasks, end_with_batch
+from .net_change import compose_batch, terms_of_batch
+from .reporting import dispatch
+from .table import Batches
+from .views import view_of_batch
+
+_MOST_TRIES: Final = 20
+"""Each refused write means that somebody else's click counted."""
+
+_VERBS: Final[Mapping[Outcome, str]] = {
+    "approved": "Approved",
+    "denied": "Denied",
+    "one_by_one": "Will be asked one by one, as wished",
+}
+
+Post = Callable[[Mapping[str, Any]], bool]
+"""Posts to the click's own address; says whether Slack accepted it."""
+
+Why = Literal["", "unknown", "digest", "not allowed", "hours", "repeated", "late", "busy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchClick:
+    """What a click on a batch came to.
+
+    Attributes:
+        batch: the batch as it is now; ``None`` when there is none.
+        records: its requests as they are now.
+        why: why nothing was changed; empty when something was.
+        text: for the clicker, when nothing was changed.
+        people: Slack ids of those who may decide, where the clicker may not.
+    """
+
+    batch: Batch | None
+    records: tuple[Record, ...] = ()
+    why: Why = ""
+    text: str = ""
+    people: tuple[str, ...] = ()
+
+
+def click_batch(context: Context, click: Click, post: Post) -> None:
+    """Decide a batch, and answer the click.
+
+    Args:
+        context: this invocation.
+        click: on one of a batch's buttons.
+        post: to the click's own address.
+
+    Raises:
+        botocore.exceptions.ClientError: when it could not be stored.
+    """
+    try:
+        with step("decide batch", batch=click.request_id, user=click.user_id):
+            result = _decide(context, click)
+    except (ClientError, BotoCoreError):
+        count("ClicksFailed")
+        post(ephemeral("Your click could not be stored, so it may not count. Please click again."))
+        raise
+    if result.why or result.batch is None:
+        _explain(click, result, post)
+        return
+    batch, records = result.batch, result.records
+    count("Decisions", outcome=batch.outcome or "pending")
+    logger.info("batch decided", extra={"batch": batch.batch_id, "outcome": batch.outcome, "user": click.user_id})
+    if batch.outcome not in _VERBS:  # another approval is missing, or it has expired
+        _refresh(batch, records, post)
+    else:
+        view = view_of_batch(batch, records, None)
+        verb = _VERBS[batch.outcome]
+        post(as_replacement(batch_processing(view, verb=verb, by=f"by {person(click.user_id)}")))
+    if batch.outcome in ("", "one_by_one"):
+        return
+    try:
+        dispatch(context, batch, records, fail_fast=True)
+    except (ClientError, BotoCoreError):
+        count("DispatchesFailed")  # logged by the step; the task stays pending, and the sweep does it
+
+
+def _decide(context: Context, click: Click) -> BatchClick:
+    batches = Batches(context.table)
+    for _ in range(_MOST_TRIES):
+        batch = batches.get(click.request_id)
+        if batch is None:
+            return BatchClick(batch=None, why="unknown", text="This batch is not known here. Nothing was changed.")
+        records = tuple(batches.records(batch))
+        judged = _judged(context, click, batch, records)
+        if isinstance(judged, BatchClick):
+            return judged
+        if judged.outcome == "expired":
+            written = expire(context, batch, records, by=click.user_id)
+        elif judged.outcome == "":
+            written = _count_approval(batches, batch, judged.judgement)
+        else:
+            written = _end(context, batches, batch, records, click, judged)
+        if written:
+            now = batches.get(batch.batch_id) or batch
+            return BatchClick(batch=now, records=tuple(batches.records(now)))
+        if _is_own(batches, click, judged):
+            now = batches.get(batch.batch_id) or batch
+            return BatchClick(batch=now, records=tuple(batches.records(now)))
+    text = "Others click at this very moment, so your click changed nothing. Please click again."
+    return BatchClick(batch=None, why="busy", text=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What a click is to do: the outcome it gives the batch (none: an approval that others have to join)."""
+
+    outcome: Outcome
+    judgement: Judgement
+
+
+def _judged(context: Context, click: Click, batch: Batch, records: Sequence[Record]) -> _Judged | BatchClick:
+    some = tuple(records)
+    if batch.outcome:
+        view = view_of_batch(batch, some, None)
+        text = f"Your click changed nothing. {batch_status(view).plain_line}"
+        return BatchClick(batch=batch, records=some, why="late", text=text)
+    net = compose_batch(batch, some)
+    if batch.is_outdated or not batch.digest or not click.digest == batch.digest == net.digest:
+        text = "This question has changed since, so your click changed nothing. What is left is asked anew."
+        return BatchClick(batch=batch, records=some, why="digest", text=text)
+    policy = written_policies().for_account(batch.account)
+    terms = terms_of_batch(policy, batch, net)
+    approver = Approver(by=click.user_id, by_name=click.user_name, at=context.now, hours=click.hours)
+    judgement = judge(terms, batch.approvals, approver, approving=click.approving)
+    if judgement.outcome == "not allowed":
+        return BatchClick(batch=batch, records=some, why="not allowed", text=judgement.reason, people=judgement.people)
+    if batch.first_at + policy.expires_after <= context.now:
+        return _Judged(outcome="expired", judgement=judgement)
+    match judgement.outcome:
+        case "hours" | "repeated" as why:
+            text = judgement.reason or "Your approval counts already; others are still missing."
+            return BatchClick(batch=batch, records=some, why=why, text=text)
+        case "counted":
+            return _Judged(outcome="", judgement=judgement)
+        case "denied":
+            return _Judged(outcome="one_by_one" if click.one_by_one else "denied", judgement=judgement)
+        case _:
+            return _Judged(outcome="approved", judgement=judgement)
+
+
+def _count_approval(batches: Batches, batch: Batch, judgement: Judgement) -> bool:
+    """Keep an approval after which others are missing; false when somebody else has clicked meanwhile."""
+    update = Update()
+    update.set("approvals", [approver_to_json(one) for one in judgement.approvals])
+    _require_as_judged(update, batch)
+    return batches.update_alone(batch, update) is not None
+
+
+def _end(
+    context: Context, batches: Batches, batch: Batch, records: Sequence[Record], click: Click, judged: _Judged
+) -> bool:
+    """Decide a batch and all its requests; false when something has changed meanwhile."""
+    outcome, judgement, now = judged.outcome, judged.judgement, context.now
+    decision = Decision(by=click.user_id, by_name=click.user_name, at=now)
+    clicked = ClickedMessage(
+        response_url=click.response_url if is_response_url(click.response_url) else "", ts=click.message_ts
+    )
+    until = None if judgement.hours is None else now + timedelta(hours=judgement.hours)
+    update = Update()
+    update.set("outcome", outcome)
+    update.set("movedIn", batches.invocation)
+    for key, value in parts_to_item(decision, None, clicked).items():
+        update.set(key, value)
+    if outcome == "approved":
+        update.set("approvals", [approver_to_json(one) for one in judgement.approvals])
+        if until is not None:
+            update.set("validUntil", time_to_text(until))
+    begin_tasks(update, {"approved": ("dispatch", *NOTIFY), "denied": NOTIFY}.get(outcome, ()), now)
+    _require_as_judged(update, batch)
+    asked = set(batch.asked)
+    updates: dict[str, Update] = {}
+    for one in records if outcome != "one_by_one" else ():
+        if one.request.request_id in asked and one.status == "pending":
+            updates[one.request.request_id] = end_with_batch(
+                one,
+                "approved" if outcome == "approved" else "denied",
+                at=now,
+                by=click.user_id,
+                note=f"with batch {batch.batch_id}",
+                # The batch is found through one of them until its result has been shown.
+                tasks=("dispatch",) if outcome == "approved" else ("gather",) if not updates else (),
+                decision=decision,
+                approvals=judgement.approvals if outcome == "approved" else None,
+                valid_until=until,
+                invocation=batches.invocation,
+            )
+    return batches.update(batch, update, updates)
+
+
+def _is_own(batches: Batches, click: Click, judged: _Judged) -> bool:
+    """Say whether a write that was refused had been made before by this invocation, and its answer was lost."""
+    batch = batches.get(click.request_id)
+    is_same = batch is not None and batch.moved_in == batches.invocation and batch.outcome == judged.outcome
+    return bool(is_same and batch is not None and batch.decision and batch.decision.by == click.user_id)
+
+
+def _require_as_judged(update: Update, batch: Batch) -> None:
+    update.require_absent("outcome")
+    update.require_absent("isOutdated")
+    update.require_equal("digest", batch.digest)
+    if batch.approvals:
+        update.require_equal("approvals", [approver_to_json(one) for one in batch.approvals])
+    else:
+        update.require_absent("approvals")
+
+
+def _explain(click: Click, result: BatchClick, post: Post) -> None:
+    count("ClicksRefused", reason=result.why)
+    logger.warning(
+        "click changed nothing", extra={"batch": click.request_id, "user": click.user_id, "reason": result.why}
+    )
+    was_shown = post(ephemeral(result.text, people=result.people))
+    if was_shown and result.batch is not None and result.why in ("late", "hours", "repeated"):
+        _refresh(result.batch, result.records, post)
+
+
+def _refresh(batch: Batch, records: Sequence[Record], post: Post) -> None:
+    """Show the present status in the clicked message; while approvals are missing, with buttons."""
+    policy = written_policies().for_account(batch.account)
+    view = view_of_batch(batch, records, None if batch.outcome else policy)
+    post(as_replacement(batch_message(view, asks=True)[-1]))
