@@ -35,8 +35,7 @@ from shared.slack.describe import edit_lines, edit_sentence, internet_reach, num
 from shared.slack.messages import APPROVE, APPROVE_FOR, DENY
 from shared.slack.messages_pages import LEAST_ROOM, Group, lay_out, page_blocks, pieces_of
 from shared.slack.request_view import RequestView
-from shared.slack.text import counted, date, shorten, utc, visible
-from shared.wire.request_json import hours_to_text
+from shared.slack.text import counted, date, plain_number, shorten, utc, visible
 
 ONE_BY_ONE: Final = "one_by_one"
 """``action_id`` of the button that has the requests of a batch asked one by one."""
@@ -213,8 +212,8 @@ def _approve(view: BatchView, hours: float | None) -> Payload:
     dialog = confirm(f"{label}?", _confirmation(view, hours), label)
     if hours is None:
         return button(APPROVE, label, _value(view), style="primary", confirm=dialog)
-    text = hours_to_text(hours)
-    return button(f"{APPROVE_FOR}{text}", label, _value(view, hours=text), style="primary", confirm=dialog)
+    value = _value(view, hours=plain_number(hours))
+    return button(f"{APPROVE_FOR}{hours:g}", label, value, style="primary", confirm=dialog)
 
 
 def _confirmation(view: BatchView, hours: float | None) -> str:
@@ -243,5 +242,5 @@ def _narrowness(source: Source) -> tuple[int, int]:
     return (0 if internet_reach(source) else 2, length if source.kind == "ipv4" else length // 4)
 
 
-def _value(view: BatchView, **more: str) -> str:
+def _value(view: BatchView, **more: float) -> str:
     return json.dumps({"requestId": view.batch_id, "digest": view.digest, **more}, separators=(",", ":"))

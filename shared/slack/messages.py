@@ -46,8 +46,7 @@ from shared.slack.status_view import (
     waiting_view,
 )
 from shared.slack.terms_view import named_ids
-from shared.slack.text import counted
-from shared.wire.request_json import hours_to_text
+from shared.slack.text import counted, plain_number
 
 __all__ = [
     "APPROVE",
@@ -193,11 +192,11 @@ def _buttons(request: Request, terms: Terms) -> Payload:
 def _approve_for(request: Request, label: str, hours: float) -> Payload:
     label = f"{label} for {hours:g} h"
     dialog = confirm(f"{label}?", f"Made as listed above, and reverted after {hours:g} h.", label)
-    text = hours_to_text(hours)
-    return button(f"{APPROVE_FOR}{text}", label, _value(request, hours=text), style="primary", confirm=dialog)
+    value = _value(request, hours=plain_number(hours))
+    return button(f"{APPROVE_FOR}{hours:g}", label, value, style="primary", confirm=dialog)
 
 
-def _value(request: Request, **more: str) -> str:
+def _value(request: Request, **more: float) -> str:
     value = {"requestId": request.request_id, "digest": request.digest, **more}
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 

@@ -101,3 +101,8 @@ def counted(number: int, noun: str) -> str:
 def _escaped(char: str) -> str:
     code = ord(char)
     return f"\\u{code:04x}" if code <= _HIGHEST_SHORT_ESCAPE else f"\\U{code:08x}"
+
+
+def plain_number(number: float) -> float:
+    """Return a whole number as such, so that JSON says ``8`` and not ``8.0``."""
+    return int(number) if float(number).is_integer() else number

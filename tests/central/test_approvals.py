@@ -53,7 +53,7 @@ def decide(
     value = {"requestId": request.request_id, "digest": request.digest}
     action = "approve"
     if hours is not None:
-        value["hours"], action = f"{hours}", f"approve_for_{hours}"
+        value["hours"], action = hours, f"approve_for_{hours}"
     actions = [{"action_id": action, "value": json.dumps({**value, **(altered or {})})}]
     return central.click(request, by=by, actions=actions).status
 
@@ -347,7 +347,7 @@ def test_an_ask_is_never_approved_by_its_requester(central: Central, policy: Pol
     denied = central.file(make_request("r-2", origin="ask"))
     central.click(denied, "deny", "U0ADA")
     assert central.status("r-2") == "denied"
-    assert "The change is not made." in central_text(central, denied)
+    assert "Nothing was changed." in central_text(central, denied)
 
 
 def test_an_ask_of_somebody_unknown_takes_two_people(central: Central, policy: Policy) -> None:
@@ -428,7 +428,7 @@ def test_of_several_approvals_the_shortest_counts(central: Central, policy: Poli
         assert message.valid_until == (None if hours is None else message.approved_at + timedelta(hours=hours))
 
 
-@pytest.mark.parametrize("hours", [7, 9, 72.000001, 1000, "0.000001"])
+@pytest.mark.parametrize("hours", [7, 9, 72.000001, 1000, 0.000001])
 def test_other_hours_change_nothing_and_are_answered(central: Central, policy: Policy, hours: object) -> None:
     """Only what the policy offers now is taken, whatever a button says."""
     policy("offer_hours = [8, 72]")
@@ -443,7 +443,7 @@ def test_other_hours_change_nothing_and_are_answered(central: Central, policy: P
 @pytest.mark.parametrize(
     "value",
     [
-        *({"hours": one} for one in ("", "0", "-8", "8 ", "1e3", "nan", "eight", 8, ["8"], "9" * 40)),
+        *({"hours": one} for one in ("", 0, -8, "8", 1e300, float("nan"), True, [8], 10**400)),
         {"digest": "ab" * 32},
         {"requestId": "another"},
     ],

@@ -17,7 +17,6 @@ from urllib.parse import parse_qs
 from shared.slack.batch_messages import ONE_BY_ONE
 from shared.slack.messages import APPROVE, APPROVE_FOR, DENY
 from shared.wire.fields import Field, FieldError
-from shared.wire.request_json import hours_from_text
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes. A click repeats the whole message; the largest of ours, in JSON and urlencoded, stays far below."""
@@ -27,6 +26,7 @@ _USER: Final = re.compile(r"[UW][A-Z0-9]{1,40}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}")
 _LONGEST_ID: Final = 255
+_LONGEST_HOURS: Final = 24 * 365
 _BATCH: Final = "batch#"
 _LONGEST_NAME: Final = 80
 _LONGEST_ADDRESS: Final = 2000
@@ -149,8 +149,10 @@ def _hours(field: Field, action_id: str) -> float | None:
     """Read for how many hours a button approves: it is part of the value, never of the button's name alone."""
     if action_id in (DENY, ONE_BY_ONE) or (field.is_missing and action_id == APPROVE):
         return None
-    field.text()  # an empty one does not mean for good
-    return hours_from_text(field)
+    value = field.value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_HOURS:
+        raise field.error(f"expected a number of hours above 0, found {str(value)[:40]!r}")
+    return float(value)
 
 
 def _is_one_by_one(action: Field, button: Field) -> bool:

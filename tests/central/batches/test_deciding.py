@@ -123,7 +123,7 @@ def test_approve_all_for_some_hours(central: Central, policy: Callable[[str], No
 def test_hours_that_were_not_offered_are_refused(central: Central) -> None:
     """An altered button."""
     post = asked(central)
-    value = json.dumps(value_of(post) | {"hours": "9"})
+    value = json.dumps(value_of(post) | {"hours": 9})
     press(central, post, "approve", actions=[{"action_id": "approve_for_9", "type": "button", "value": value}])
     assert statuses(central, 1, 2, 3) == ["pending"] * 3
     assert "It cannot be approved for 9 h" in central.responses[0].text

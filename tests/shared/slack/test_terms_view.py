@@ -124,7 +124,7 @@ def test_a_button_for_each_time_that_is_offered(change: Change, terms: Terms, la
         assert value == {"requestId": request.request_id, "digest": request.digest}
         assert (hours is not None) == (" for " in button["text"]["text"])
         if hours is not None:
-            assert button["action_id"] == f"approve_for_{hours}"
+            assert button["action_id"] == f"approve_for_{hours:g}"
             assert f"reverted after {hours} h" in button["confirm"]["text"]["text"]
     slack_limits.check(payload)
 
