@@ -230,7 +230,7 @@ def test_two_people_approve_where_two_are_needed(central: Central, policy: Calla
     assert "approve" in buttons(central.responses[-1])
     press(central, post, "approve", by="U1AAA")
     assert statuses(central, 1, 2, 3) == ["pending"] * 3
-    assert "Your approval counts already" in central.responses[1].text
+    assert "You have approved this already" in central.responses[1].text
     press(central, post, "approve", by="U2AAA")
     assert statuses(central, 1, 2, 3) == ["approved"] * 3
     (message,) = central.sent(APPLY)
