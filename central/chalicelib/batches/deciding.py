@@ -167,8 +167,7 @@ def _judged(context: Context, click: Click, batch: Batch, records: Sequence[Reco
         return _Judged(outcome="expired", judgement=judgement)
     match judgement.outcome:
         case "hours" | "repeated" as why:
-            text = judgement.reason or "Your approval counts already; others are still missing."
-            return BatchClick(batch=batch, records=some, why=why, text=text)
+            return BatchClick(batch=batch, records=some, why=why, text=judgement.reason)
         case "counted":
             return _Judged(outcome="", judgement=judgement)
         case "denied":

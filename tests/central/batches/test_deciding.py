@@ -13,6 +13,7 @@ import pytest
 from central.chalicelib.batches.batch import batch_id
 from central.chalicelib.requests.table import TABLE
 from shared.domain.change import make_change
+from shared.domain.net_change import digest_of
 from shared.domain.operations import Added
 from shared.domain.request import Request
 from shared.wire.messages import ApplyBatchMessage, DenyMessage, RequestMessage
@@ -230,7 +231,7 @@ def test_two_people_approve_where_two_are_needed(central: Central, policy: Calla
     assert "approve" in buttons(central.responses[-1])
     press(central, post, "approve", by="U1AAA")
     assert statuses(central, 1, 2, 3) == ["pending"] * 3
-    assert "Your approval counts already" in central.responses[1].text
+    assert "You have approved this already" in central.responses[1].text
     press(central, post, "approve", by="U2AAA")
     assert statuses(central, 1, 2, 3) == ["approved"] * 3
     (message,) = central.sent(APPLY)
@@ -374,3 +375,18 @@ def test_a_request_filed_again_after_the_decision_changes_nothing(central: Centr
     central.deliver(RequestMessage(request=first))
     assert record(central, 1).status == "approved"
     assert central.dynamodb.scan(TableName=TABLE, Select="COUNT")["Count"] == 4
+
+
+def test_the_rest_is_approved_while_others_are_asked_alone(central: Central) -> None:
+    """What left before the question has no part in its digest, nor in the message to the member."""
+    one, two = replace(APPROVED, from_port=23, to_port=23), replace(APPROVED, from_port=24, to_port=24)
+    unsure = [edits(number, APPROVED, now, APPROVED, event_time=BEGUN) for number, now in ((2, one), (3, two))]
+    file_batch(central, adds(1), *unsure, adds(4))
+    central.sweep()
+    post = next(post for post in central.approval if buttons(post) and "batch#" in value_of(post)["requestId"])
+    press(central, post, "approve")
+    assert statuses(central, 1, 2, 3, 4) == ["approved", "pending", "pending", "approved"]
+    (message,) = central.sent(APPLY)
+    assert isinstance(message, ApplyBatchMessage)
+    assert [name for name, _ in message.requests] == ["r-1", "r-4"]
+    assert message.digest == digest_of([record(central, number).request for number in (1, 4)])
