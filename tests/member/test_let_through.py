@@ -522,3 +522,22 @@ def test_a_difference_is_denied_too(memory: MemoryMember, ada: Colleague, policy
     memory.snapshot(after=HOUR)
     (request,) = requests(memory)
     assert (request.status, request.origin, memory.state()) == ("denied", "snapshot", [])
+
+
+def test_an_emergency_nobody_was_told_of_is_told_at_its_end(
+    memory: MemoryMember, ada: Colleague, policy: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run crashed before it could, and its event never came again."""
+    begin(memory, policy, EMERGENCY)
+    with monkeypatch.context() as broken:
+        broken.setattr(memory.account, "_update_item", _throttled)
+        with pytest.raises(Exception, match="Throttling"):
+            memory.deliver(ada.opens(OFFICE))
+    assert memory.told() == []
+    memory.snapshot(after=8 * HOUR)
+    begun, end, question = memory.told()
+    assert isinstance(begun, RequestMessage)
+    assert isinstance(end, EndedMessage)
+    assert isinstance(question, RequestMessage)
+    assert (begun.request.status, question.request.status) == ("applied", "pending")
+    assert memory.state() == []
