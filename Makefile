@@ -100,10 +100,10 @@ deploy-member: $(STAMP) ## deploy or upgrade the member app: PROFILE= REGION= CE
 doctor: $(STAMP) ## report what is wrong in an account: APP=central or member, PROFILE= REGION=
 	@$(DEPLOY) doctor $(or $(APP),central) $(WHERE) $(ARGS)
 
-undeploy-central: $(STAMP) ## remove the central app; its table stays, unless ARGS=--purge
+undeploy-central: $(STAMP) ## remove the central app, after a question; its table stays, unless ARGS=--purge
 	@$(DEPLOY) undeploy central $(WHERE) $(ARGS)
 
-undeploy-member: $(STAMP) ## remove the member app
+undeploy-member: $(STAMP) ## remove the member app, after a question (ARGS=--yes: without)
 	@$(DEPLOY) undeploy member $(WHERE) $(ARGS)
 
 package: $(STAMP) ## write one CloudFormation template and zip per app, for a fleet, into build/package

@@ -44,6 +44,15 @@ def problems(*, root: Path, version: tuple[int, int], policy: Path) -> Iterator[
             f"This is Python {version[0]}.{version[1]}; the functions run on the Python version that deploys, and "
             f"Lambda has {known}: make the virtual environment again with one of these."
         )
+    yield from link_problems(root)
+    try:
+        read_policy_file(policy)
+    except PolicyFileError as error:
+        yield str(error)
+
+
+def link_problems(root: Path = ROOT) -> Iterator[str]:
+    """Yield one sentence per symlink that a checkout without symlinks turned into a file."""
     links = {f"{app}/vendor/shared": "shared" for app in APPS} | {f"{app}/.chalice": f".chalice/{app}" for app in APPS}
     for link, target in links.items():
         if (root / link).resolve() != (root / target).resolve() or not (root / link).is_dir():
@@ -51,7 +60,3 @@ def problems(*, root: Path, version: tuple[int, int], policy: Path) -> Iterator[
                 f"{link} is not a symlink to {target}: check out again with symlinks "
                 "(git config core.symlinks true; on Windows within WSL)."
             )
-    try:
-        read_policy_file(policy)
-    except PolicyFileError as error:
-        yield str(error)

@@ -7,7 +7,7 @@ recognised, and a rule that was already there is reported as the error it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.domain.change import Change
@@ -21,8 +21,6 @@ from shared.wire.messages import (
     ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
-    MessageError,
-    read_message,
 )
 
 from . import context
@@ -40,39 +38,38 @@ from .state.table import RaceLostError
 from .state.timed import Timed
 
 _APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
-_DONE: Final = frozenset({"applied", "ended"})
+DONE: Final = frozenset({"applied", "ended"})
 """Nothing is applied again; what held for a time does not begin again."""
 
+TOO_MANY: Final = Refusal(
+    code="NotApplicable", reason="Too many changes of this group are approved for a time already."
+)
 
-def on_approval(here: Context, text: str) -> None:
-    """Handle one message of the topic ``applySecurityGroupChange``.
 
-    Args:
-        here: this invocation.
-        text: the message's body.
+def apply_request(here: Context, message: ApplyMessage) -> None:
+    """Apply one approved request, and report it.
 
     Raises:
-        MessageError: when it is not an approval.
         Ec2Error: when EC2 could not be asked; the message is delivered again.
     """
-    message = read_message(text)
-    if not isinstance(message, ApplyMessage):
-        raise MessageError("message.type", "only 'apply' is understood on this topic")
     entry = here.table.entry(message.request_id)
     refusal = _refusal(here, entry, message)
     if entry is None or refusal is not None:
-        _publish_error(here, message, refusal or Refusal(code="UnknownRequest", reason="unknown"))
+        report_error(
+            here, message.request_id, message.digest, refusal or Refusal(code="UnknownRequest", reason="unknown")
+        )
         return
     log = {"request_id": message.request_id, "group": entry.request.group_id, "approver": message.approver_id}
     logger.info("approved change received", extra={**log, "outcome": entry.outcome, "attempts": entry.attempts})
-    if entry.outcome in _DONE:
-        _publish_applied(entry)
+    if entry.outcome in DONE:
+        report_applied(entry)
         return
-    failure = _apply(here, entry, here.groups(), timed_by(entry, message))
+    timed = timed_by(message.request_id, entry.request.change, [entry], message)
+    failure = _apply(here, entry, here.groups(), timed)
     if failure is None:
-        _publish_applied(entry)
+        report_applied(entry)
     else:
-        _publish_error(here, message, failure)
+        report_error(here, message.request_id, message.digest, failure)
 
 
 def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
@@ -83,7 +80,7 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.request.digest != message.digest:
         reason = "The approved digest is not the one of the change this account reverted."
         return Refusal(code="DigestMismatch", reason=reason)
-    if entry.outcome in _DONE:
+    if entry.outcome in DONE:
         return None
     if entry.outcome not in _APPLICABLE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
@@ -113,12 +110,25 @@ def _last_approver(message: ApplyMessage) -> Approver:
     return Approver(by=message.approver_id, by_name=message.approver_name, at=message.approved_at)
 
 
-def timed_by(entry: LedgerEntry, message: ApplyMessage) -> Timed | None:
-    """Return until when a change is to hold; ``None``: for good, as everything that only removes."""
-    change, request_id = entry.request.change, entry.request.request_id
+def timed_by(
+    key: str, change: Change, entries: Iterable[LedgerEntry], message: ApplyMessage | ApplyBatchMessage
+) -> Timed | None:
+    """Return until when a change is to hold; ``None``: for good, as everything that only removes.
+
+    Args:
+        key: the id of the request or batch.
+        change: what is applied.
+        entries: the requests that end then.
+        message: the approval.
+    """
     if message.valid_until is None or not (change.added or change.modified):
         return None
-    return Timed(key=request_id, until=message.valid_until, requests=(request_id,))
+    return Timed(key=key, until=message.valid_until, requests=tuple(one.request.request_id for one in entries))
+
+
+def has_too_many(baseline: Baseline | None, timed: Timed | None) -> bool:
+    """True where a baseline has no room for one more approval for a time."""
+    return timed is not None and baseline is not None and not has_room(baseline, timed)
 
 
 def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
@@ -142,12 +152,11 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
     found = conflict(what_is_left(change, before) if is_begun else change, before)
     if found is not None:
         if is_begun:
-            _roll_back(groups, group_id, change)
+            roll_back(groups, group_id, change)
         return _failed(here, entry, found)
     baseline = here.table.baseline(group_id) if timed is not None else None
-    if timed is not None and baseline is not None and not has_room(baseline, timed):
-        reason = "Too many changes of this group are approved for a time already."
-        return _failed(here, entry, Refusal(code="NotApplicable", reason=reason))
+    if has_too_many(baseline, timed):
+        return _failed(here, entry, TOO_MANY)
     until = None if timed is None else timed.until
     begun = here.table.move_entry(entry, "applying", valid_until=until)
     if begun is None:
@@ -155,7 +164,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
     done = converge(groups, group_id, State(lambda live: what_is_left(change, live)), live=before, per_rule=False)
     if not done.left.is_empty:
         failure = next(iter(done.refusals), NOT_IN_FORCE)
-        _roll_back(groups, group_id, change)
+        roll_back(groups, group_id, change)
         if failure.is_temporary:
             raise Ec2Error(failure)
         return _failed(here, begun, failure)
@@ -181,7 +190,7 @@ def accept_applied(here: Context, change: Change, live: RuleSet, group_id: str, 
     here.table.update(group_id, accepted)
 
 
-def _roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
+def roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
     """Undo whatever is in force of a change that failed: no part of it stays.
 
     Raises:
@@ -200,7 +209,8 @@ def _failed(here: Context, entry: LedgerEntry, found: Refusal) -> Refusal:
     return found
 
 
-def _publish_applied(entry: LedgerEntry) -> None:
+def report_applied(entry: LedgerEntry) -> None:
+    """Tell the central account that a request is in force."""
     request = entry.request
     message = AppliedMessage(
         request_id=request.request_id,
@@ -213,10 +223,11 @@ def _publish_applied(entry: LedgerEntry) -> None:
     logger.info("applied", extra={"request_id": request.request_id, "group": request.group_id})
 
 
-def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None:
+def report_error(here: Context, request_id: str, digest: str, found: Refusal) -> None:
+    """Tell the central account why a request could not be applied."""
     error = ErrorMessage(
-        request_id=message.request_id,
-        digest=message.digest,
+        request_id=request_id,
+        digest=digest,
         account=here.account or "unknown",
         region=here.region,
         code=found.code,
@@ -225,4 +236,4 @@ def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None
     )
     context.publish(ERROR_HANDLER, error, "Security group change: error")
     count("ApplyErrors", code=found.code)
-    logger.warning("not applied", extra={"request_id": message.request_id, "code": found.code, "reason": found.reason})
+    logger.warning("not applied", extra={"request_id": request_id, "code": found.code, "reason": found.reason})

@@ -23,6 +23,7 @@ from shared.domain.risk_rule import RequestFacts
 from shared.telemetry import count, logger
 
 from . import context, publishing
+from .assessment.approved import approved_with
 from .assessment.conflicts import what_is_left
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
@@ -312,6 +313,7 @@ def _request(baseline: Baseline, change: Change, due: list[Difference], look: Lo
         status="denied" if denied else "pending",
         reason=denied or reason,
         limits=limits_of(baseline, change),
+        approved=approved_with(change, (), baseline.rules),
     )
 
 

@@ -174,7 +174,7 @@ def _tell(here: Context, timed: Timed) -> None:
         if entry.outcome == "applying":
             _publish_begun(entry)
         if entry.outcome != "ended":
-            here.table.move_entry(entry, "ended")
+            here.table.move_entry(entry, "ended", note=entry.note)
         _publish_ended(entry, timed)
         question = here.table.entry(_question_id(request_id)) if timed.let_through else None
         if question is not None:

@@ -17,12 +17,13 @@ from typing import Any, Final
 from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
 from shared.domain.request import Request, Status
-from shared.domain.rule import Rule, group
+from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
 
 from . import context, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
+from .assessment.operations import operations_made
 from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
@@ -33,6 +34,7 @@ from .ec2.revoke_by_id import Attempt, revoke_one_by_one
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .let_through import finish_let_through, is_let_through, let_through_call
+from .named_groups import with_ids_of_named_groups
 from .publishing import STATE_ERRORS
 from .region import groups_that_differ
 from .risk import denial, facts_of_call
@@ -96,7 +98,7 @@ def follow_up(
     if not head.group_id:
         _without_group(here, head, decision, policy, groups)
         return
-    call = _with_ids_of_named_groups(_read(event, head), groups)
+    call = with_ids_of_named_groups(_read(event, head), groups)
     if decision.verb == "let_through":
         is_done = let_through_call(here, call, policy, groups)
     else:
@@ -132,21 +134,6 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
         request_id = head.request_id if len(differing) == 1 else f"{head.request_id}-{group_id}"
         call = replace(head, request_id=request_id, group_id=group_id, omitted=True)
         revert_call(here, call, policy, groups, Attempt(), is_compared=True)
-
-
-def _with_ids_of_named_groups(call: Call, groups: SecurityGroups) -> Call:
-    """Look up groups that the event refers to by name alone, which only an event without EC2's answer does."""
-    if call.resulting is not None:
-        return call
-    return replace(call, requested=tuple(_with_group_id_in(rule, call, groups) for rule in call.requested))
-
-
-def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
-    source = rule.source
-    if source.kind != "group" or not source.value.startswith("name:") or source.account not in ("", call.account):
-        return rule
-    found = groups.group_named(source.value.removeprefix("name:"))
-    return rule if found is None else replace(rule, source=group(found.group_id, account=found.owner))
 
 
 # -- reverting ---------------------------------------------------------------------------------------------------------
@@ -305,6 +292,8 @@ def _finish(
         status=status,
         reason=reason,
         remaining=() if gone else (*found.remaining, *wrong_rules(done.left)),
+        operations=operations_made(call, found.change, goal.baseline, done.first, policy.directions),
+        approved=goal.baseline.rules if goal.baseline is not None else (),
     )
     request = replace(request, limits=limits_of(approved, found.change))
     if status == "observed" and call.unreadable and attempt.rule_ids:
@@ -392,6 +381,7 @@ def _publish_unreadable(here: Context, call: Call, known: Known, refusal: Refusa
         status="unreverted",
         reason=str(refusal),
         remaining=wrong_rules(make_change(removed=change.added, added=change.removed)),
+        approved=known.baseline.rules if known.baseline is not None else (),
     )
     publishing.publish_request(here, request)
     if known.unread is not None:

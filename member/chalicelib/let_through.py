@@ -17,6 +17,7 @@ from shared.telemetry import count, logger
 from . import context, publishing
 from .acceptance import restore
 from .assessment.assess import Assessment, assess
+from .assessment.operations import operations_made
 from .ec2.refusal import Ec2Error
 from .group_state import baseline_of
 from .risk import let_through, needs_nothing
@@ -28,6 +29,7 @@ from .state.timed import Timed
 
 if TYPE_CHECKING:
     from shared.domain.change import Change
+    from shared.domain.operations import Operation
     from shared.domain.policy import Policy
     from shared.domain.request import Request
     from shared.domain.rule import Rule
@@ -89,7 +91,8 @@ def _decide(here: Context, call: Call, policy: Policy, groups: SecurityGroups, k
         return False
     if assessed.change.is_empty:
         _accept(here, call, state.baseline, live, [])
-        _publish_observed(here, call, groups, state.baseline, assessed)
+        operations = operations_made(call, assessed.change, state.baseline, live, policy.directions)
+        _publish_observed(here, call, groups, state.baseline, assessed, operations)
         return True
     request, until = _request(call, policy, groups, state.baseline, assessed.change, known.entry)
     if not _fits(call, state.baseline, live, LedgerEntry(request=request, outcome="applying", valid_until=until)):
@@ -102,12 +105,23 @@ def _decide(here: Context, call: Call, policy: Policy, groups: SecurityGroups, k
 
 
 def _publish_observed(
-    here: Context, call: Call, groups: SecurityGroups, baseline: Baseline, assessed: Assessment
+    here: Context,
+    call: Call,
+    groups: SecurityGroups,
+    baseline: Baseline,
+    assessed: Assessment,
+    operations: tuple[Operation, ...],
 ) -> None:
-    """Publish a call that changed nothing of what is approved."""
+    """Publish a call that changed nothing of what is approved; its operations may cancel what others ask for."""
     name = publishing.group_name(groups, call.group_id, baseline)
     request = publishing.request_of(
-        call, group_name=name, change=assessed.change, status="observed", reason=assessed.reason
+        call,
+        group_name=name,
+        change=assessed.change,
+        status="observed",
+        reason=assessed.reason,
+        operations=operations,
+        approved=baseline.rules,
     )
     publishing.publish_request(here, request)
 
@@ -161,7 +175,9 @@ def _request(
     until = until if entry is None else entry.valid_until
     reason = found.why if until is None else f"{found.why}. It is reverted at {until:%Y-%m-%d %H:%M} UTC."
     name = publishing.group_name(groups, call.group_id, baseline)
-    request = publishing.request_of(call, group_name=name, change=change, status="applied", reason=reason)
+    request = publishing.request_of(
+        call, group_name=name, change=change, status="applied", reason=reason, approved=baseline.rules
+    )
     limits = limits_of(baseline, change)
     if until is not None:
         limits = tuple(sorted({rule.identity: until for rule in _opened(change)}.items()))

@@ -8,12 +8,14 @@ delivered again and writes it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.change import Change, make_change
+from shared.domain.operations import Operation
 from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import count, logger
@@ -21,6 +23,7 @@ from shared.wire.fields import FieldError
 from shared.wire.messages import SECURITY_GROUP_CHANGE, RequestMessage
 
 from . import context
+from .assessment.approved import approved_with
 from .cloudtrail.call import Call
 from .context import Context
 from .ec2.refusal import Ec2Error
@@ -71,9 +74,17 @@ def add_entries(
 
 
 def request_of(
-    call: Call, *, group_name: str, change: Change, status: Status, reason: str, remaining: tuple[Rule, ...] = ()
+    call: Call,
+    *,
+    group_name: str,
+    change: Change,
+    status: Status,
+    reason: str,
+    remaining: tuple[Rule, ...] = (),
+    operations: tuple[Operation, ...] = (),
+    approved: Iterable[Rule] = (),
 ) -> Request:
-    """Return the request that shows a call."""
+    """Return the request that shows a call; of the group's approved rules it carries those that count with it."""
     return Request(
         request_id=call.request_id,
         account=call.account,
@@ -88,6 +99,8 @@ def request_of(
         status=status,
         reason=reason,
         remaining=remaining,
+        operations=operations,
+        approved=approved_with(change, operations, approved),
     )
 
 

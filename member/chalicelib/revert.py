@@ -62,6 +62,10 @@ def on_change(here: Context, event: Mapping[str, Any]) -> None:
         log = {"request_id": head.request_id, "call": head.name, "group": head.group_id, "caller": head.caller.name}
         logger.info("decided", extra={**log, "verb": decision.verb, "reason": decision.reason})
     if decision.verb == "ignore":
+        if head.error_code:
+            from . import asking
+
+            asking.on_failed_call(here, event, head, policy, groups, is_own=is_own)
         return
     from . import follow_up  # here, because no revoke should wait for it
 

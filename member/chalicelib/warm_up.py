@@ -34,7 +34,7 @@ def _revert(here: str) -> None:
 
 
 def _apply(here: str) -> None:
-    from . import apply  # noqa: F401 - loads the flow
+    from . import approval  # noqa: F401 - loads the flow
 
     client("dynamodb", here)
     client("ec2", here)

@@ -135,7 +135,7 @@ class Replay:
             case Edited() if line is not None:
                 kept = line.rule
                 rule = replace(operation.after, direction=kept.direction, tags=kept.tags, rule_id=kept.rule_id)
-            case Edited():
+            case Edited(was_gone=False):
                 rule = operation.after
             case Described() if line is not None:
                 rule = replace(line.rule, description=operation.description)
@@ -144,8 +144,11 @@ class Replay:
         other = self._holder(rule.identity)
         if other is not None and other != name:
             self.fits = False
-            if isinstance(operation, Added):  # the same rule again, after a revert
-                name, line = other, self.lines[other]
+            there = self.lines[other]
+            if isinstance(operation, Added) and (there.origin is None or there.origin.identity == rule.identity):
+                name, line = other, there  # the same rule again, after a revert
+            elif isinstance(operation, Added):  # the edit that led here was reverted: this is another rule
+                self.lines[other] = replace(there, rule=there.origin or there.rule, is_there=False)
             else:
                 self.lines[other] = replace(self.lines[other], is_there=False)
         if line is None:

@@ -11,11 +11,13 @@ from typing import Any
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
 from sandbox.aws.events import message_event, scheduled_event
+from shared.domain.net_change import compositions, digest_of
 from shared.domain.request import Approver, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 from shared.wire.messages import (
     AdoptedMessage,
     AppliedMessage,
+    ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
     Message,
@@ -124,6 +126,13 @@ class Member:
         )
         self.deliver_message(write(message))
 
+    def approve_batch(
+        self, *requests: Request, digest: str = "", at: datetime | None = None, valid_until: datetime | None = None
+    ) -> None:
+        """Deliver the central account's approval of the net change of requests."""
+        message = batch_approval(*requests, digest=digest, at=at)
+        self.deliver_message(write(replace(message, valid_until=valid_until)))
+
     def deliver_message(self, text: str) -> None:
         """Deliver a message of the apply topic."""
         arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:applySecurityGroupChange"
@@ -214,6 +223,20 @@ class Member:
         """Return the outcome the ledger has of a request."""
         item = self.ledger(request_id)
         return "" if item is None else item["outcome"]["S"]
+
+
+def batch_approval(*requests: Request, digest: str = "", at: datetime | None = None) -> ApplyBatchMessage:
+    """Return the central account's approval of the net change of requests."""
+    now = at or datetime.now(UTC)
+    composed = compositions(requests).values()
+    digests = {one.request_id: one.digest for one in requests}
+    return ApplyBatchMessage(
+        batch_id="batch#1",
+        digest=digest or digest_of(requests),
+        requests=tuple((one, digests[one]) for group in composed for one in group.request_ids),
+        approvals=(Approver(by="U061F7AUR", by_name="ada", at=now),),
+        approved_at=now,
+    )
 
 
 def exact(rules: Iterable[Rule]) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
+from shared.domain.operations import Added, Edited, Operation
 from shared.domain.request import Request
 from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags
 from shared.wire.compression import from_bytes, to_bytes
@@ -27,7 +28,7 @@ from .register import Register, Version
 from .timed import Limit, Timed
 
 Item = dict[str, Any]
-Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "ended", "error"]
+Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "ended", "error", "superseded"]
 
 OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "pending": "reverted",
@@ -59,6 +60,7 @@ class LedgerEntry:
         attempts: how often applying was begun.
         parts: of a request that was too large for one message, into how many requests it was split; else 0.
         valid_until: until when it is applied; ``None``: for good, or not applied yet.
+        note: the code of an ``error``; the batch that a request was applied or superseded with; else empty.
     """
 
     request: Request
@@ -66,6 +68,7 @@ class LedgerEntry:
     attempts: int = 0
     parts: int = 0
     valid_until: datetime | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,31 +315,62 @@ def bounded(request: Request) -> Request:
 
     What is shown is what is applied: rules whose tags were left out are added without them.
     """
-    left, without = TAGS_BUDGET, 0
-
-    def kept(rule: Rule) -> Rule:
-        nonlocal left, without
-        left -= sum(len(key.encode()) + len(value.encode()) for key, value in rule.tags)
-        if left >= 0 or not rule.tags:
-            return rule
-        without += 1
-        return replace(rule, tags=())
-
+    budget = _TagBudget()
     change = replace(
         request.change,
-        added=tuple(kept(rule) for rule in request.change.added),
-        removed=tuple(kept(rule) for rule in request.change.removed),
+        added=tuple(map(budget.kept, request.change.added)),
+        removed=tuple(map(budget.kept, request.change.removed)),
         modified=tuple(
-            replace(edit, before=kept(edit.before), after=kept(edit.after)) for edit in request.change.modified
+            replace(edit, before=budget.kept(edit.before), after=budget.kept(edit.after))
+            for edit in request.change.modified
         ),
     )
-    remaining = tuple(kept(rule) for rule in request.remaining)
-    if not without:
+    remaining = tuple(map(budget.kept, request.remaining))
+    operations = tuple(map(budget.kept_in, request.operations))
+    if not budget.without:
         return request
-    note = f"The tags of {without} rules are left out: together they are too large to be shown or stored."
+    note = f"The tags of {budget.without} rules are left out: together they are too large to be shown or stored."
     return replace(
-        request, change=change, remaining=remaining, reason=" ".join(part for part in (request.reason, note) if part)
+        request,
+        change=change,
+        remaining=remaining,
+        operations=operations,
+        reason=" ".join(part for part in (request.reason, note) if part),
     )
+
+
+class _TagBudget:
+    """How many characters of tags are left; of a rule, all tags are kept or none.
+
+    Attributes:
+        without: of how many rules the tags were left out.
+    """
+
+    def __init__(self) -> None:
+        self.without = 0
+        self._left = TAGS_BUDGET
+        self._bare: set[str] = set()
+
+    def kept(self, rule: Rule) -> Rule:
+        """Return a rule with its tags where there is room for them."""
+        self._left -= sum(len(key.encode()) + len(value.encode()) for key, value in rule.tags)
+        if self._left >= 0 or not rule.tags:
+            return rule
+        self.without += 1
+        self._bare.add(rule.identity)
+        return replace(rule, tags=())
+
+    def kept_in(self, operation: Operation) -> Operation:
+        """Return an operation with the tags of what it made, unless the change has the rule without them."""
+        match operation:
+            case Added():
+                return replace(operation, rule=self._again(operation.rule))
+            case Edited():
+                return replace(operation, after=self._again(operation.after))
+        return operation
+
+    def _again(self, rule: Rule) -> Rule:
+        return replace(rule, tags=()) if rule.identity in self._bare else self.kept(rule)
 
 
 def entry_to_item(entry: LedgerEntry) -> Item:
@@ -359,7 +393,7 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
         "body": body,
-        **({"parts": entry.parts} if entry.parts else {}),
+        **{key: value for key, value in (("parts", entry.parts), ("note", entry.note)) if value},
         **({"validUntil": time_to_text(entry.valid_until)} if entry.valid_until is not None else {}),
     }
 
@@ -380,6 +414,7 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         attempts=field["attempts"].optional_integer() or 0,
         parts=field["parts"].optional_integer() or 0,
         valid_until=field["validUntil"].time() if field["validUntil"].optional_text() else None,
+        note=field["note"].optional_text(),
     )
 
 

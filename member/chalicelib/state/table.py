@@ -149,7 +149,7 @@ class StateTable:
         Args:
             entry: as it was read.
             outcome: where to; ``applying`` counts one more attempt.
-            note: an error code to keep beside an ``error``.
+            note: what to keep beside it, see :class:`LedgerEntry`.
             valid_until: of an intent, until when it will be applied; later moves keep it.
         """
         until = valid_until if outcome == "applying" else entry.valid_until
@@ -174,7 +174,7 @@ class StateTable:
             if _is_condition(error):
                 return None
             raise
-        return replace(entry, outcome=outcome, attempts=attempts, valid_until=until)
+        return replace(entry, outcome=outcome, attempts=attempts, note=note, valid_until=until)
 
     # -- adoption ------------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ from member.chalicelib.state.items import (
     request_key,
 )
 from shared.domain.change import Modification, make_change
+from shared.domain.operations import Added, Edited, Removed
 from shared.domain.request import FIRST_STATUSES, Request
 from shared.domain.rule import DIRECTIONS, Rule, cidr, make_rule
 from shared.wire.fields import FieldError
@@ -235,6 +236,23 @@ def test_a_requests_tags_are_bounded_and_its_reason_says_so() -> None:
     assert (
         found.reason == "Because. The tags of 1 rules are left out: together they are too large to be shown or stored."
     )
+
+
+def test_the_tags_of_operations_are_bounded_with_those_of_the_change() -> None:
+    """A rule that the change adds without its tags is added without them; what only operations tell counts too."""
+    large = replace(tcp(80), tags=(("a", "x" * TAGS_BUDGET),))
+    small, edited = replace(tcp(81), tags=(("a", "b"),)), replace(tcp(82), tags=(("a", "b"),))
+    made = (
+        *(Added(rule=rule) for rule in (large, small, replace(large, to_port=90))),
+        Edited(rule_id="sgr-1", after=edited),
+        Removed(rule_id="sgr-2"),
+    )
+    found = bounded(make_request(change=make_change(added=[small, large]), operations=made))
+    rules = [one.after if isinstance(one, Edited) else one.rule for one in found.operations]
+    assert [rule.tags if rule is not None else None for rule in rules] == [(), (), (), (), None]
+    fitting = bounded(make_request(change=make_change(added=[small]), operations=made[1:2]))
+    assert [one.rule and one.rule.tags for one in fitting.operations] == [(("a", "b"),)]
+    assert "The tags of 4 rules" in found.reason
 
 
 def test_an_entry_comes_back_with_the_digest_it_was_stored_with() -> None:
