@@ -18,7 +18,7 @@ def doubt(function: str, event: Any, place: Place) -> str:
     """Return why an event cannot be one for a function of this place; ``""`` when it can.
 
     Args:
-        function: the function it claims to be for.
+        function: the function it says it is for.
         event: what that function would be invoked with.
         place: the app's account and region.
     """

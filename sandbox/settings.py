@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws.ask_only import ASKER_ARN
 from sandbox.slack.workspace import TEAM_ID, SlackUser
 from shared.policy.loading import read_policy_file
 
@@ -114,11 +115,14 @@ class SandboxSettings:
             "approvers": [user.id for user in self.users if user.is_approver],
             "drift_grace_minutes": DRIFT_GRACE_MINUTES,
             "gather_seconds": 0,
+            "ask_by_dry_run": True,
+            "ask_by_refusal": [ASKER_ARN],
             **self.policy,
         }
         exempt = f"arn:aws:iam::*:role/{EXEMPT_ROLE}"
         lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
         lines += ["", "[exempt]", f"principals = {json.dumps([exempt])}"]
+        lines += ["", "[people]", f"{json.dumps(ASKER_ARN)} = {json.dumps(SECOND_APPROVER.id)}"]
         for member in self.members:
             if member.mode != keys["mode"]:
                 lines += ["", f'[accounts."{member.id}"]', f"mode = {json.dumps(member.mode)}"]

@@ -7,11 +7,12 @@ recognised, and a rule that was already there is reported as the error it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from shared.domain.change import Change
-from shared.domain.request import Approver
+from shared.domain.request import Approver, Request
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger
 from shared.wire.messages import (
@@ -26,6 +27,7 @@ from shared.wire.messages import (
 from . import context
 from .assessment.approvals import refusal_of_approvals
 from .assessment.conflicts import conflict, rollback, what_is_left
+from .assessment.put_back import PUT_BACK, has_overtaken, notes_about
 from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
@@ -40,10 +42,6 @@ from .state.timed import Timed
 _APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
 DONE: Final = frozenset({"applied", "ended"})
 """Nothing is applied again; what held for a time does not begin again."""
-
-TOO_MANY: Final = Refusal(
-    code="NotApplicable", reason="Too many changes of this group are approved for a time already."
-)
 
 
 def apply_request(here: Context, message: ApplyMessage) -> None:
@@ -64,7 +62,7 @@ def apply_request(here: Context, message: ApplyMessage) -> None:
     if entry.outcome in DONE:
         report_applied(entry)
         return
-    timed = timed_by(message.request_id, entry.request.change, [entry], message)
+    timed = timed_by(entry.request.change, message.valid_until, message.request_id, (message.request_id,))
     failure = _apply(here, entry, here.groups(), timed)
     if failure is None:
         report_applied(entry)
@@ -85,7 +83,22 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.outcome not in _APPLICABLE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
         return Refusal(code="NotApplicable", reason=reason)
-    return refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
+    by_policy = refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
+    return by_policy or (_overtaken(here, entry.request) if entry.outcome == "reverted" else None)
+
+
+def _overtaken(here: Context, request: Request) -> Refusal | None:
+    """Return which later call of the requester has put back a rule that a request removes, or ``None``."""
+    baseline = here.table.baseline(request.group_id) if request.change.removed else None
+    for note in notes_about(request, baseline.differences if baseline is not None else ()):
+        later = here.table.entry(note.request_id)
+        if later is not None and has_overtaken(later.request, request):
+            reason = (
+                f"Its requester has put back {note.key.removeprefix(PUT_BACK)} since (request {note.request_id}), so "
+                "removing it is no longer what they want."
+            )
+            return Refusal(code="Superseded", reason=reason)
+    return None
 
 
 def refusal_by_policy(
@@ -110,25 +123,27 @@ def _last_approver(message: ApplyMessage) -> Approver:
     return Approver(by=message.approver_id, by_name=message.approver_name, at=message.approved_at)
 
 
-def timed_by(
-    key: str, change: Change, entries: Iterable[LedgerEntry], message: ApplyMessage | ApplyBatchMessage
-) -> Timed | None:
+def timed_by(change: Change, valid_until: datetime | None, key: str, requests: tuple[str, ...]) -> Timed | None:
     """Return until when a change is to hold; ``None``: for good, as everything that only removes.
 
     Args:
-        key: the id of the request or batch.
         change: what is applied.
-        entries: the requests that end then.
-        message: the approval.
+        valid_until: as it was approved.
+        key: the request or the batch.
+        requests: the requests that end with it.
     """
-    if message.valid_until is None or not (change.added or change.modified):
+    if valid_until is None or not (change.added or change.modified):
         return None
-    return Timed(key=key, until=message.valid_until, requests=tuple(one.request.request_id for one in entries))
+    return Timed(key=key, until=valid_until, requests=requests)
 
 
-def has_too_many(baseline: Baseline | None, timed: Timed | None) -> bool:
-    """True where a baseline has no room for one more approval for a time."""
-    return timed is not None and baseline is not None and not has_room(baseline, timed)
+def no_room_for(here: Context, group_id: str, timed: Timed | None) -> Refusal | None:
+    """Return why a group cannot hold one more change for a time, or ``None``."""
+    baseline = here.table.baseline(group_id) if timed is not None else None
+    if timed is None or baseline is None or has_room(baseline, timed):
+        return None
+    reason = "Too many changes of this group are approved for a time already."
+    return Refusal(code="NotApplicable", reason=reason)
 
 
 def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
@@ -154,9 +169,9 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
         if is_begun:
             roll_back(groups, group_id, change)
         return _failed(here, entry, found)
-    baseline = here.table.baseline(group_id) if timed is not None else None
-    if has_too_many(baseline, timed):
-        return _failed(here, entry, TOO_MANY)
+    full = no_room_for(here, group_id, timed)
+    if full is not None:
+        return _failed(here, entry, full)
     until = None if timed is None else timed.until
     begun = here.table.move_entry(entry, "applying", valid_until=until)
     if begun is None:

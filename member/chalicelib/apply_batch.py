@@ -24,9 +24,8 @@ from shared.wire.messages import ApplyBatchMessage
 
 from .apply import (
     DONE,
-    TOO_MANY,
     accept_applied,
-    has_too_many,
+    no_room_for,
     refusal_by_policy,
     report_applied,
     report_error,
@@ -146,7 +145,8 @@ def _refusal(message: ApplyBatchMessage, entries: Mapping[str, LedgerEntry | Non
 def _apply_group(here: Context, group: _Group, message: ApplyBatchMessage, groups: SecurityGroups) -> None:
     asked = group.asked
     if not any(one.outcome in DONE and one.note == group.batch_id for one in asked):
-        timed = timed_by(group.batch_id, group.composed.change, asked, message)
+        ids = tuple(one.request.request_id for one in asked)
+        timed = timed_by(group.composed.change, message.valid_until, group.batch_id, ids)
         refusal = _refusal_of_group(here, group, message) or _apply(here, group, groups, timed)
         if refusal is not None:
             _fail(here, group, refusal)
@@ -188,7 +188,7 @@ def _fail(here: Context, group: _Group, refusal: Refusal) -> None:
         RaceLostError: when another invocation has applied it meanwhile: the next delivery reports that.
     """
     known = [(entry, here.table.entry(entry.request.request_id) or entry) for entry in group.asked]
-    if any(now.outcome == "applied" and entry.outcome != "applied" for entry, now in known):
+    if any(now.outcome in DONE and entry.outcome not in DONE for entry, now in known):
         raise RaceLostError(f"Batch {group.batch_id} was applied by another invocation.")
     for entry, now in known:
         if now.outcome in ("reverted", "applying"):
@@ -232,8 +232,9 @@ def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups, timed: T
         if is_begun:
             roll_back(groups, group.group_id, change)
         return found
-    if has_too_many(baseline, timed):
-        return TOO_MANY
+    full = no_room_for(here, group.group_id, timed)
+    if full is not None:
+        return full
     until = None if timed is None else timed.until
     for entry in group.asked:
         if here.table.move_entry(entry, "applying", note=group.batch_id, valid_until=until) is None:

@@ -13,11 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from shared.domain.change import Change
-from shared.domain.operations import operations_of, touched
 from shared.domain.policy import Policy
 from shared.domain.request import Request
 from shared.domain.request_needs import needs_of
-from shared.domain.rule import Rule
 from shared.telemetry import logger
 
 from . import context, publishing
@@ -98,16 +96,15 @@ def _ask(here: Context, call: Call, policy: Policy, groups: SecurityGroups) -> s
 
 
 def _request(call: Call, policy: Policy, group_name: str, change: Change, baseline: Baseline | None) -> Request:
-    approved = _approved(baseline, change)
+    """Return the request; it has no operations, since its change says all that the call would have done."""
+    approved = () if baseline is None else baseline.rules
+    request = publishing.request_of(
+        call, group_name=group_name, change=change, status="pending", reason="", approved=approved
+    )
     limits = () if baseline is None else limits_of(baseline, change)
-    request = publishing.request_of(call, group_name=group_name, change=change, status="pending", reason="")
-    request = replace(request, origin="ask", operations=operations_of(change), approved=approved, limits=limits)
+    request = replace(request, origin="ask", limits=limits)
     denied = denied_at_once(policy, change.added) or needs_of(policy, request).deny
     return replace(request, status="denied", reason=denied) if denied else request
-
-
-def _approved(baseline: Baseline | None, change: Change) -> tuple[Rule, ...]:
-    return () if baseline is None else touched(baseline.rules, operations_of(change))
 
 
 def _missing_references(change: Change, call: Call, groups: SecurityGroups) -> str:

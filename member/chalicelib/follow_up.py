@@ -24,6 +24,7 @@ from . import context, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .assessment.operations import operations_made
+from .assessment.put_back import keys_of_put_back
 from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
@@ -417,6 +418,7 @@ def _keep(
     if is_compared:
         removed = (one.rule_id for one in request.change.added)
         waiting |= {f"{REVERTED_BY_COMPARISON}{rule_id}": request.request_id for rule_id in removed if rule_id}
+    waiting |= dict.fromkeys(keys_of_put_back(request, baseline.rules), request.request_id)
 
     def kept(stored: Baseline | None) -> Baseline:
         known = without_unapproved(stored or baseline, call, done.live)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from shared.domain.change import by_identity
-from shared.domain.composition import Composition, batch_digest, compose
+from shared.domain.composition import Composition, OneByOne, batch_digest, compose, one_by_one
 from shared.domain.operations import operations_of, touched
 from shared.domain.replay import Call
 from shared.domain.request import Request
@@ -56,7 +56,7 @@ def approved_of(requests: Iterable[Request]) -> tuple[Rule, ...]:
     found: dict[str, Rule] = {}
     for request in _in_order(requests):
         steps = (*request.operations, *operations_of(request.change))
-        found |= by_identity(replace(rule, tags=()) for rule in touched(request.approved, steps))
+        found |= by_identity(_bare(touched(request.approved, steps)))
     return tuple(found[identity] for identity in sorted(found))
 
 
@@ -66,22 +66,47 @@ def compositions(requests: Iterable[Request]) -> dict[str, Composition]:
     Args:
         requests: of one requester, account and region, those that ask nothing or are superseded too; in any order.
     """
-    groups: dict[str, list[Request]] = {}
-    for request in _in_order(requests):
-        if call_of(request) is not None:
-            groups.setdefault(request.group_id, []).append(request)
-    return {group_id: composition_of(some, approved_of(some)) for group_id, some in sorted(groups.items())}
+    groups = _by_group(requests)
+    return {group_id: composition_of(some, approved_of(some)) for group_id, some in groups.items()}
 
 
 def composition_of(requests: Iterable[Request], approved: Iterable[Rule]) -> Composition:
-    """Return the composition of one group's requests over these approved rules."""
-    return compose([call for one in requests if (call := call_of(one)) is not None], approved)
+    """Return the composition of one group's requests over these approved rules.
+
+    Ids of approved rules are left out, since a revert may have given them after any of the calls, and operations name
+    approved rules by their values too; so are tags, which may change without anybody's approval.
+    """
+    return compose([call for one in requests if (call := call_of(one)) is not None], _bare(approved))
+
+
+def questions_of(requests: Iterable[Request]) -> dict[str, OneByOne]:
+    """Return how the requests of each group are asked one by one, by group id.
+
+    Args:
+        requests: as for :func:`compositions`, those alone that are undecided or ask nothing.
+    """
+    return {
+        group_id: one_by_one([call for one in some if (call := call_of(one)) is not None], _bare(approved_of(some)))
+        for group_id, some in _by_group(requests).items()
+    }
 
 
 def digest_of(requests: Iterable[Request]) -> str:
     """Return the digest of a batch of requests (:func:`shared.domain.composition.batch_digest`)."""
     some = list(requests)
     return batch_digest(compositions(some), {one.request_id: one.digest for one in some})
+
+
+def _bare(approved: Iterable[Rule]) -> list[Rule]:
+    return [replace(rule, rule_id=None, tags=()) for rule in approved]
+
+
+def _by_group(requests: Iterable[Request]) -> dict[str, list[Request]]:
+    groups: dict[str, list[Request]] = {}
+    for request in _in_order(requests):
+        if call_of(request) is not None:
+            groups.setdefault(request.group_id, []).append(request)
+    return dict(sorted(groups.items()))
 
 
 def _in_order(requests: Iterable[Request]) -> list[Request]:

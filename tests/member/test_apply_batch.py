@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 
 from shared.domain.request import Request
 from shared.domain.rule import Rule
-from shared.wire.messages import AppliedMessage, ErrorMessage, RequestMessage, write_message
+from shared.wire.messages import AppliedMessage, EndedMessage, ErrorMessage, RequestMessage, write_message
 from tests.support.events import Json
 from tests.support.faults import KINDS, Faults, Kind, deliver_as_lambda
 from tests.support.member_account import Member, Person, batch_approval, exact, rule, with_description
@@ -283,6 +283,46 @@ def test_nothing_stays_of_a_group_that_failed(member: MemoryMember, ada: Person)
     member.approve_batch(*requests, at=now(member))
     assert set(outcomes(member).values()) == {"applied"}
     assert member.state() == exact([NEW, WEB, ALT])
+
+
+# -- this account's own policy, and for a time -------------------------------------------------------------------------
+
+
+def test_the_net_change_needs_what_this_accounts_policy_says(
+    member: MemoryMember, ada: Person, policy: Callable[[str], None]
+) -> None:
+    """Two halves are the internet together, so that one approver is not enough; in the other group one is."""
+    policy('[[rules]]\nmatch = { source = ["internet"] }\napprovals = 2\n')
+    other = member.new_group()
+    begun_with(member)
+    halves = [rule(22, "1.0.0.0/9"), rule(22, "1.128.0.0/9")]
+    here = asked(member, *(ada.opens(half) for half in halves))
+    there = asked(member, Person(member, group_id=other).opens(WEB))
+    message = batch_approval(*here, *there, at=now(member))
+    member.deliver_message(write_message(message))
+    found = outcomes(member)
+    assert [found[one.request_id] for one in (*here, *there)] == ["ApprovalNotEnough"] * 2 + ["applied"]
+    assert (member.state(), member.state(other)) == ([], exact([WEB]))
+    second = replace(message.approvals[0], by="U0BOB0BOB")
+    member.deliver_message(write_message(replace(message, approvals=(*message.approvals, second))))
+    assert set(outcomes(member).values()) == {"applied"}
+    assert member.state() == exact(halves)
+
+
+def test_a_batch_for_a_time_ends_in_each_group(member: MemoryMember, ada: Person) -> None:
+    """What was added goes, what was edited is edited back, and each request is told to have ended, once."""
+    requests, other = story(member, ada)
+    member.approve_batch(*requests, at=now(member), hours=8)
+    assert set(outcomes(member).values()) == {"applied"}
+    member.snapshot(after=timedelta(hours=7))
+    assert member.state() == exact([THE_OFFICE, ALT])
+    member.snapshot(after=timedelta(hours=2))
+    ended = {one.request_id for one in member.told() if isinstance(one, EndedMessage)}
+    assert len(ended) == 4
+    assert (member.state(), member.state(other)) == (exact([SSH]), [])
+    assert {member.outcome(one) for one in ended} == {"ended"}
+    member.approve_batch(*requests, at=now(member) - timedelta(hours=9), hours=8)
+    assert (member.state(), member.state(other)) == (exact([SSH]), [])
 
 
 # -- killed, throttled, at once ----------------------------------------------------------------------------------------

@@ -15,8 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.composition import one_by_one
-from shared.domain.net_change import approved_of, call_of, compositions
+from shared.domain.net_change import compositions, questions_of
 from shared.domain.request import Request
 from shared.domain.rule import Rule
 from shared.wire.messages import AppliedMessage, ErrorMessage, RequestMessage
@@ -65,8 +64,11 @@ class Wishes:
     names: dict[str | None, str] = field(default_factory=dict)
 
     def name_of(self, live: Rule) -> str:
-        """The name of a live rule: by its id, else it is an approved one that was restored."""
-        return self.names.setdefault(live.rule_id, live.identity)
+        """The name of a live rule: by its id; of a restored one, by what is wanted in its place, if anything."""
+        if live.rule_id not in self.names:
+            here = (name for name, wanted in self.rules.items() if wanted.identity == live.identity)
+            self.names[live.rule_id] = next(here, live.identity)
+        return self.names[live.rule_id]
 
     def put(self, name: str, wanted: Rule) -> None:
         """A rule is wanted; whatever was wanted in its place before is not."""
@@ -162,9 +164,8 @@ def test_approving_one_by_one_ends_in_what_was_last_wanted_or_in_an_error(
         if any(one.alone for one in compositions(requests).values()):
             return
         by_id = {one.request_id: one for one in requests}
-        calls = [call for one in requests if (call := call_of(one)) is not None]
-        plan = one_by_one(calls, approved_of(requests))
-        questions = [*((one,) for one in plan.singly), *plan.together]
+        plans = questions_of(requests).values()
+        questions = [one for plan in plans for one in (*((each,) for each in plan.singly), *plan.together)]
         chance.shuffle(questions)
         has_failed = False
         for ids in questions:

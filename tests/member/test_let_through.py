@@ -541,3 +541,21 @@ def test_an_emergency_nobody_was_told_of_is_told_at_its_end(
     assert isinstance(question, RequestMessage)
     assert (begun.request.status, question.request.status) == ("applied", "pending")
     assert memory.state() == []
+
+
+@pytest.mark.parametrize("is_described", [False, True])
+def test_a_removal_whose_rule_was_put_back_at_once_is_not_applied(
+    memory: MemoryMember, ada: Colleague, policy: Use, is_described: bool
+) -> None:
+    """Asked, and overtaken by a call that needs 0 approvals: the requester wants the rule, whoever approves then."""
+    begin(memory, policy, LENIENT.replace("match = { ", 'match = { kinds = ["add", "modify"], '), OFFICE)
+    again = with_description(OFFICE, "again") if is_described else OFFICE
+    removal, addition = ada.closes(OFFICE), ada.opens(again)
+    memory.deliver(removal, addition)
+    asked, put_back = requests(memory)
+    assert (asked.status, put_back.status) == ("pending", "applied" if is_described else "observed")
+    memory.approve(asked, at=memory.clock.now)
+    assert memory.told_error().code == "Superseded"
+    assert memory.state() == memory.approved() == exact([again])
+    memory.snapshot(after=HOUR)
+    assert (memory.state(), memory.told()) == (exact([again]), [])

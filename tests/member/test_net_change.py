@@ -12,7 +12,7 @@ from shared.domain.change import Modification, make_change
 from shared.domain.net_change import compositions, digest_of
 from shared.domain.request import Request
 from shared.wire.messages import RequestMessage
-from tests.support.events import Json
+from tests.support.events import Json, iam_user
 from tests.support.member_account import ACCOUNT, Member, Person, at, rule, with_description
 
 pytestmark = pytest.mark.usefixtures("repaired_moto")
@@ -100,3 +100,38 @@ def test_a_request_carries_the_approved_ranges_that_count_with_it(member: Member
     (drift,) = [one.request for one in member.told() if isinstance(one, RequestMessage)]
     assert (drift.origin, drift.approved) == ("snapshot", (replace(half, description=""),))
     assert drift.account == ACCOUNT
+
+
+@pytest.mark.parametrize("text", ["office", "the office"])
+def test_a_removal_whose_rule_was_put_back_is_not_applied(member: Member, ada: Person, text: str) -> None:
+    """Approved just before the second call's event arrived; the later request still carries the edit."""
+    member.holds(SSH)
+    member.snapshot()
+    member.told()
+    removal, later = requests_of(member, ada.closes(SSH), ada.opens(with_description(SSH, text)))
+    member.snapshot(after=timedelta(hours=2))
+    member.told()
+    member.approve(removal)
+    error = member.told_error()
+    assert (error.code, later.request_id in error.reason) == ("Superseded", True)
+    assert [one.description for one in member.live()] == ["office"]
+    if text != "office":
+        member.approve(later)
+        member.told_applied()
+        assert [one.description for one in member.live()] == [text]
+    (again,) = requests_of(member, ada.closes(with_description(SSH, member.live()[0].description)))
+    member.approve(again)
+    member.told_applied()
+    assert member.live() == ()
+
+
+def test_a_removal_is_applied_where_somebody_else_put_the_rule_back(member: Member, ada: Person) -> None:
+    """Approvers see both requests; no requester decides about another one's."""
+    member.holds(SSH)
+    member.snapshot()
+    member.told()
+    bob = Person(member, identity=iam_user("bob", account=ACCOUNT))
+    removal, _ = requests_of(member, ada.closes(SSH), bob.opens(THE_OFFICE))
+    member.approve(removal)
+    member.told_applied()
+    assert member.live() == ()

@@ -126,12 +126,9 @@ class Member:
         )
         self.deliver_message(write(message))
 
-    def approve_batch(
-        self, *requests: Request, digest: str = "", at: datetime | None = None, valid_until: datetime | None = None
-    ) -> None:
-        """Deliver the central account's approval of the net change of requests."""
-        message = batch_approval(*requests, digest=digest, at=at)
-        self.deliver_message(write(replace(message, valid_until=valid_until)))
+    def approve_batch(self, *requests: Request, at: datetime | None = None, hours: float | None = None) -> None:
+        """Deliver the central account's approval of the net change of requests, for good or for so many hours."""
+        self.deliver_message(write(batch_approval(*requests, at=at, hours=hours)))
 
     def deliver_message(self, text: str) -> None:
         """Deliver a message of the apply topic."""
@@ -225,17 +222,18 @@ class Member:
         return "" if item is None else item["outcome"]["S"]
 
 
-def batch_approval(*requests: Request, digest: str = "", at: datetime | None = None) -> ApplyBatchMessage:
+def batch_approval(*requests: Request, at: datetime | None = None, hours: float | None = None) -> ApplyBatchMessage:
     """Return the central account's approval of the net change of requests."""
     now = at or datetime.now(UTC)
     composed = compositions(requests).values()
     digests = {one.request_id: one.digest for one in requests}
     return ApplyBatchMessage(
         batch_id="batch#1",
-        digest=digest or digest_of(requests),
+        digest=digest_of(requests),
         requests=tuple((one, digests[one]) for group in composed for one in group.request_ids),
-        approvals=(Approver(by="U061F7AUR", by_name="ada", at=now),),
+        approvals=(Approver(by="U061F7AUR", by_name="ada", at=now, hours=hours),),
         approved_at=now,
+        valid_until=None if hours is None else now + timedelta(hours=hours),
     )
 
 

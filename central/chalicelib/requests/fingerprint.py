@@ -42,7 +42,7 @@ def fingerprint(request: Request) -> str:
     """
     change = request.change
     parts = [request.account, request.region, request.group_id, request.status, request.origin]
-    parts += [principal(request.requester)]
+    parts += [requester_text(request.requester)]
     parts += [rule_text("add", rule) for rule in change.added]
     parts += [rule_text("remove", rule) for rule in change.removed]
     for edit in change.modified:
@@ -75,8 +75,8 @@ def shown_again_at(made: int) -> int:
     return step
 
 
-def principal(caller: Caller | None) -> str:
-    """Return whom a request counts for: the user, the role behind a session, the session of Identity Center."""
+def requester_text(caller: Caller | None) -> str:
+    """Return who counts as one requester: the role or user, of people of Identity Center the session."""
     if caller is None:
         return ""
     is_person = _SHARED_BY_PEOPLE in caller.principal_arn

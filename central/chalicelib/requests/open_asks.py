@@ -23,7 +23,7 @@ from shared.aws.attributes import from_attributes, to_attributes
 from shared.domain.request import Request
 from shared.wire.rule_json import time_to_text
 
-from .fingerprint import principal
+from .fingerprint import requester_text
 from .table import TABLE, RequestsTable
 from .update_expression import refused
 
@@ -182,5 +182,5 @@ class OpenAsks:
 
 def key_of(request: Request) -> str:
     """Return the key of the item that lists the open asks of a request's role or user, ``asks#<account>#<hash>``."""
-    who = hashlib.sha256(principal(request.requester).encode()).hexdigest()[:32]
+    who = hashlib.sha256(requester_text(request.requester).encode()).hexdigest()[:32]
     return f"{PREFIX}{request.account}#{who}"

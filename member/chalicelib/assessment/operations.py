@@ -70,13 +70,18 @@ def _operations(call: Call, known: Baseline, live: RuleSet) -> Iterator[Operatio
         yield from (_edited(edit, known, live) for edit in call.edits)
         for wanted in call.requested:
             rule = with_owner(wanted, call.account, live, known.rules)
-            yield Described(rule=replace(rule, description=""), description=wanted.description)
+            if known.like(rule) is not None:
+                yield Described(rule=rule, description=wanted.description)
+            else:  # who describes a rule that nobody approved wants it there
+                yield Edited(rule=rule, after=rule)
 
 
 def _edited(edit: RuleEdit, known: Baseline, live: RuleSet) -> Edited | Described:
     now = live.with_id(edit.rule_id)
     approved = known.by_id(edit.rule_id) or (known.like(now) if now is not None else None)
     if edit.after is None:
+        if approved is None and now is not None:  # who describes a rule that nobody approved wants it there
+            return Edited(rule_id=edit.rule_id, after=replace(now, description=edit.description))
         return Described(rule_id=edit.rule_id, rule=approved, description=edit.description)
     reference = approved or now
     if reference is None:

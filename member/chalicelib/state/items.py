@@ -59,16 +59,16 @@ class LedgerEntry:
             anything.
         attempts: how often applying was begun.
         parts: of a request that was too large for one message, into how many requests it was split; else 0.
-        valid_until: until when it is applied; ``None``: for good, or not applied yet.
         note: the code of an ``error``; the batch that a request was applied or superseded with; else empty.
+        valid_until: until when it is applied; ``None``: for good, or not applied yet.
     """
 
     request: Request
     outcome: Outcome
     attempts: int = 0
     parts: int = 0
-    valid_until: datetime | None = None
     note: str = ""
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,7 +393,8 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
         "body": body,
-        **{key: value for key, value in (("parts", entry.parts), ("note", entry.note)) if value},
+        **({"parts": entry.parts} if entry.parts else {}),
+        **({"note": entry.note} if entry.note else {}),
         **({"validUntil": time_to_text(entry.valid_until)} if entry.valid_until is not None else {}),
     }
 
@@ -413,8 +414,8 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
         attempts=field["attempts"].optional_integer() or 0,
         parts=field["parts"].optional_integer() or 0,
-        valid_until=field["validUntil"].time() if field["validUntil"].optional_text() else None,
         note=field["note"].optional_text(),
+        valid_until=field["validUntil"].time() if field["validUntil"].optional_text() else None,
     )
 
 

@@ -79,11 +79,12 @@ def _self_approval(policy: Policy) -> Iterator[Finding]:
         return
     can = everybody_who_can(policy.approvers)
     if not policy.people:
-        alone = "" if can is not None and len(can) < _OF_UNKNOWN else " alone"
-        yield error(
+        is_nobody = can is not None and len(can) < _OF_UNKNOWN
+        yield (error if is_nobody else warning)(
             "allow_self_approval",
-            f"nobody can approve anything{alone}: requesters may not approve their own changes, and [people] is empty, "
-            "so every change is that of somebody unknown and needs two different people",
+            f"nobody can approve anything{'' if is_nobody else ' alone'}: requesters may not approve their own "
+            "changes, and [people] is empty, so every change is that of somebody unknown and needs two different "
+            "people",
             "List under [people] who is who, or write allow_self_approval = true.",
         )
         return

@@ -127,8 +127,8 @@ class Replay:
         self._own_session = own_session
         self._groups = ReplayedGroups()
         self._batches: dict[Where, Batch] = {}
-        self._seen: OrderedDict[object, None] = OrderedDict()
-        self._made: OrderedDict[object, None] = OrderedDict()
+        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._made: OrderedDict[int, None] = OrderedDict()
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Judge one record; everything but security group calls is only counted."""
@@ -222,7 +222,7 @@ class Replay:
         if self._begins_batch(policy, (requester, call.account, call.region), call.event_time):
             self._count_question(call, call.event_time)
         if change is not None and not change.is_empty:
-            made = (requester, call.account, call.region, call.group_id, hash(change))
+            made = (requester, call.account, call.region, call.group_id, change)
             self.tally.repeats[requester] += _is_known(self._made, made)
             self._count_harmless(requester, facts_of_call(call, change))
 
@@ -283,11 +283,12 @@ def facts_of_call(call: Call, change: Change | None) -> RequestFacts:
     )
 
 
-def _is_known(remembered: OrderedDict[object, None], key: object) -> bool:
-    """Say whether a key was met before, and remember it; the oldest of too many are forgotten."""
-    is_known = key in remembered
-    remembered[key] = None
-    remembered.move_to_end(key)
+def _is_known(remembered: OrderedDict[int, None], key: object) -> bool:
+    """Say whether a key was met before, and remember it by its hash; the oldest of too many are forgotten."""
+    number = hash(key)
+    is_known = number in remembered
+    remembered[number] = None
+    remembered.move_to_end(number)
     if len(remembered) > _REMEMBERED:
         remembered.popitem(last=False)
     return is_known

@@ -148,12 +148,16 @@ def test_an_edit_into_an_approved_place_names_what_is_approved_there() -> None:
 
 
 def test_a_description_by_values_is_told() -> None:
-    """As it names the rule, so that an earlier edit of the same call's requester stays; of an unapproved rule the
-    change says it all.
-    """
+    """As it names the rule, so that an earlier edit by the same requester stays."""
     wanted = call("describe", requested=(tcp(80, description="new"),))
     assert made_by(wanted, adopted(tcp(80))) == (Described(rule=tcp(80), description="new"),)
-    assert steps(wanted, adopted()) == (Added(rule=tcp(80, description="new")),)
+
+
+def test_who_describes_a_rule_that_nobody_approved_wants_it() -> None:
+    """Alone it is an addition; after the call that made the rule, a new description and nothing else."""
+    after = tcp(80, description="new")
+    assert made_by(call("describe", requested=(after,)), adopted()) == (Edited(rule=tcp(80), after=after),)
+    assert made_by(described("sgr-9", "new"), adopted(), (tcp(80, "sgr-9"),)) == (Edited(rule_id="sgr-9", after=after),)
 
 
 def test_a_rule_that_was_put_back_as_it_was_is_told() -> None:

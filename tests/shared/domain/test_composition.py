@@ -346,6 +346,18 @@ def test_an_edited_rule_that_is_removed_after_its_revert_is_removed() -> None:
     assert composition.change == make_change(removed=[SSH])
 
 
+def test_what_a_revert_restored_is_the_approved_rule() -> None:
+    """Edited away, another rule made and removed in its place; then the restored one is removed."""
+    composition = composed(
+        [SSH],
+        call("a", 0, Edited(rule_id="sgr-22", after=rule(80))),
+        call("b", 1, Added(rule=rule(22, "new", "sgr-2"))),
+        call("c", 2, Removed(rule_id="sgr-2", rule=rule(22, "new"))),
+        call("d", 9, Removed(rule_id="sgr-3", rule=SSH)),
+    )
+    assert composition.change == make_change(removed=[SSH])
+
+
 def test_a_rule_added_again_after_its_revert_is_one_addition() -> None:
     """With the last description; alone, the first request would not be what is wanted any more."""
     calls = call("a", 0, Added(rule=rule(80, "one"))), call("b", 9, Added(rule=rule(80, "two", "sgr-2")))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.composition import compose
-from shared.domain.net_change import approved_of, call_of, composition_of, compositions, digest_of
+from shared.domain.composition import OneByOne, compose
+from shared.domain.net_change import approved_of, call_of, composition_of, compositions, digest_of, questions_of
 from shared.domain.operations import Added, Edited, Removed
 from shared.domain.request import Request
 from shared.domain.rule import Rule
@@ -76,6 +76,15 @@ def test_requests_that_ask_nothing_count() -> None:
     assert compositions([edited])["sg-1"].change.is_empty
 
 
+def test_questions_are_asked_group_by_group() -> None:
+    """A removal whose rule has been put back is superseded; the later request carries the edit."""
+    other = replace(REMOVED, request_id="c", group_id="sg-2")
+    assert questions_of([REMOVED, PUT_BACK, other, replace(REMOVED, status="denied")]) == {
+        "sg-1": OneByOne(singly=("b",), superseded=("a",), together=()),
+        "sg-2": OneByOne(singly=("c",), superseded=(), together=()),
+    }
+
+
 def test_groups_are_composed_each_for_itself() -> None:
     """Whatever the order of the requests."""
     other = replace(REMOVED, request_id="c", group_id="sg-2")
@@ -87,11 +96,11 @@ def test_groups_are_composed_each_for_itself() -> None:
 
 def test_the_latest_word_on_an_approved_rule_counts() -> None:
     """It was approved with another description between the two calls."""
-    newer = replace(SSH, description="new", tags=(("a", "b"),))
+    newer = replace(SSH, description="new")
     again = asked("b", 1, change=make_change(removed=[SSH]), approved=(newer,))
     for some in ([REMOVED, again], [again, REMOVED]):
         (found,) = approved_of(some)
-        assert (found.description, found.tags) == ("new", ())
+        assert found.description == "new"
 
 
 def test_what_only_counts_with_a_request_is_not_composed_over() -> None:
@@ -117,3 +126,12 @@ def test_a_group_is_composed_over_the_rules_that_are_approved_now() -> None:
     found = composition_of([REMOVED, PUT_BACK], rules)
     calls = [call for one in (REMOVED, PUT_BACK) if (call := call_of(one)) is not None]
     assert found == compose(calls, rules)
+
+
+def test_an_id_that_a_revert_gave_to_an_approved_rule_means_nothing() -> None:
+    """Removed, added again, both reverted, which restored the rule under another id; and removed by that id."""
+    added = asked("b", 1, status="observed", operations=(Added(rule=replace(SSH, rule_id="sgr-2")),), reason="x")
+    restored = replace(SSH, rule_id="sgr-3")
+    again = asked("c", 2, change=make_change(removed=[restored]), approved=(restored,))
+    (composed,) = compositions([REMOVED, added, again]).values()
+    assert composed.change == make_change(removed=[SSH])
