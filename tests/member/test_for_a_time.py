@@ -474,10 +474,10 @@ def test_a_batch_for_a_time_ends_as_one(memory: MemoryMember, ada: Colleague) ->
     other, brief = rule(80, "10.0.0.0/8", "b"), rule(81, "10.0.0.0/8", "c")
     events = [ada.opens(OPEN), ada.opens(other), ada.opens(brief), ada.closes(brief)]
     requests = [asked(memory, event) for event in events]
-    until = memory.clock.now + 8 * HOUR
+    now = memory.clock.now
 
     def approve_all() -> list[Any]:
-        memory.approve_batch(*requests, at=memory.clock.now, valid_until=until)
+        memory.approve_batch(*requests, at=now, hours=8)
         return memory.told()
 
     assert [one.request_id for one in approve_all() if isinstance(one, AppliedMessage)] == [
@@ -505,7 +505,7 @@ def test_too_many_batches_for_a_time_are_refused(
     begin(memory)
     monkeypatch.setattr(limits, "MOST_TIMED", 0)
     requests = [asked(memory, ada.opens(one)) for one in (OPEN, WEB)]
-    memory.approve_batch(*requests, at=memory.clock.now, valid_until=memory.clock.now + HOUR)
+    memory.approve_batch(*requests, at=memory.clock.now, hours=1)
     assert [type(one) for one in memory.told()] == [ErrorMessage, ErrorMessage]
     assert memory.state() == []
 
