@@ -171,12 +171,20 @@ def _tell(here: Context, timed: Timed) -> None:
         if entry is None:
             logger.error("ended request unknown", extra={"request_id": request_id})
             continue
+        if entry.outcome == "applying":
+            _publish_begun(entry)
         if entry.outcome != "ended":
             here.table.move_entry(entry, "ended", note=entry.note)
         _publish_ended(entry, timed)
         question = here.table.entry(_question_id(request_id)) if timed.let_through else None
         if question is not None:
             publishing.publish_again(here, question)
+
+
+def _publish_begun(entry: LedgerEntry) -> None:
+    """Publish what policy had let through, where the run that did so crashed before, and its event never came again."""
+    if entry.request.status == "applied":
+        publishing.publish_entry(replace(entry, outcome="applied"))
 
 
 def _publish_ended(entry: LedgerEntry, timed: Timed) -> None:

@@ -12,21 +12,28 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.domain.change import make_change
 from shared.telemetry import count, logger
 
 from . import context, publishing
 from .acceptance import restore
 from .assessment.assess import Assessment, assess
+from .assessment.conflicts import what_is_left
+from .assessment.operations import operations_made
+from .assessment.put_back import keys_of_put_back
+from .converge import State, converge
 from .ec2.refusal import Ec2Error
 from .group_state import baseline_of
 from .risk import let_through, needs_nothing
-from .state.baseline import Baseline, accept_call, with_tags_seen
+from .state.baseline import Baseline, Difference, accept_call, with_tags_seen
 from .state.items import LedgerEntry, TooLargeError, baseline_to_item
 from .state.limits import begin, has_room, is_asked, limits_of
 from .state.register import CREATED, EDITED, moment
 from .state.timed import Timed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.domain.change import Change
     from shared.domain.policy import Policy
     from shared.domain.request import Request
@@ -87,11 +94,11 @@ def _decide(here: Context, call: Call, policy: Policy, groups: SecurityGroups, k
     assessed = assess(call, state.baseline, live, policy.directions)
     if not _may_stay(policy, call, state.baseline, assessed):
         return False
-    if assessed.change.is_empty:
-        _accept(here, call, state.baseline, live, [])
-        _publish_observed(here, call, groups, state.baseline, assessed)
+    request, until = _request(call, policy, groups, state.baseline, assessed, live, known.entry)
+    if request.status == "observed":
+        _accept(here, call, state.baseline, live, [LedgerEntry(request=request, outcome="observed")])
+        publishing.publish_request(here, request)
         return True
-    request, until = _request(call, policy, groups, state.baseline, assessed.change, known.entry)
     if not _fits(call, state.baseline, live, LedgerEntry(request=request, outcome="applying", valid_until=until)):
         return False
     entries, problem = publishing.add_entries(here, request, "applying", until)
@@ -99,17 +106,6 @@ def _decide(here: Context, call: Call, policy: Policy, groups: SecurityGroups, k
         raise problem
     _finish(here, call, groups, state.baseline, live, entries)
     return True
-
-
-def _publish_observed(
-    here: Context, call: Call, groups: SecurityGroups, baseline: Baseline, assessed: Assessment
-) -> None:
-    """Publish a call that changed nothing of what is approved."""
-    name = publishing.group_name(groups, call.group_id, baseline)
-    request = publishing.request_of(
-        call, group_name=name, change=assessed.change, status="observed", reason=assessed.reason
-    )
-    publishing.publish_request(here, request)
 
 
 def finish_let_through(here: Context, call: Call, groups: SecurityGroups, entry: LedgerEntry) -> None:
@@ -152,20 +148,34 @@ def _request(
     policy: Policy,
     groups: SecurityGroups,
     baseline: Baseline,
-    change: Change,
+    assessed: Assessment,
+    live: RuleSet,
     entry: LedgerEntry | None,
 ) -> tuple[Request, datetime | None]:
-    """Return the request that shows the call, and until when it holds."""
+    """Return the request that shows the call, and until when it holds; one that changed nothing is observed.
+
+    It has its operations: they may cancel what others of its requester ask for.
+    """
+    change = assessed.change
+    request = publishing.request_of(
+        call,
+        group_name=publishing.group_name(groups, call.group_id, baseline),
+        change=change,
+        status="observed" if change.is_empty else "applied",
+        reason=assessed.reason,
+        operations=operations_made(call, change, baseline, live, policy.directions),
+        approved=baseline.rules,
+    )
+    if change.is_empty:
+        return request, None
     found = let_through(policy, call, change)
     until = None if found.lasts is None else (context.now() + found.lasts).replace(microsecond=0)
     until = until if entry is None else entry.valid_until
     reason = found.why if until is None else f"{found.why}. It is reverted at {until:%Y-%m-%d %H:%M} UTC."
-    name = publishing.group_name(groups, call.group_id, baseline)
-    request = publishing.request_of(call, group_name=name, change=change, status="applied", reason=reason)
     limits = limits_of(baseline, change)
     if until is not None:
         limits = tuple(sorted({rule.identity: until for rule in _opened(change)}.items()))
-    return replace(request, limits=limits), until
+    return replace(request, reason=reason, limits=limits), until
 
 
 def _fits(call: Call, baseline: Baseline, live: RuleSet, entry: LedgerEntry) -> bool:
@@ -189,6 +199,7 @@ def _finish(
 ) -> None:
     saved = _accept(here, call, baseline, live, entries)
     restore(here, call, saved, groups)
+    _describe_again(groups, call, live, entries)
     for entry in entries:
         moved = here.table.move_entry(entry, "applied") if entry.outcome == "applying" else entry
         publishing.publish_entry(moved or entry)
@@ -196,6 +207,24 @@ def _finish(
         log = {"request_id": entry.request.request_id, "group": call.group_id, "until": until}
         logger.info("let through", extra={**log, "reason": entry.request.reason})
     count("LetThrough", account=call.account)
+
+
+def _describe_again(groups: SecurityGroups, call: Call, live: RuleSet, entries: list[LedgerEntry]) -> None:
+    """Describe approved rules as an addition did, where the revert of their removal has just described them as before.
+
+    That is so where the same caller removed them to add them again, and the removal was heard first.
+    """
+    if call.kind != "add":
+        return
+    described = [
+        edit
+        for entry in entries
+        for edit in entry.request.change.modified
+        if (now := live.like(edit.after)) is not None and now.description == edit.before.description
+    ]
+    wanted = make_change(modified=described)
+    if described:
+        converge(groups, call.group_id, State(lambda now: what_is_left(wanted, now)), live=live)
 
 
 def _accept(
@@ -209,13 +238,21 @@ def _accept(
 
 
 def _accepted(baseline: Baseline, call: Call, live: RuleSet, entries: list[LedgerEntry]) -> Baseline:
-    accepted = with_tags_seen(accept_call(baseline, call, live), live)
+    notes = {key: one.request for one in entries for key in keys_of_put_back(one.request, baseline.rules)}
+    accepted = _noted(with_tags_seen(accept_call(baseline, call, live), live), notes)
     at = moment(call.event_time, CREATED if call.kind == "add" else EDITED)
     for entry in entries:
         timed = _timed(entry)
         if timed is not None:
             accepted = begin(accepted, entry.request.change, live, at, timed)
     return accepted
+
+
+def _noted(baseline: Baseline, notes: Mapping[str, Request]) -> Baseline:
+    """Return the baseline with notes of the rules that a call has put back: no older removal of them is applied."""
+    others = tuple(one for one in baseline.differences if one.key not in notes)
+    new = (Difference(key=key, since=one.event_time, request_id=one.request_id) for key, one in notes.items())
+    return replace(baseline, differences=(*others, *new)) if notes else baseline
 
 
 def _timed(entry: LedgerEntry) -> Timed | None:

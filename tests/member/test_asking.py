@@ -25,6 +25,9 @@ REFUSED = "Client.UnauthorizedOperation"
 ASK_BY_DRY_RUN = "ask_by_dry_run = true"
 ASK_BY_REFUSAL = 'ask_by_refusal = ["arn:aws:iam::*:user/ada"]\napprovers = ["U061F7AUR"]'
 BOTH = f"{ASK_BY_DRY_RUN}\n{ASK_BY_REFUSAL}"
+TWO_PEOPLE = ("U061F7AUR", "U02ABC4DE")
+"""Who ada is in Slack, the policy does not say: what an unknown requester asks for takes two people."""
+
 CASES = Path(__file__).parents[1] / "data" / "cloudtrail"
 
 
@@ -96,7 +99,7 @@ def test_an_added_rule_is_asked_and_opened_once_it_is_approved(member: Member, a
     assert (member.state(), member.approved()) == ([], [])
     assert member.outcome(request.request_id) == "reverted"
 
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     assert member.told_applied().request_id == request.request_id
     assert member.state() == member.approved() == exact([OPEN])
     member.snapshot(after=timedelta(hours=1))
@@ -109,7 +112,7 @@ def test_a_group_that_came_after_the_adoption_can_be_asked_for(member: Member) -
     person = Person(member, group_id=member.new_group())
     member.deliver(opening(person, OPEN))
     request = member.told_request()
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     member.snapshot(after=timedelta(hours=1))
     assert [type(one).__name__ for one in member.told()] == ["AppliedMessage"]
     assert exact(member.live(person.group)) == member.approved(person.group) == exact([OPEN])
@@ -123,7 +126,7 @@ def test_a_removal_by_rule_id_is_asked_with_the_approved_values(member: Member, 
     request = member.told_request()
     assert (request.change.removed, request.change.kind) == ((WEB,), "remove")
     assert request.approved == (WEB,)
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     assert member.state() == member.approved() == []
 
 
@@ -148,7 +151,7 @@ def test_an_edit_is_asked_with_what_the_rule_is_and_what_it_would_be(member: Mem
     request = member.told_request()
     (edit,) = request.change.modified
     assert (edit.before, edit.after, request.change.kind) == (WEB, after, "modify")
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     assert member.state() == member.approved() == exact([after])
     assert member.id_of(after) == rule_id
 
@@ -201,7 +204,7 @@ def test_names_of_groups_are_resolved_when_it_is_filed(member: Member, ada: Pers
     member.deliver(failed(ada, "AuthorizeSecurityGroupIngress", parameters))
     request = member.told_request()
     assert (request.group_id, request.change.added) == (target, (rule(5432, group(friend, account=ACCOUNT)),))
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     assert exact(member.live(target)) == exact(request.change.added)
 
 
@@ -213,7 +216,7 @@ def test_rules_of_a_direction_that_is_not_guarded_are_taken_from_the_live_group(
     member.deliver(closing(ada, str(live.rule_id), direction="Egress"))
     request = member.told_request()
     assert request.change.removed == (egress,)
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     member.told_applied()
     assert egress.identity not in {one.identity for one in member.live(direction="egress")}
 
@@ -245,7 +248,7 @@ def test_an_ask_is_one_in_observe_mode_and_of_what_is_not_guarded(
     member.deliver(opening(ada, OPEN))
     request = member.told_request()
     assert (request.origin, request.status) == ("ask", "pending")
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     member.told_applied()
     assert member.state() == exact([OPEN])
 
@@ -267,7 +270,7 @@ def test_policy_denies_an_ask_at_once(member: Member, ada: Person, policy: Use, 
     request = member.told_request()
     assert (request.origin, request.status) == ("ask", "denied")
     assert sentence in request.reason
-    member.approve(request)
+    member.approve(request, by=TWO_PEOPLE)
     assert member.told_error().code == "NotApplicable"
     assert member.state() == []
 

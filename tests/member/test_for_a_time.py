@@ -15,8 +15,8 @@ from member.chalicelib.snapshot import SnapshotError
 from member.chalicelib.state import limits
 from shared.domain.request import Request
 from shared.domain.rule import Rule, group
-from shared.wire.messages import AppliedMessage, EndedMessage, RequestMessage
-from tests.support.events import iam_user
+from shared.wire.messages import AppliedMessage, EndedMessage, ErrorMessage, RequestMessage
+from tests.support.events import iam_user, permission_of
 from tests.support.member_account import ACCOUNT, exact, rule, with_description
 from tests.support.memory_account import Colleague, MemoryMember
 
@@ -463,6 +463,74 @@ def test_too_many_changes_for_a_time_are_refused(
     assert memory.state() == exact([OPEN])
     approve(memory, second)
     memory.told_applied()
+
+
+# -- batches and asks --------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_for_a_time_ends_as_one(memory: MemoryMember, ada: Colleague) -> None:
+    """Each of its requests is told; delivered again, it begins nothing; what cancelled out has no end."""
+    begin(memory, WEB)
+    other, brief = rule(80, "10.0.0.0/8", "b"), rule(81, "10.0.0.0/8", "c")
+    events = [ada.opens(OPEN), ada.opens(other), ada.opens(brief), ada.closes(brief)]
+    requests = [asked(memory, event) for event in events]
+    now = memory.clock.now
+
+    def approve_all() -> list[Any]:
+        memory.approve_batch(*requests, at=now, hours=8)
+        return memory.told()
+
+    assert [one.request_id for one in approve_all() if isinstance(one, AppliedMessage)] == [
+        one.request_id for one in requests[:2]
+    ]
+    assert memory.state() == memory.approved() == exact([WEB, OPEN, other])
+    item = memory.ledger(requests[0].request_id)
+    assert item is not None
+    assert "validUntil" in item
+    memory.snapshot(after=7 * HOUR)
+    approve_all()
+    memory.snapshot(after=HOUR)
+    assert memory.state() == memory.approved() == exact([WEB])
+    assert {one.request_id for one in ends(memory)} == {one.request_id for one in requests[:2]}
+    assert [type(one) for one in approve_all()] == [AppliedMessage, AppliedMessage]
+    assert (memory.state(), [memory.outcome(one.request_id) for one in requests[:2]]) == (exact([WEB]), ["ended"] * 2)
+    memory.snapshot(after=HOUR)
+    assert memory.told() == []
+
+
+def test_too_many_batches_for_a_time_are_refused(
+    memory: MemoryMember, ada: Colleague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As single requests are."""
+    begin(memory)
+    monkeypatch.setattr(limits, "MOST_TIMED", 0)
+    requests = [asked(memory, ada.opens(one)) for one in (OPEN, WEB)]
+    memory.approve_batch(*requests, at=memory.clock.now, hours=1)
+    assert [type(one) for one in memory.told()] == [ErrorMessage, ErrorMessage]
+    assert memory.state() == []
+
+
+def test_a_batch_of_too_few_people_opens_nothing(memory: MemoryMember, ada: Colleague, policy: Use) -> None:
+    """It needs what any of its requests needs."""
+    begin(memory)
+    policy(TWO)
+    requests = [asked(memory, ada.opens(one)) for one in (OPEN, WEB)]
+    memory.approve_batch(*requests, at=memory.clock.now)
+    told = memory.told()
+    assert [one.code for one in told if isinstance(one, ErrorMessage)] == ["ApprovalNotEnough"] * 2
+    assert memory.state() == []
+
+
+def test_an_ask_says_until_when_its_rule_is_open(memory: MemoryMember, ada: Colleague, policy: Use) -> None:
+    """As a reverted change does."""
+    policy("ask_by_dry_run = true")
+    begin(memory)
+    reverted = asked(memory, ada.opens(OPEN))
+    until = approve(memory, reverted, 8)
+    memory.told_applied()
+    parameters = {"groupId": memory.group_id, "ipPermissions": {"items": [permission_of(OPEN)]}}
+    ask = asked(memory, ada.event("RevokeSecurityGroupIngress", parameters, None, errorCode="Client.DryRunOperation"))
+    assert (ask.origin, ask.limits) == ("ask", ((OPEN.identity, until),))
 
 
 # -- whether the approvals are enough ----------------------------------------------------------------------------------

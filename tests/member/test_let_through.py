@@ -522,3 +522,40 @@ def test_a_difference_is_denied_too(memory: MemoryMember, ada: Colleague, policy
     memory.snapshot(after=HOUR)
     (request,) = requests(memory)
     assert (request.status, request.origin, memory.state()) == ("denied", "snapshot", [])
+
+
+def test_an_emergency_nobody_was_told_of_is_told_at_its_end(
+    memory: MemoryMember, ada: Colleague, policy: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run crashed before it could, and its event never came again."""
+    begin(memory, policy, EMERGENCY)
+    with monkeypatch.context() as broken:
+        broken.setattr(memory.account, "_update_item", _throttled)
+        with pytest.raises(Exception, match="Throttling"):
+            memory.deliver(ada.opens(OFFICE))
+    assert memory.told() == []
+    memory.snapshot(after=8 * HOUR)
+    begun, end, question = memory.told()
+    assert isinstance(begun, RequestMessage)
+    assert isinstance(end, EndedMessage)
+    assert isinstance(question, RequestMessage)
+    assert (begun.request.status, question.request.status) == ("applied", "pending")
+    assert memory.state() == []
+
+
+@pytest.mark.parametrize("is_described", [False, True])
+def test_a_removal_whose_rule_was_put_back_at_once_is_not_applied(
+    memory: MemoryMember, ada: Colleague, policy: Use, is_described: bool
+) -> None:
+    """Asked, and overtaken by a call that needs 0 approvals: the requester wants the rule, whoever approves then."""
+    begin(memory, policy, LENIENT.replace("match = { ", 'match = { kinds = ["add", "modify"], '), OFFICE)
+    again = with_description(OFFICE, "again") if is_described else OFFICE
+    removal, addition = ada.closes(OFFICE), ada.opens(again)
+    memory.deliver(removal, addition)
+    asked, put_back = requests(memory)
+    assert (asked.status, put_back.status) == ("pending", "applied" if is_described else "observed")
+    memory.approve(asked, at=memory.clock.now)
+    assert memory.told_error().code == "Superseded"
+    assert memory.state() == memory.approved() == exact([again])
+    memory.snapshot(after=HOUR)
+    assert (memory.state(), memory.told()) == (exact([again]), [])
