@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from shared.domain.change import make_change
 from shared.domain.policy import Policy
@@ -18,7 +19,9 @@ from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .rule_set import RuleSet
-from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_tags_seen
+from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_owner, with_tags_seen
+
+_RULES_SHOWN: Final = 10
 
 
 def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> bool:
@@ -62,6 +65,7 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
             known=fresh if fresh.version else None,
         )
         _restore(here, call, saved, groups)
+        _tell_what_is_missing(here, call, saved, live)
     if not reports:
         return True
     request = publishing.request_of(
@@ -98,6 +102,26 @@ def _restore(here: Context, call: Call, baseline: Baseline | None, groups: Secur
         logger.warning("allowed rules not restored", extra={"request_id": call.request_id, "problem": str(error)})
         raise
     here.table.update(call.group_id, lambda stored: stored and _without(stored, {one.key for one in noted}))
+
+
+def _tell_what_is_missing(here: Context, call: Call, baseline: Baseline | None, live: RuleSet) -> None:
+    """Tell of rules that an allowed call made and nobody can find, because CloudTrail left out their ids."""
+    if baseline is None or call.kind != "add" or call.resulting is not None or not call.requested:
+        return
+    made = [with_owner(rule, call.account, live, baseline.rules) for rule in call.requested]
+    missing = [rule.identity for rule in made if baseline.knows(rule.direction) and baseline.like(rule) is None]
+    if missing:
+        publishing.notice(
+            here,
+            "AllowedRulesNotFound",
+            f"CloudTrail left out EC2's answer to {call.name} by {call.caller.name}, who may change rules without "
+            "asking. These rules of it are not in the group as they were made, so they are not approved: "
+            f"{', '.join(missing[:_RULES_SHOWN])}{' …' if len(missing) > _RULES_SHOWN else ''}.",
+            at=call.event_time,
+            key=call.request_id,
+            group_id=call.group_id,
+            group_name=baseline.group_name,
+        )
 
 
 def _keys(rule_ids: set[str | None]) -> set[str]:

@@ -19,7 +19,7 @@ from typing import Final
 from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
-from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
+from .register import ADOPTED, APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
 
 IDS_KEPT: Final = 20
 REMOVED_KEPT: Final = 400
@@ -40,6 +40,7 @@ class Approval:
         values: everything that is EC2's identity of the rule; without id, description and tags.
         texts: the description.
         removed: when it was last removed.
+        removed_by_id: the id by which that call named it, where that is not its first one.
         is_adopted: it counts as approved only because it was there when the region was adopted.
     """
 
@@ -49,6 +50,7 @@ class Approval:
     values: Register[Rule]
     texts: Register[str]
     removed: Moment | None = None
+    removed_by_id: str = ""
     is_adopted: bool = False
 
     @property
@@ -96,12 +98,20 @@ class Editor:
         self._places = RuleSet(self._placed.values())
         self._index_of_place = {rule.identity: index for index, rule in reversed(self._placed.items())}
 
-    def add(self, rule: Rule, at: Moment, *, is_adopted: bool = False) -> None:
-        """A rule was created, with its id where that is known."""
+    def add(self, rule: Rule, at: Moment, *, is_adopted: bool = False, is_id_seen: bool = False) -> None:
+        """A rule was created, with its id where that is known.
+
+        Args:
+            rule: with its values.
+            at: when.
+            is_adopted: it was there when the region was adopted.
+            is_id_seen: nobody has said the id; it is that of the rule which is in this place now.
+        """
         index = self._by_id.get(rule.rule_id, -1) if rule.rule_id else self._without_id(rule)
-        if index >= 0 and rule.rule_id and self._was_only_seen(rule, index):
-            self._disown(rule.rule_id, index)
-            index = -1
+        if is_id_seen and index >= 0 and self._is_older(rule, index, at):
+            return  # an older rule was edited into the place; what has become of the new one, nobody can tell
+        if index >= 0 and rule.rule_id and self._was_only_seen(rule, index, is_id_seen=is_id_seen):
+            index = self._separate(rule.rule_id, index)
         if self._is_forgotten(index, at):
             return
         if index < 0:
@@ -121,8 +131,9 @@ class Editor:
             self._new(replace(rule, rule_id=rule_id), at, direction)
             return
         known = self._entries[index]
+        by_id = _unless_first(known, rule_id)
         known = replace(known, direction=known.direction or direction, is_adopted=False)
-        self._entries[index] = self._given(known, rule, at)
+        self._entries[index] = self._given(known, rule, at, by_id)
 
     def replace(self, before: Rule, after: Rule, at: Moment) -> None:
         """An approved rule was changed into another one; ``after`` has the id that the rule has now."""
@@ -139,12 +150,13 @@ class Editor:
         index = self._of_id_or_place(rule_id, rule)
         known = self._entries[index]
         now = self._live_of(known)
-        texts = known.texts.put(at, text, now.description if now is not None else None)
+        live = now.description if now is not None else None
+        texts = known.texts.put(at, text, live, by_id=_unless_first(known, rule_id))
         self._entries[index] = replace(known, texts=texts)
 
     def remove(self, rule_id: str | None, rule: Rule | None, at: Moment) -> None:
         """A rule was removed, named by its id where the call did so, by its values where they are known."""
-        self._mark_removed(self._of_id_or_place(rule_id, rule), at)
+        self._mark_removed(self._of_id_or_place(rule_id, rule), at, rule_id)
 
     def remove_approved(self, rule: Rule, at: Moment) -> None:
         """The approved rule of these values was removed, by somebody who has just looked at it."""
@@ -220,12 +232,12 @@ class Editor:
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _given(self, known: Approval, rule: Rule, at: Moment) -> Approval:
+    def _given(self, known: Approval, rule: Rule, at: Moment, by_id: str = "") -> Approval:
         now = self._live_of(known)
         direction = known.direction or rule.direction
         live = _values(now, direction) if now is not None else None
-        values = known.values.put(at, _values(rule, direction), live)
-        texts = known.texts.put(at, rule.description, now.description if now is not None else None)
+        values = known.values.put(at, _values(rule, direction), live, by_id=by_id)
+        texts = known.texts.put(at, rule.description, now.description if now is not None else None, by_id=by_id)
         return replace(known, values=_in_direction(values, direction), texts=texts)
 
     def _new(self, rule: Rule, at: Moment, direction: Direction | None, *, is_adopted: bool = False) -> None:
@@ -272,9 +284,10 @@ class Editor:
         is_known = index >= 0 and self._entries[index].is_known
         return not is_known and self._forgotten_until > LONG_AGO and at[0] <= self._forgotten_until
 
-    def _mark_removed(self, index: int, at: Moment) -> None:
+    def _mark_removed(self, index: int, at: Moment, rule_id: str | None = None) -> None:
         known = self._entries[index]
-        self._entries[index] = replace(known, removed=max(at, known.removed or at))
+        if known.removed is None or at > known.removed:
+            self._entries[index] = replace(known, removed=at, removed_by_id=_unless_first(known, rule_id))
 
     def _own(self, rule_id: str | None, index: int) -> None:
         """Note the id that a rule has now; it is no other rule's any more."""
@@ -295,12 +308,48 @@ class Editor:
         self._entries[index] = replace(known, ids=ids, rule_id=None if known.rule_id == rule_id else known.rule_id)
         del self._by_id[rule_id]
 
-    def _was_only_seen(self, rule: Rule, index: int) -> bool:
-        """True when the id of a new rule was seen in the place of another approved rule: an edit had led it there."""
+    def _separate(self, rule_id: str, index: int) -> int:
+        """Take an id, and what was done by it, from the rule in whose place it was seen: it is another rule's.
+
+        Returns:
+            The entry of that other rule, -1 where nothing has been done to it.
+        """
+        self._disown(rule_id, index)
+        known = self._entries[index]
+        values, own_values = known.values.split(rule_id)
+        texts, own_texts = known.texts.split(rule_id)
+        is_removed_by_it = known.removed_by_id == rule_id
+        own = Approval(
+            ids=(rule_id,),
+            rule_id=rule_id,
+            direction=known.direction,
+            values=own_values,
+            texts=own_texts,
+            removed=known.removed if is_removed_by_it else None,
+        )
+        if own.last_change == NEVER:
+            return -1
+        was_adopted = bool(values.versions) and all(one.at[1] == ADOPTED for one in values.versions)
+        rest = replace(known, values=values, texts=texts, is_adopted=known.is_adopted or was_adopted)
+        self._entries[index] = replace(rest, removed=None, removed_by_id="") if is_removed_by_it else rest
+        return self._append(own)
+
+    def _was_only_seen(self, rule: Rule, index: int, *, is_id_seen: bool) -> bool:
+        """True when the id of a new rule was seen in the place of another approved rule.
+
+        EC2 gives no id twice: whoever made the rule of that id made another rule. Where nobody has said the id, it may
+        be that of a rule which was restored here.
+        """
         known = self._entries[index]
         if not known.ids or known.ids[0] == rule.rule_id:
             return False
-        return all(one.value.identity != rule.identity for one in known.values.versions)
+        return not is_id_seen or all(one.value.identity != rule.identity for one in known.values.versions)
+
+    def _is_older(self, rule: Rule, index: int, at: Moment) -> bool:
+        """True for the id of a rule that was there before another one was created."""
+        known = self._entries[index]
+        given = (one.at for register in (known.values, known.texts) for one in register.versions)
+        return known.ids[:1] == (rule.rule_id,) and any(NEVER < one < at for one in given)
 
     def _live_of(self, entry: Approval) -> Rule | None:
         if not entry.ids:
@@ -383,6 +432,10 @@ def _in_direction(values: Register[Rule], direction: Direction) -> Register[Rule
     if all(one.value.direction == direction for one in values.versions):
         return values
     return Register(tuple(replace(one, value=replace(one.value, direction=direction)) for one in values.versions))
+
+
+def _unless_first(known: Approval, rule_id: str | None) -> str:
+    return rule_id if rule_id and known.ids[:1] != (rule_id,) else ""
 
 
 def _only(rule_id: str | None) -> tuple[str, ...]:

@@ -245,7 +245,7 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
             # Without an id nobody can tell whether a rule that is not there has been edited or removed since: it is
             # not accepted, so that no exempt event opens what its own caller has closed.
             if rule_id and not is_by_name(known) and not _had_gone(baseline, known, call):
-                editor.add(replace(known, rule_id=rule_id), created)
+                editor.add(replace(known, rule_id=rule_id), created, is_id_seen=not known.rule_id)
     elif call.kind == "remove":
         for rule in call.resulting if call.resulting is not None else call.requested:
             known = with_owner(rule, call.account, live, baseline.rules)

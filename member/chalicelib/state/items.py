@@ -218,6 +218,7 @@ def _approval_to_json(approval: Approval) -> Item:
         "values": [{**_version_to_json(one), "rule": rule_to_json(one.value)} for one in approval.values.versions],
         "texts": [{**_version_to_json(one), "text": one.value} for one in approval.texts.versions],
         "removed": None if approval.removed is None else _moment_to_json(approval.removed),
+        "removedById": approval.removed_by_id or None,
         "isAdopted": approval.is_adopted,
     }
     return {key: value for key, value in document.items() if value not in (None, False, [])}
@@ -231,16 +232,20 @@ def _approval_from_json(field: Field) -> Approval:
         values=Register(tuple(_version(one, rule_from_json(one["rule"])) for one in field["values"].elements())),
         texts=Register(tuple(_version(one, one["text"].optional_text()) for one in field["texts"].elements())),
         removed=None if field["removed"].is_missing else _moment(field["removed"]),
+        removed_by_id=field["removedById"].optional_text(),
         is_adopted=field["isAdopted"].flag(),
     )
 
 
 def _version_to_json(version: Version[Any]) -> Item:
-    return {"at": _moment_to_json(version.at)} | ({"isChosen": True} if version.is_chosen else {})
+    document: Item = {"at": _moment_to_json(version.at)}
+    document |= {"isChosen": True} if version.is_chosen else {}
+    return document | ({"byId": version.by_id} if version.by_id else {})
 
 
 def _version(field: Field, value: Any) -> Version[Any]:
-    return Version(at=_moment(field["at"]), value=value, is_chosen=field["isChosen"].flag())
+    is_chosen, by_id = field["isChosen"].flag(), field["byId"].optional_text()
+    return Version(at=_moment(field["at"]), value=value, is_chosen=is_chosen, by_id=by_id)
 
 
 def _moment_to_json(at: tuple[datetime, int]) -> list[Any]:
