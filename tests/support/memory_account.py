@@ -280,6 +280,8 @@ class MemoryAccount:
             is_met = stored is None
         elif condition == "version = :seen":
             is_met = stored is not None and stored["version"] == parameters["ExpressionAttributeValues"][":seen"]
+        elif condition == "attribute_not_exists(id) OR since > :since":
+            is_met = stored is None or stored["since"]["S"] > parameters["ExpressionAttributeValues"][":since"]["S"]
         else:
             is_met = not condition
         if not is_met:

@@ -20,6 +20,7 @@ from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags, cidr, group, m
 from ..cloudtrail.call import Call
 from ..rule_set import RuleSet
 from .approvals import Approvals, Editor, placed_rules
+from .doubt import Doubt
 from .register import ADOPTED, APPLIED, CREATED, EDITED, LONG_AGO, REMOVED, moment
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
@@ -62,6 +63,7 @@ class Baseline:
         adopted: when each direction was adopted; :data:`LONG_AGO` for a group that came later.
         tags: pairs of a rule's identity and its tags, as the last snapshot saw them; a restored rule gets them again.
         differences: what the last snapshot saw, by key.
+        doubt: what may have been opened by calls that nobody can read, while it is not known what is approved.
         version: counts writes; the store refuses a write that is based on an older one.
         rules: the approved rules, sorted by identity; worked out from the rest.
     """
@@ -73,6 +75,7 @@ class Baseline:
     adopted: tuple[tuple[Direction, datetime], ...] = ()
     tags: tuple[tuple[str, Tags], ...] = ()
     differences: tuple[Difference, ...] = ()
+    doubt: Doubt = field(default_factory=Doubt)
     version: int = 0
     rules: RuleSet = field(init=False, compare=False, repr=False)
 
@@ -311,9 +314,15 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     """Return the baseline without what a call that is not allowed had brought into it when its region was adopted.
 
     What it added or edited leaves the baseline, whenever it was made; what it removed counts as approved, so that its
-    removal is reverted and asked about, unless its own addition has been heard of.
+    removal is reverted and asked about, unless its own addition has been heard of, or may be one that nobody can read.
     """
-    editor = Editor(baseline.approvals, live)
+    editor, doubt = Editor(baseline.approvals, live), baseline.doubt
+    if may_hide_rules(call):
+        editor.drop_adopted((), doubt.restored_since(call.event_time))
+        doubt = doubt.without_restored(call.event_time)
+        touched = DIRECTIONS if call.direction is None else (call.direction,)
+        if not all(baseline.knows_since(direction, call.event_time) for direction in touched):
+            doubt = doubt.with_unread(call.event_time)
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
         # What was made later was not adopted: its id may be in the place of an approved rule that it replaced.
@@ -332,10 +341,21 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     elif call.kind == "remove":
         for rule in call.resulting or ():
             gone = with_owner(rule, call.account, live, baseline.rules)
-            if _was_missed(baseline, gone, call):
+            if was_missed(baseline, gone, call) and not doubt.covers(call.event_time):
                 editor.add(gone, moment(dict(baseline.adopted)[gone.direction], ADOPTED), is_adopted=True)
-    changed = replace(baseline, approvals=editor.result())
+    changed = replace(baseline, approvals=editor.result(), doubt=doubt)
     return baseline if changed == baseline else changed
+
+
+def may_hide_rules(call: Call) -> bool:
+    """True for a call that may have added or edited rules which its event does not name."""
+    return call.omitted and call.kind in ("add", "modify")
+
+
+def with_unread(baseline: Baseline, since: datetime | None) -> Baseline:
+    """Return the baseline with a call of which not even the group is known, where that may matter to it."""
+    is_older = since is not None and not all(baseline.knows_since(one, since) for one in dict(baseline.adopted))
+    return replace(baseline, doubt=baseline.doubt.with_unread(since)) if is_older or not baseline.adopted else baseline
 
 
 def _is_surely_older(baseline: Baseline, direction: Direction, call: Call) -> bool:
@@ -349,7 +369,8 @@ def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: 
     return completed(after, approved, None).identity == approved.identity
 
 
-def _was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
+def was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    """True for a rule that was removed before its direction was adopted, and of which nothing else has been heard."""
     is_older = baseline.knows(rule.direction) and baseline.is_adopted_after(rule.direction, call.event_time)
     return is_older and not baseline.has_heard_of_removed(rule, call.event_time) and baseline.like(rule) is None
 

@@ -22,6 +22,7 @@ from shared.wire.rule_json import request_from_json, request_to_json, rule_from_
 
 from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
+from .doubt import Doubt, Restored
 from .register import Register, Version
 
 Item = dict[str, Any]
@@ -98,6 +99,28 @@ def request_key(request_id: str) -> str:
 def region_key(region: str) -> str:
     """Return the table key of a region's adoption, ``region#<region>``."""
     return f"region#{region}"
+
+
+def unread_key(region: str) -> str:
+    """Return the table key of calls that name no group, ``unread#<region>``."""
+    return f"unread#{region}"
+
+
+# -- calls that nobody can read ----------------------------------------------------------------------------------------
+
+
+def unread_to_item(region: str, since: datetime) -> Item:
+    """Return the item that says when the first call was made of which not even the group is known."""
+    return {"id": unread_key(region), "region": region, "since": time_to_text(since)}
+
+
+def unread_from_item(item: Mapping[str, Any]) -> datetime:
+    """Read when the first call was made of which not even the group is known.
+
+    Raises:
+        FieldError: names the attribute that is missing or wrong.
+    """
+    return Field(item, str(item.get("id", "item")))["since"].time()
 
 
 # -- adoption ----------------------------------------------------------------------------------------------------------
@@ -178,6 +201,7 @@ def _baseline_body(baseline: Baseline, tags: tuple[tuple[str, Tags], ...]) -> by
                 for one in baseline.differences
             ],
         }
+        | _doubt_to_json(baseline.doubt)
     )
 
 
@@ -206,7 +230,25 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
             Difference(key=one["key"].text(), since=one["since"].time(), request_id=one["requestId"].optional_text())
             for one in body["differences"].elements()
         ),
+        doubt=_doubt(body),
         version=field["version"].integer(),
+    )
+
+
+def _doubt_to_json(doubt: Doubt) -> Item:
+    since, restored = doubt.unread_since, doubt.restored
+    document: Item = {} if since is None else {"unreadSince": time_to_text(since)}
+    some = [{"rule": rule_to_json(one.rule), "at": time_to_text(one.at)} for one in restored]
+    return document | ({"restored": some} if some else {})
+
+
+def _doubt(body: Field) -> Doubt:
+    since = body["unreadSince"]
+    return Doubt(
+        unread_since=None if since.is_missing else since.time(),
+        restored=tuple(
+            Restored(rule=rule_from_json(one["rule"]), at=one["at"].time()) for one in body["restored"].elements()
+        ),
     )
 
 

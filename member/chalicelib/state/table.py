@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal, TypedDict, TypeVar
 
@@ -36,7 +37,11 @@ from .items import (
     group_key,
     region_key,
     request_key,
+    unread_from_item,
+    unread_key,
+    unread_to_item,
 )
+from .register import LONG_AGO
 
 TABLE: Final = "securityGroupState"
 _BATCH: Final = 100  # keys per BatchGetItem
@@ -66,6 +71,7 @@ class Known:
         entry: the request's ledger entry.
         baseline: the group's baseline; ``None`` where there is none, or where it could not be read.
         adoption: the region's; ``None`` where there is none, or where it could not be read.
+        unread_since: when the first call was made of which not even the group is known.
         damaged: which items cannot be understood, and why.
         unread: why the table could not be asked; nothing else is known then.
     """
@@ -73,6 +79,7 @@ class Known:
     entry: LedgerEntry | None = None
     baseline: Baseline | None = None
     adoption: Adoption | None = None
+    unread_since: datetime | None = None
     damaged: tuple[str, ...] = ()
     unread: Exception | None = None
 
@@ -93,7 +100,7 @@ class StateTable:
 
     def read(self, request_id: str, group_id: str) -> Known:
         """Return what is stored about a request and its group, read consistently in one call; never raises."""
-        keys = [request_key(request_id), region_key(self.region)]
+        keys = [request_key(request_id), region_key(self.region), unread_key(self.region)]
         keys += [group_key(self.region, group_id)] if group_id else []
         try:
             items = {item["id"]: item for item in self._get_many(keys)}
@@ -111,7 +118,8 @@ class StateTable:
         return Known(
             entry=read(keys[0], entry_from_item),
             adoption=read(keys[1], adoption_from_item),
-            baseline=read(keys[2], baseline_from_item) if group_id else None,
+            unread_since=read(keys[2], unread_from_item) or (LONG_AGO if keys[2] in items else None),
+            baseline=read(keys[3], baseline_from_item) if group_id else None,
             damaged=tuple(damaged),
         )
 
@@ -183,6 +191,20 @@ class StateTable:
     def save_adoption(self, adoption: Adoption) -> None:
         """Write the adoption of this region."""
         self._client.put_item(TableName=TABLE, Item=to_attributes(adoption_to_item(adoption)))
+
+    def note_unread(self, since: datetime) -> None:
+        """Note a call of which not even the group is known; the first one counts."""
+        item = unread_to_item(self.region, since)
+        try:
+            self._client.put_item(
+                TableName=TABLE,
+                Item=to_attributes(item),
+                ConditionExpression="attribute_not_exists(id) OR since > :since",
+                ExpressionAttributeValues={":since": to_attribute(item["since"])},
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
 
     # -- baselines -----------------------------------------------------------------------------------------------------
 
