@@ -48,7 +48,8 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         # A redelivered event, perhaps of a change undone by approval since, has been accepted already.
         publishing.publish_again(here, known.entry)
         return True
-    live = groups.rules(call.group_id) if reports or _needs_live(call) else RuleSet()
+    is_new = known.baseline is None or not known.baseline.adopted  # it starts with what is there of AWS's own rules
+    live = groups.rules(call.group_id) if reports or is_new or _needs_live(call) else RuleSet()
     state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
     if not state.is_ours:
         return True

@@ -48,9 +48,9 @@ def note_unread_call(here: Context, call: Call, policy: Policy) -> Exception | N
     publishing.notice(
         here,
         "CallWithoutDetails",
-        f"CloudTrail left out all details of {call.name} by {call.caller.name}, at a time when it was not known of every "
-        "group which rules are approved. Look through the groups: what it opened there counts as approved if the region "
-        "has been adopted since. Rules that are removed there are not restored from now on, because this call may have "
+        f"CloudTrail left out all details of {call.name} by {call.caller.name}, at a time when it was not known of "
+        "every group which rules are approved. Look through the groups: what it opened there counts as approved if the "
+        "region has been adopted since. Rules that were removed there after it are not restored, because it may have "
         "opened them.",
         at=call.event_time,
         key=call.request_id,

@@ -202,9 +202,7 @@ class _Goal:
             return undo
         known = without_unapproved(baseline, self.call, live)
         withdrawn = [
-            now
-            for rule in self.restored.values()
-            if self._is_withdrawn(rule, known) and (now := live.like(rule))
+            now for rule in self.restored.values() if self._is_withdrawn(rule, known) and (now := live.like(rule))
         ]
         removed = by_identity((*undo.removed, *withdrawn)).values()
         return make_change(added=undo.added, removed=removed, modified=undo.modified)
@@ -302,7 +300,7 @@ def _finish(
     if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
     request = publishing.request_of(
-        call,
+        _as_shown(call, known),
         group_name=publishing.group_name(groups, call.group_id, goal.baseline),
         change=found.change,
         status=status,
@@ -313,9 +311,6 @@ def _finish(
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
         request = replace(request, origin="notice", reason=text + ", ".join(attempt.rule_ids[:_REASONS_SHOWN]))
-    if known.unread is not None and call.kind == "remove":
-        # Delivered again, the event is measured anew, and asked about under its own id.
-        request = replace(request, request_id=f"{request.request_id}-unread")
     logger.info(
         "reverted",
         extra={"request_id": call.request_id, "group": call.group_id, "status": status, "reason": request.reason},
@@ -335,6 +330,12 @@ def _finish(
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem
+
+
+def _as_shown(call: Call, known: Known) -> Call:
+    """Return a removal that could not be measured under another id: delivered again, it is asked about under its own."""
+    is_measured = known.unread is None or call.kind != "remove"
+    return call if is_measured else replace(call, request_id=f"{call.request_id}-unread")
 
 
 def _without_lost(goal: _Goal, done: Converged, lost: list[Rule]) -> tuple[Assessment, Converged]:

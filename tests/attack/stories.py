@@ -72,8 +72,10 @@ class Allowed:
         heard_at: since when the account can know it.
         is_approval: it was applied.
         is_text: it changed a description alone.
-        is_by_id_alone: it removed the rule that AWS gave the group, and its event names an id alone: who has not seen the
-            rule before cannot tell (docs/reliability.md, known limits).
+        is_by_id_alone: it removed the rule that AWS gave the group, and its event names an id alone: who has not seen
+            the rule before cannot tell (docs/reliability.md, known limits).
+        is_unclear: its rule is not there, and another one of the same values is; nobody can tell the two apart, because
+            its event has no ids.
     """
 
     at: datetime
@@ -84,6 +86,7 @@ class Allowed:
     is_approval: bool = False
     is_text: bool = False
     is_by_id_alone: bool = False
+    is_unclear: bool = False
 
     @property
     def opened(self) -> dict[str, str]:
@@ -119,6 +122,7 @@ class Story:
     log: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     begin: dict[str, Facts] = field(default_factory=dict)
+    begin_ids: dict[str, dict[str, str]] = field(default_factory=dict)
     allowed: list[Allowed] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     delivered: list[Waiting] = field(default_factory=list)
@@ -194,17 +198,22 @@ class Story:
         some = sorted((one for one in self.allowed if one.group_id == group_id and not one.is_text), key=_when)
         heard = [one for one in some if one.heard_at]
         unheard_of = {one.made_id for one in some if one.made_id and not one.heard_at}
+        held = dict(self.begin_ids[group_id])
         for one in some:
             if not one.heard_at:
                 doubtful |= {edit.before.identity for edit in one.change.modified} if not one.is_approval else set()
+                if one.is_unclear:
+                    doubtful |= one.opened.keys() - facts
+                    facts |= one.opened.keys()
                 continue
             # An approval speaks of rules by what was known of them then: an edit heard of later had moved them already.
             late = [edit for other in heard if one.at < (other.heard_at or one.at) for edit in other.change.modified]
             moved = {edit.before.identity: edit.after.identity for edit in late} if one.is_approval else {}
-            # An edit names its rule by the id: what was approved in the place of a rule never heard of, stays.
-            edited = {edit.before.identity for edit in one.change.modified if edit.before.rule_id not in unheard_of}
-            gone = {rule.identity for rule in one.change.removed} | edited
-            if one.change.modified and not (edited and gone <= facts) and not one.is_approval:
+            edits = [edit for edit in one.change.modified if one.is_approval or edit.before.rule_id not in unheard_of]
+            # Of a rule never heard of nobody knows whether it is the one that was approved in its place.
+            doubtful |= {edit.before.identity for edit in one.change.modified if edit not in edits} & facts
+            gone = {self._held(one, rule, held) for rule in (*one.change.removed, *(edit.before for edit in edits))}
+            if one.change.modified and not (edits and gone <= facts) and not one.is_approval:
                 doubtful |= one.opened.keys() - facts
             else:
                 doubtful -= one.opened.keys()
@@ -214,7 +223,15 @@ class Story:
                 doubtful |= gone & facts
                 continue
             facts = facts - gone | one.opened.keys()
+            if not one.is_approval:
+                held = {rule_id: place for rule_id, place in held.items() if place not in one.opened}
+                held |= {edit.before.rule_id or "": edit.after.identity for edit in edits}
+                held |= dict.fromkeys([one.made_id] if one.made_id else [], next(iter(one.opened), ""))
         return facts - doubtful, facts
+
+    def _held(self, one: Allowed, rule: Rule, held: dict[str, str]) -> str:
+        """Return what was approved of a rule: its id says that, whatever has been done to it unapproved."""
+        return rule.identity if one.is_approval else held.get(rule.rule_id or "", rule.identity)
 
     def _asked(self, group_id: str, part: str) -> set[str]:
         """Return the rules of edits by the pipeline that people are being asked about.
@@ -242,8 +259,12 @@ class Story:
         self.member.clock.wait(seconds=5)
         self._run(self.member.snapshot, "adopted")
         for group_id in self.groups:
-            self.begin[group_id] = self._live(group_id)
+            self._begin(group_id)
         self.member.clock.wait(seconds=5)
+
+    def _begin(self, group_id: str) -> None:
+        self.begin[group_id] = self._live(group_id)
+        self.begin_ids[group_id] = {one.rule_id or "": one.identity for one in self.member.live(group_id)}
 
     def _person_acts(self) -> None:
         group_id = self.random.choice(self.groups)
@@ -348,7 +369,7 @@ class Story:
         name = self.random.choice(("default", f"new-{len(self.groups)}"))
         group_id = self.account.new_group(name)
         self.groups.append(group_id)
-        self.begin[group_id] = self._live(group_id)
+        self._begin(group_id)
         self.log.append(f"new group {group_id} {name}")
         if name != "default":
             answer = {"groupId": group_id, "_return": True}
@@ -440,7 +461,9 @@ class Story:
         if allowed is None or not allowed.made_id or answer != OMITTED:
             return True
         (made,) = allowed.change.added
-        return _id_of(made, self.member.live(allowed.group_id)) == allowed.made_id
+        found = _id_of(made, self.member.live(allowed.group_id))
+        allowed.is_unclear |= found not in ("", allowed.made_id)
+        return found == allowed.made_id
 
     def _run(self, run: Callable[[], object], text: str, may_open: list[Allowed] | None = None) -> None:
         """Let the product run, and note what it changed and said."""

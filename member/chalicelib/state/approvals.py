@@ -41,6 +41,7 @@ class Approval:
         texts: the description.
         removed: when it was last removed.
         removed_by_id: the id by which that call named it, where that is not its first one.
+        removed_place: where that call found it, as far as it says.
         is_adopted: it counts as approved only because it was there when the region was adopted.
     """
 
@@ -51,6 +52,7 @@ class Approval:
     texts: Register[str]
     removed: Moment | None = None
     removed_by_id: str = ""
+    removed_place: str = ""
     is_adopted: bool = False
 
     @property
@@ -142,7 +144,7 @@ class Editor:
             self.add(after, at)
             return
         known = replace(self._entries[index], is_adopted=False, direction=after.direction)
-        self._entries[index] = self._given(known, after, at)
+        self._entries[index] = self._given(known, after, at, _unless_first(known, after.rule_id))
         self._own(after.rule_id, index)
 
     def describe(self, rule_id: str | None, rule: Rule | None, text: str, at: Moment) -> None:
@@ -156,7 +158,8 @@ class Editor:
 
     def remove(self, rule_id: str | None, rule: Rule | None, at: Moment) -> None:
         """A rule was removed, named by its id where the call did so, by its values where they are known."""
-        self._mark_removed(self._of_id_or_place(rule_id, rule), at, rule_id)
+        place = rule.identity if rule_id and rule is not None else ""
+        self._mark_removed(self._of_id_or_place(rule_id, rule), at, rule_id, place)
 
     def remove_approved(self, rule: Rule, at: Moment) -> None:
         """The approved rule of these values was removed, by somebody who has just looked at it."""
@@ -284,10 +287,11 @@ class Editor:
         is_known = index >= 0 and self._entries[index].is_known
         return not is_known and self._forgotten_until > LONG_AGO and at[0] <= self._forgotten_until
 
-    def _mark_removed(self, index: int, at: Moment, rule_id: str | None = None) -> None:
+    def _mark_removed(self, index: int, at: Moment, rule_id: str | None = None, place: str = "") -> None:
         known = self._entries[index]
         if known.removed is None or at > known.removed:
-            self._entries[index] = replace(known, removed=at, removed_by_id=_unless_first(known, rule_id))
+            by_id = _unless_first(known, rule_id)
+            self._entries[index] = replace(known, removed=at, removed_by_id=by_id, removed_place=place)
 
     def _own(self, rule_id: str | None, index: int) -> None:
         """Note the id that a rule has now; it is no other rule's any more."""
@@ -326,12 +330,14 @@ class Editor:
             values=own_values,
             texts=own_texts,
             removed=known.removed if is_removed_by_it else None,
+            removed_place=known.removed_place if is_removed_by_it else "",
         )
         if own.last_change == NEVER:
             return -1
         was_adopted = bool(values.versions) and all(one.at[1] == ADOPTED for one in values.versions)
         rest = replace(known, values=values, texts=texts, is_adopted=known.is_adopted or was_adopted)
-        self._entries[index] = replace(rest, removed=None, removed_by_id="") if is_removed_by_it else rest
+        kept = replace(rest, removed=None, removed_by_id="", removed_place="")
+        self._entries[index] = kept if is_removed_by_it else rest
         return self._append(own)
 
     def _was_only_seen(self, rule: Rule, index: int, *, is_id_seen: bool) -> bool:
@@ -387,7 +393,7 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
             # tell the two apart; but not before an approved removal, which names values.
             is_by_values = not one.ids or one.removed[1] == APPLIED
             at = one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
-            arrivals.setdefault(one.place, []).append((at, index))
+            arrivals.setdefault(one.removed_place or one.place, []).append((at, index))
         if not one.ids and one.texts.versions:
             texts[one.place] = one.texts
     placed: dict[int, Rule] = {}

@@ -316,13 +316,10 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     What it added or edited leaves the baseline, whenever it was made; what it removed counts as approved, so that its
     removal is reverted and asked about, unless its own addition has been heard of, or may be one that nobody can read.
     """
-    editor, doubt = Editor(baseline.approvals, live), baseline.doubt
+    editor = Editor(baseline.approvals, live)
+    doubt = _doubt_after(baseline, call)
     if may_hide_rules(call):
-        editor.drop_adopted((), doubt.restored_since(call.event_time))
-        doubt = doubt.without_restored(call.event_time)
-        touched = DIRECTIONS if call.direction is None else (call.direction,)
-        if not all(baseline.knows_since(direction, call.event_time) for direction in touched):
-            doubt = doubt.with_unread(call.event_time)
+        editor.drop_adopted((), baseline.doubt.restored_since(call.event_time))
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
         # What was made later was not adopted: its id may be in the place of an approved rule that it replaced.
@@ -345,6 +342,15 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
                 editor.add(gone, moment(dict(baseline.adopted)[gone.direction], ADOPTED), is_adopted=True)
     changed = replace(baseline, approvals=editor.result(), doubt=doubt)
     return baseline if changed == baseline else changed
+
+
+def _doubt_after(baseline: Baseline, call: Call) -> Doubt:
+    if not may_hide_rules(call):
+        return baseline.doubt
+    doubt = baseline.doubt.without_restored(call.event_time)
+    touched = DIRECTIONS if call.direction is None else (call.direction,)
+    is_known = all(baseline.knows_since(direction, call.event_time) for direction in touched)
+    return doubt if is_known else doubt.with_unread(call.event_time)
 
 
 def may_hide_rules(call: Call) -> bool:

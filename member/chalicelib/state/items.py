@@ -261,6 +261,7 @@ def _approval_to_json(approval: Approval) -> Item:
         "texts": [{**_version_to_json(one), "text": one.value} for one in approval.texts.versions],
         "removed": None if approval.removed is None else _moment_to_json(approval.removed),
         "removedById": approval.removed_by_id or None,
+        "removedPlace": approval.removed_place or None,
         "isAdopted": approval.is_adopted,
     }
     return {key: value for key, value in document.items() if value not in (None, False, [])}
@@ -275,6 +276,7 @@ def _approval_from_json(field: Field) -> Approval:
         texts=Register(tuple(_version(one, one["text"].optional_text()) for one in field["texts"].elements())),
         removed=None if field["removed"].is_missing else _moment(field["removed"]),
         removed_by_id=field["removedById"].optional_text(),
+        removed_place=field["removedPlace"].optional_text(),
         is_adopted=field["isAdopted"].flag(),
     )
 
