@@ -53,20 +53,15 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
     state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
     if not state.is_ours:
         return True
+    if not reports and call.kind in ("add", "remove"):
+        _keep(here, call, state.baseline, live, groups)
+        return True
     assessed = assess(call, state.baseline, live, policy.directions)
     if assessed.is_unguarded:
         return True
     if decision.is_for_approved and state.baseline is not None and assessed.change.added:
         return False
-    if state.baseline is not None:
-        fresh = state.baseline
-        saved = here.table.update(
-            call.group_id,
-            lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
-            known=fresh if fresh.version else None,
-        )
-        _restore(here, call, saved, groups)
-        _tell_what_is_missing(here, call, saved, live)
+    _keep(here, call, state.baseline, live, groups)
     if not reports:
         return True
     request = publishing.request_of(
@@ -78,6 +73,19 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
     )
     publishing.publish_request(here, request)
     return True
+
+
+def _keep(here: Context, call: Call, fresh: Baseline | None, live: RuleSet, groups: SecurityGroups) -> None:
+    """Write the baseline with an allowed call; ``fresh``: as it was read, ``None`` where nobody can know it."""
+    if fresh is None:
+        return
+    saved = here.table.update(
+        call.group_id,
+        lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
+        known=fresh if fresh.version else None,
+    )
+    _restore(here, call, saved, groups)
+    _tell_what_is_missing(here, call, saved, live)
 
 
 def _needs_live(call: Call) -> bool:

@@ -333,7 +333,7 @@ def _finish(
 
 
 def _as_shown(call: Call, known: Known) -> Call:
-    """Return a removal that could not be measured under another id: delivered again, it is asked about under its own."""
+    """Return a removal that could not be measured with another id: delivered again, it is asked about with its own."""
     is_measured = known.unread is None or call.kind != "remove"
     return call if is_measured else replace(call, request_id=f"{call.request_id}-unread")
 

@@ -57,13 +57,15 @@ class Region:
         adoption = self.adoption
         for group_id, facts in self.groups.items():
             known = self.baselines.get(group_id)
-            if group_id in self.unreadable or isinstance(known, FieldError):
+            if isinstance(known, FieldError):
                 continue
             live = self.live.get(group_id, RuleSet())
             if (known is None or not known.adopted) and is_started(adoption, group_id):
                 known = started(self.name, facts, adoption, live, known)
             if known is not None and known.adopted:
-                yield Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now), known
+                is_partial = group_id in self.unreadable
+                look = Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now, is_partial=is_partial)
+                yield look, known
 
 
 def read_region(here: Context, policy: Policy) -> Region:

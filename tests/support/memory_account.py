@@ -276,14 +276,9 @@ class MemoryAccount:
     def _check(self, parameters: Json, operation: str, key: str) -> None:
         condition = parameters.get("ConditionExpression", "")
         stored = self.items.get(key)
-        if condition == "attribute_not_exists(id)":
-            is_met = stored is None
-        elif condition == "version = :seen":
-            is_met = stored is not None and stored["version"] == parameters["ExpressionAttributeValues"][":seen"]
-        elif condition == "attribute_not_exists(id) OR since > :since":
-            is_met = stored is None or stored["since"]["S"] > parameters["ExpressionAttributeValues"][":since"]["S"]
-        else:
-            is_met = not condition
+        values = parameters.get("ExpressionAttributeValues", {})
+        terms = condition.split(" OR ") if condition else []
+        is_met = not terms or any(_holds(stored, term, values) for term in terms)
         if not is_met:
             raise _error("ConditionalCheckFailedException", operation, {"Item": deepcopy(stored or {})})
 
@@ -391,6 +386,15 @@ def _identity(rule: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _size(item: Json) -> int:
     return sum(len(key) + len(next(iter(value.values()))) for key, value in item.items() if set(value) & {"S", "B"})
+
+
+def _holds(stored: Json | None, term: str, values: Json) -> bool:
+    """True when an item meets a condition such as ``attribute_not_exists(id)``, ``version = :seen`` or ``at < :now``."""
+    if stored is None or term == "attribute_not_exists(id)":
+        return stored is None and term == "attribute_not_exists(id)"
+    name, sign, value = term.split(" ")
+    ((is_now,), (wanted,)) = (stored[name].values(), values[value].values())
+    return bool({"=": is_now == wanted, "<": is_now < wanted, ">": is_now > wanted}[sign])
 
 
 def _error(code: str, operation: str, more: Json | None = None) -> ClientError:

@@ -11,8 +11,8 @@ Pure. What does not belong here: what a recorded call did (``accept_call`` in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -80,10 +80,15 @@ class Approvals:
         entries: in a fixed order, so that equal contents are equal values.
         forgotten_until: what was removed until then may have been forgotten; older additions of unknown rules do not
             count, because their removal may be among it.
+        placed: what is approved now, see :func:`placed_rules`; worked out from the entries.
     """
 
     entries: tuple[Approval, ...] = ()
     forgotten_until: datetime = LONG_AGO
+    placed: Mapping[int, Rule] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "placed", placed_rules(self.entries))
 
 
 class Editor:
@@ -96,7 +101,7 @@ class Editor:
         self._forgotten_until = approvals.forgotten_until
         self._live = live
         # What stood where before this event: of a call that moves several rules, each part is about that.
-        self._placed = placed_rules(self._entries)
+        self._placed = approvals.placed
         self._places = RuleSet(self._placed.values())
         self._index_of_place = {rule.identity: index for index, rule in reversed(self._placed.items())}
 
@@ -406,7 +411,8 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
         identity = newest.value.identity
         if any(at > newest.at and other != index for at, other in arrivals[identity]):
             continue
-        text = one.texts.merged(texts.get(identity, Register()).since(newest.at)).newest
+        named = texts.get(identity)
+        text = (one.texts if named is None else one.texts.merged(named.since(newest.at))).newest
         placed[index] = replace(newest.value, rule_id=one.rule_id, description=text.value if text is not None else "")
     return placed
 
@@ -416,7 +422,7 @@ def compacted(approvals: Approvals) -> Approvals:
 
     What is left out counts as forgotten: older additions of unknown rules do not count any more.
     """
-    placed = placed_rules(approvals.entries)
+    placed = approvals.placed
     entries, forgotten_until = [], approvals.forgotten_until
     for index, one in enumerate(approvals.entries):
         newest = one.values.newest

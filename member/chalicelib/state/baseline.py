@@ -82,8 +82,8 @@ class Baseline:
     def __post_init__(self) -> None:
         tags, known = dict(self.tags), dict(self.adopted)
         rules = {
-            rule.identity: replace(rule, tags=tags.get(rule.identity, ()))
-            for rule in placed_rules(self.approvals.entries).values()
+            rule.identity: replace(rule, tags=tags[rule.identity]) if rule.identity in tags else rule
+            for rule in self.approvals.placed.values()
             if rule.direction in known
         }
         object.__setattr__(self, "rules", RuleSet(rules[identity] for identity in sorted(rules)))
@@ -318,8 +318,7 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     """
     editor = Editor(baseline.approvals, live)
     doubt = _doubt_after(baseline, call)
-    if may_hide_rules(call):
-        editor.drop_adopted((), baseline.doubt.restored_since(call.event_time))
+    editor.drop_adopted((), baseline.doubt.restored_since(call.event_time) if may_hide_rules(call) else ())
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
         # What was made later was not adopted: its id may be in the place of an approved rule that it replaced.

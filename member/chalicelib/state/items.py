@@ -101,6 +101,11 @@ def region_key(region: str) -> str:
     return f"region#{region}"
 
 
+def turn_key(region: str, group_id: str) -> str:
+    """Return the table key of whose turn it is to write a group's baseline, ``turn#<region>#<sg-id>``."""
+    return f"turn#{region}#{group_id}"
+
+
 def unread_key(region: str) -> str:
     """Return the table key of calls that name no group, ``unread#<region>``."""
     return f"unread#{region}"

@@ -172,7 +172,6 @@ def test_a_note_that_cannot_be_written_keeps_a_rule_from_being_opened(
     closed = ada.closes(KEPT)
     with monkeypatch.context() as patch:
         patch.setattr("member.chalicelib.state.table.StateTable.save", _refuse)
-        patch.setattr("member.chalicelib.state.table.StateTable._try_to_save", _refuse)
         with pytest.raises(RuntimeError):
             member.deliver(closed)
     (told,) = requests(member)
