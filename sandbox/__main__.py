@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         aws_port=chosen.aws_port,
         opens_browser=not chosen.no_browser,
         seeds_demo=chosen.seed_demo,
+        policy_file=chosen.policy,
     )
     try:
         if chosen.command == "demo":
@@ -57,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         help="port of the AWS endpoint, by default 5000; 0 takes a free one",
     )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
+    parser.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="a policy file of your own, read again when it changes; by default a policy made for the sandbox",
+    )
     parser.add_argument("--seed-demo", action="store_true", help="play the demo's story first, so the page has content")
     return parser
 

@@ -25,7 +25,7 @@ from sandbox.timeline import (
     Timeline,
 )
 from sandbox.wiring import Wiring
-from shared.wire.messages import AdoptedMessage, MessageError, RequestMessage, read_message
+from shared.wire.messages import AdoptedMessage, ApplyBatchMessage, MessageError, RequestMessage, read_message
 
 #: The sandbox's own role: it reads tables and groups, and its calls are not shown on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
@@ -185,6 +185,8 @@ def _named_by(call: ApiCall) -> str:
         return ""
     if isinstance(message, AdoptedMessage):
         return ""
+    if isinstance(message, ApplyBatchMessage):
+        return message.batch_id
     return message.request.request_id if isinstance(message, RequestMessage) else message.request_id
 
 

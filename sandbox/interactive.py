@@ -6,6 +6,8 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sandbox.narration import Narrator
 from sandbox.serving import bound_socket
@@ -17,6 +19,23 @@ from sandbox.timeline import Entry, SlackPosted
 from sandbox.web.server import PageServer
 from sandbox.web.stage import Stage, shell_lines
 
+#: The policy of a sandbox with a page: it shows batches, several approvals and approvals for a time.
+INTERACTIVE_POLICY: dict[str, Any] = {"gather_seconds": 5, "offer_hours": [8, 72], "ask_by_dry_run": True}
+INTERACTIVE_RULES = """
+[[rules]]
+match = { source = ["internet"], ports = ["3389"], protocols = ["tcp"] }
+approvals = 2
+max_hours = 8
+
+[[rules]]
+match = { source = ["internet"], ports = ["23"], protocols = ["tcp"] }
+deny = "Telnet is never opened to the internet."
+
+[[rules]]
+match = { cidrs = ["10.20.0.0/16"], ports = ["443"], protocols = ["tcp"], kinds = ["add"] }
+approvals = 0
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -26,6 +45,8 @@ class Options:
     aws_port: int = 5000
     opens_browser: bool = True
     seeds_demo: bool = False
+    policy_file: Path | None = None
+    """A policy file of the user's own."""
 
 
 def stay_up(terminal: Terminal, options: Options) -> int:
@@ -41,7 +62,7 @@ def _run(terminal: Terminal, options: Options, stopping: threading.Event) -> int
     # Bound first: a port that is taken should be known before everything else is started.
     with (
         bound_socket(options.port, what="the page", option="--port") as bound,
-        Sandbox(SandboxSettings(aws_port=options.aws_port)) as sandbox,
+        Sandbox(make_settings(options)) as sandbox,
     ):
         stage = Stage(sandbox)
         with PageServer(stage, bound) as server:
@@ -58,6 +79,16 @@ def _run(terminal: Terminal, options: Options, stopping: threading.Event) -> int
             terminal.blank()
             terminal.say("Stopping …")
     return 0
+
+
+def make_settings(options: Options) -> SandboxSettings:
+    """Return the settings of a sandbox with a page."""
+    return SandboxSettings(
+        aws_port=options.aws_port,
+        policy_file=options.policy_file,
+        policy=INTERACTIVE_POLICY,
+        policy_rules=INTERACTIVE_RULES,
+    )
 
 
 @contextmanager
@@ -78,6 +109,10 @@ def _introduce(terminal: Terminal, sandbox: Sandbox, stage: Stage, url: str) -> 
     terminal.say(f"AWS answers at {sandbox.aws_url} for every account; Ctrl-C stops everything.")
     for member in sandbox.settings.members:
         terminal.say(_account(member, sandbox.settings))
+    if sandbox.settings.policy_file is not None:
+        terminal.say(
+            f"The policy is {sandbox.settings.policy_file}; what you change there holds from the next call on."
+        )
     for who, words in (("user", "the IAM user alice"), ("sso", "ada@example.com, by IAM Identity Center")):
         terminal.blank()
         terminal.say(f"To be {words}, in the account {first.name}, paste:")
@@ -97,7 +132,7 @@ def _introduce(terminal: Terminal, sandbox: Sandbox, stage: Stage, url: str) -> 
 
 def _account(member: MemberAccount, settings: SandboxSettings) -> str:
     regions = ", ".join(settings.regions)
-    observed = " Its policy only observes." if member.mode == "observe" else ""
+    observed = " Its policy only observes." if settings.mode_of(member) == "observe" else ""
     return f"Account {member.id}, {member.name}: guarded in {regions}.{observed}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.slack.workspace import TEAM_ID, SlackUser
+from shared.policy.loading import read_policy_file
 
 REPOSITORY = Path(__file__).parent.parent
 STAGE = "dev"
@@ -71,6 +72,10 @@ class SandboxSettings:
     verification_token: str = "sandbox-verification-token"
     policy: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the policy that differ from the sandbox's own, e.g. ``{"require_description": True}``."""
+    policy_rules: str = ""
+    """The policy's ``[[rules]]``, as TOML."""
+    policy_file: Path | None = None
+    """A policy file to use instead of the sandbox's own policy; the apps read it again when it changes."""
 
     def central_environment(self, *, approval_hook: str, monitoring_hook: str) -> dict[str, str]:
         """Return central's settings by the names that operators know."""
@@ -108,6 +113,7 @@ class SandboxSettings:
             "mode": "enforce",
             "approvers": [user.id for user in self.users if user.is_approver],
             "drift_grace_minutes": DRIFT_GRACE_MINUTES,
+            "gather_seconds": 0,
             **self.policy,
         }
         exempt = f"arn:aws:iam::*:role/{EXEMPT_ROLE}"
@@ -116,7 +122,13 @@ class SandboxSettings:
         for member in self.members:
             if member.mode != keys["mode"]:
                 lines += ["", f'[accounts."{member.id}"]', f"mode = {json.dumps(member.mode)}"]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, "", self.policy_rules]).rstrip() + "\n"
+
+    def mode_of(self, member: MemberAccount) -> str:
+        """Return the policy's mode for a member account: of ``policy_file``, where one is given."""
+        if self.policy_file is None:
+            return member.mode
+        return read_policy_file(self.policy_file).for_account(member.id).mode
 
 
 def role_of(folder: Path, app: str, function: str) -> str:

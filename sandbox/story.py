@@ -6,7 +6,7 @@ expected and what was seen. How lines look is in ``terminal.py``, what steps mea
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from sandbox.activity import NotIdleError
@@ -55,7 +55,9 @@ class Story:
     def play(self) -> None:
         """Play all steps; raises :class:`StoryError` at the first check that fails."""
         stop = self.sandbox.timeline.listen(self._show)
+        before = self.sandbox.settings
         try:
+            self.sandbox.change_policy(replace(before, policy={}, policy_rules=""))  # the steps tell of this one
             self._prepare()
             self._addition_approved()
             self._removal_denied()
@@ -63,6 +65,7 @@ class Story:
             self._duplicate_fails()
             self._forgery_refused()
         finally:
+            self.sandbox.change_policy(before)
             stop()
 
     def _prepare(self) -> None:

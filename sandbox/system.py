@@ -39,6 +39,7 @@ from sandbox.slack.server import SlackServer
 from sandbox.slack.workspace import Message, SlackUser, SlackWorkspace
 from sandbox.timeline import Timeline
 from sandbox.wiring import Function, Wiring
+from shared.policy.loading import PolicyFileError, read_policy_file
 
 #: Run once after the start, as the deploy does: it adopts the rules that are there as approved.
 RUN_AFTER_START = "snapshotSecurityGroups"
@@ -109,12 +110,30 @@ class Sandbox:
         self._wire()
         self._adopt()
 
+    def change_policy(self, settings: SandboxSettings) -> None:
+        """Replace the sandbox's own policy by that of other settings; the apps read the file at their next event.
+
+        Raises:
+            SandboxError: where the policy is a file of the user's own.
+        """
+        if self.settings.policy_file is not None:
+            raise SandboxError(
+                "The story needs the sandbox's own policy. Start the sandbox without --policy to play it."
+            )
+        self._own_policy.write_text(settings.policy_text(), encoding="utf-8")
+
     def _policy_file(self) -> Path:
+        if self.settings.policy_file is not None:
+            try:
+                read_policy_file(self.settings.policy_file)
+            except PolicyFileError as error:
+                raise SandboxError(f"{error} “python -m shared.policy check” says more.") from error
+            return self.settings.policy_file.resolve()
         try:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
-            file = Path(folder) / "policy.toml"
-            file.write_text(self.settings.policy_text(), encoding="utf-8")
-            return file
+            self._own_policy = Path(folder) / "policy.toml"
+            self.change_policy(self.settings)
+            return self._own_policy
         except OSError as error:
             raise SandboxError(
                 f"No folder for temporary files can be written ({error.strerror}). Set TMPDIR to one that can."

@@ -18,7 +18,8 @@ from central.chalicelib.requests.items import entry_to_item
 from central.chalicelib.requests.record import HistoryEntry, Record
 from shared.slack.describe import edit_sentence, sentence
 from shared.slack.text import visible
-from shared.wire.rule_json import request_to_json, time_to_text
+from shared.wire.request_json import request_to_json
+from shared.wire.rule_json import time_to_text
 
 COLUMNS: Final = (
     "requestedAt",

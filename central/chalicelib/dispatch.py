@@ -42,6 +42,8 @@ def dispatch_decision(context: Context, record: Record, *, fail_fast: bool = Fal
             approver_id=decision.by,
             approver_name=decision.by_name,
             approved_at=decision.at,
+            approvals=record.approvals,
+            valid_until=record.valid_until,
         )
         arn = topic_arn(APPLY, account=request.account, region=request.region)
         publish(

@@ -25,6 +25,7 @@ class Post:
 
     path: str
     payload: dict[str, Any]
+    authorization: str = ""
 
     @property
     def text(self) -> str:
@@ -44,6 +45,9 @@ class Reply:
 
 OK = Reply(status=200, body="ok")
 
+API_PATH = "/api/"
+"""Where methods of the Web API are; the base address for ``slackApiUrl``."""
+
 
 class SlackStandIn:
     """The server, as a context manager. A message that Slack would refuse gets Slack's error, e.g. ``no_text``."""
@@ -54,6 +58,10 @@ class SlackStandIn:
         """What was accepted, oldest first."""
         self.replies: dict[str, deque[Reply]] = defaultdict(deque)
         """The next answers of a path."""
+        self.user_groups: dict[str, list[str]] = {}
+        """Members of user groups, for ``usergroups.users.list``."""
+        self.guests: set[str] = set()
+        """Users who are no full members, for ``users.info``."""
         self.always: dict[str, Reply] = {}
         """The answer of a path when none of ``replies`` is left; else ``ok``."""
         self._lock = threading.Lock()
@@ -69,7 +77,10 @@ class SlackStandIn:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
-        reply = self._take(request.path, request.get_data(as_text=True))
+        if request.path.startswith(API_PATH):
+            reply = self._call(request)
+        else:
+            reply = self._take(request.path, request.get_data(as_text=True))
         return Response(reply.body, reply.status, reply.headers)(environ, start_response)
 
     def url(self, path: str = "") -> str:
@@ -86,6 +97,43 @@ class SlackStandIn:
         with self._lock:
             self.posts.clear()
 
+    def calls(self, method: str) -> list[Post]:
+        """Return the calls of a method of the Web API that were accepted, oldest first."""
+        return self.to(API_PATH + method)
+
+    def _call(self, request: Request) -> Reply:
+        """Answer a call of the Web API: as told, else as Slack answers one that it accepts."""
+        path, token = request.path, request.headers.get("Authorization", "")
+        with self._lock:
+            queue = self.replies[path]
+            told = queue.popleft() if queue else self.always.get(path)
+        if told is not None and told.before is not None:
+            told.before()
+        if told is not None and told != OK:
+            return told
+        method = path.removeprefix(API_PATH)
+        is_form = request.mimetype == "application/x-www-form-urlencoded"
+        text = request.get_data(as_text=True)
+        try:
+            payload = dict(request.form) if is_form else _read_call(method, text)
+        except PayloadError as error:
+            return _answer(ok=False, error=error.word)
+        with self._lock:
+            self.posts.append(Post(path=path, payload=payload, authorization=token))
+            return _answer(**self._result(method, payload))
+
+    def _result(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
+        if method in ("chat.postMessage", "chat.update"):
+            ts = payload.get("ts") or f"1790000000.{len(self.posts):06}"
+            return {"ok": True, "channel": payload["channel"], "ts": ts}
+        if method == "usergroups.users.list":
+            known = self.user_groups.get(payload["usergroup"])
+            return {"ok": False, "error": "no_such_subteam"} if known is None else {"ok": True, "users": known}
+        if method == "users.info":
+            user = {"deleted": False, "is_bot": False, "is_restricted": payload["user"] in self.guests}
+            return {"ok": True, "user": {**user, "is_ultra_restricted": False, "team_id": "T0001"}}
+        return {"ok": True} if method == "views.open" else {"ok": False, "error": "unknown_method"}
+
     def _take(self, path: str, text: str) -> Reply:
         with self._lock:
             queue = self.replies[path]
@@ -101,3 +149,11 @@ class SlackStandIn:
         with self._lock:
             self.posts.append(post)
         return reply
+
+
+def _read_call(method: str, text: str) -> dict[str, Any]:
+    return read_message(text, by_api=True) if method.startswith("chat.") else dict(json.loads(text))
+
+
+def _answer(**body: Any) -> Reply:
+    return Reply(status=200, body=json.dumps(body), headers={"Content-Type": "application/json"})

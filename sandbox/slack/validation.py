@@ -29,6 +29,8 @@ MESSAGE_KEYS = {
     "link_names",
     "parse",
 }
+API_KEYS = {"channel", "ts", "reply_broadcast"}
+"""What calls of the Web API say beside the message."""
 ATTACHMENT_KEYS = {"blocks", "color", "fallback", "text", "mrkdwn_in", "footer", "ts", "id"}
 
 
@@ -41,15 +43,22 @@ class PayloadError(Exception):
         self.word = word
 
 
-def read_message(text: str) -> dict[str, Any]:
-    """Read a message as apps post it, and check it; raises :class:`PayloadError`."""
+def read_message(text: str, *, by_api: bool = False) -> dict[str, Any]:
+    """Read a message as apps post it, and check it; raises :class:`PayloadError`.
+
+    Args:
+        text: the body.
+        by_api: it is a call of the Web API, which names the channel and, of an update, the message.
+    """
     try:
         payload = json.loads(text)
     except ValueError as error:
         raise PayloadError("invalid_payload", "the body is not JSON") from error
     if not isinstance(payload, dict):
         raise PayloadError("invalid_payload", "the body is not a JSON object")
-    check_message(payload)
+    check_message({key: value for key, value in payload.items() if not by_api or key not in API_KEYS})
+    if by_api and not payload.get("channel"):
+        raise PayloadError("channel_not_found", "names no channel")
     return payload
 
 

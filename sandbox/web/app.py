@@ -57,6 +57,7 @@ def make_app(stage: Stage, *, port: int, stopping: threading.Event) -> Starlette
         Route("/api/click", _does(channels.click), methods=["POST"]),
         Route("/api/rules/add", _does(console.add), methods=["POST"]),
         Route("/api/rules/add-many", _does(console.add_many), methods=["POST"]),
+        Route("/api/rules/deploy-stack", _does(console.deploy_stack), methods=["POST"]),
         Route("/api/rules/edit", _does(console.edit), methods=["POST"]),
         Route("/api/rules/delete", _does(console.delete), methods=["POST"]),
         Route("/api/groups/create", _does(console.create_group), methods=["POST"]),

@@ -92,10 +92,11 @@ class Controls:
             return {"runs": 0, "error": str(error)}
 
     def pass_time(self, body: Body) -> Json:
-        """Let hours pass for everything that is stored, then sweep, as the clock would have done."""
+        """Let hours pass for everything that is stored, then snapshot and sweep, as the clock would have done."""
         hours = body.number("hours", least=0, most=MOST_HOURS)
         moved = let_time_pass(self._sandbox, timedelta(hours=hours))
-        return {"moved": moved, **self.run(Body({"name": "sweepRequests"}))}
+        ran = [self.run(Body({"name": name})) for name in SCHEDULES]
+        return {"moved": moved, **next((one for one in ran if "error" in one), ran[-1])}
 
     def redrive(self, _body: Body) -> Json:
         """Hand all dead letters to their functions again."""

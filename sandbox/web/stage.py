@@ -59,7 +59,7 @@ class Stage:
                 {
                     "id": member.id,
                     "name": member.name,
-                    "mode": member.mode,
+                    "mode": settings.mode_of(member),
                     "shell": {
                         who: shell_lines(self.sandbox.aws_url, self.sandbox.aws.credentials(member.id, who))
                         for who in ("user", "sso")

@@ -37,7 +37,15 @@ class Policy:
         drift: what happens to a difference that no event explains: ``revert`` it, or ``report`` it.
         drift_grace_minutes: how long a difference may stand before it counts as drift, so that a late event comes
             first.
-        approvers: Slack user ids that may decide; empty: everybody who can click in the approval channel.
+        gather_seconds: calls of one requester that follow each other within this time are asked as one batch; 0: each
+            call is asked alone.
+        offer_hours: for how many hours an addition may be approved, beside for good.
+        ask_by_dry_run: whether a dry run asks for the change.
+        ask_by_refusal: globs over principals, as in ``exempt_principals``, whose refused calls ask for the change.
+        require_denial_reason: whether a denial needs a reason; only a modal can ask for one.
+        keep_days: for how long ended requests are kept; 0: for ever.
+        approvers: Slack user ids or user group ids that may decide; empty: everybody who can click in the approval
+            channel.
         allow_self_approval: whether requesters may approve their own requests.
         people: pairs of (glob over the ARN of a user or session, Slack user id).
         exempt_principals: globs over the ARN of an IAM user, or of the role behind a session.
@@ -57,6 +65,12 @@ class Policy:
     remind_after_hours: float = 4
     drift: DriftAction = "revert"
     drift_grace_minutes: float = 15
+    gather_seconds: float = 60
+    offer_hours: tuple[float, ...] = ()
+    ask_by_dry_run: bool = False
+    ask_by_refusal: tuple[str, ...] = ()
+    require_denial_reason: bool = False
+    keep_days: float = 400
     approvers: tuple[str, ...] = ()
     allow_self_approval: bool = True
     people: tuple[tuple[str, str], ...] = ()
@@ -75,6 +89,11 @@ class Policy:
     def reminds_after(self) -> timedelta:
         """``remind_after_hours`` as a duration."""
         return timedelta(hours=self.remind_after_hours)
+
+    @property
+    def gathers_for(self) -> timedelta:
+        """``gather_seconds`` as a duration."""
+        return timedelta(seconds=self.gather_seconds)
 
     @property
     def drift_grace(self) -> timedelta:

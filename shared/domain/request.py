@@ -15,18 +15,21 @@ from typing import Final, Literal
 
 from shared.domain.caller import Caller
 from shared.domain.change import Change
+from shared.domain.operations import Described, Edited, Operation, rule_id_of
 from shared.domain.rule import Rule
 
-Status = Literal["pending", "approved", "applied", "denied", "expired", "error", "unreverted", "observed"]
-Origin = Literal["call", "snapshot", "notice"]
-"""Where a request comes from: a recorded call, a difference that a snapshot found, or the product itself, which reports
-something about a group or a region that nobody has to decide (``observed``, without a change)."""
+Status = Literal["pending", "approved", "applied", "denied", "expired", "error", "ended", "unreverted", "observed"]
+Origin = Literal["call", "snapshot", "notice", "ask", "ended"]
+"""Where a request comes from: a recorded call; a difference that a snapshot found; the product itself, which reports
+something about a group or a region that nobody has to decide (``observed``, without a change); a call that changed
+nothing and asks first; a change that was in force for a time, and is asked for now that this time is over."""
 
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {
     "pending": frozenset({"approved", "denied", "expired"}),
     "approved": frozenset({"applied", "error"}),
     "error": frozenset({"applied"}),
-    "applied": frozenset(),
+    "applied": frozenset({"ended"}),
+    "ended": frozenset(),
     "denied": frozenset(),
     "expired": frozenset(),
     "unreverted": frozenset(),
@@ -34,8 +37,25 @@ MOVES: Final[Mapping[Status, frozenset[Status]]] = {
 }
 """From which status a request may move to which."""
 
-FIRST_STATUSES: Final[frozenset[Status]] = frozenset({"pending", "denied", "unreverted", "observed"})
-"""In which status a request may come into being (``denied``: by policy)."""
+FIRST_STATUSES: Final[frozenset[Status]] = frozenset({"pending", "applied", "denied", "unreverted", "observed"})
+"""In which status a request may come into being (``applied``, ``denied``: by policy)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approver:
+    """One person who approved a request.
+
+    Attributes:
+        by: Slack user id.
+        by_name: how Slack names them, for people to read.
+        at: when, UTC.
+        hours: for how many hours; ``None``: for good.
+    """
+
+    by: str
+    by_name: str = ""
+    at: datetime
+    hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +73,16 @@ class Request:
         event_name: the API action; empty for drift.
         event_time: when the change was made (of drift: found), UTC.
         change: what approval would apply.
-        origin: ``call``, ``snapshot`` or ``notice``; see :data:`Origin`.
+        origin: see :data:`Origin`.
         status: the status it comes into being with.
         reason: why it is ``unreverted``, ``observed`` or denied by policy; may say more about a pending one.
         remaining: rules of an ``unreverted`` request that are still in force although nobody approved them (or still
             missing).
+        operations: what the call itself did; none of what no call made.
+        approved: the approved rules of the group that the operations touch, or that count together with the change when
+            it is judged what it needs. Not part of the digest: they may change while the request waits.
+        limits: until when rules that the change touches are approved: pairs of identity and time; none of rules that
+            are approved for good.
     """
 
     request_id: str
@@ -74,6 +99,9 @@ class Request:
     status: Status = "pending"
     reason: str = ""
     remaining: tuple[Rule, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    approved: tuple[Rule, ...] = ()
+    limits: tuple[tuple[str, datetime], ...] = ()
 
     @property
     def digest(self) -> str:
@@ -92,6 +120,8 @@ class Request:
         parts += [rule_text("remove", rule) for rule in self.change.removed]
         for edit in self.change.modified:
             parts += [rule_text("before", edit.before), rule_text("after", edit.after)]
+        parts += [operation_text(operation) for operation in self.operations]
+        parts += [json.dumps(["limit", identity, _time_text(until)]) for identity, until in self.limits]
         # Length prefixes keep two different lists of parts from running together into the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -106,6 +136,19 @@ def _caller_text(caller: Caller | None) -> str:
 
 def _time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")  # what our formats keep of a time
+
+
+def operation_text(operation: Operation) -> str:
+    """Return everything of an operation: what a later composition depends on."""
+    rules = [("rule", operation.rule), ("after", operation.after if isinstance(operation, Edited) else None)]
+    return json.dumps(
+        [
+            type(operation).__name__,
+            rule_id_of(operation),
+            operation.description if isinstance(operation, Described) else "",
+            *(rule_text(role, rule) for role, rule in rules if rule is not None),
+        ]
+    )
 
 
 def rule_text(role: str, rule: Rule) -> str:

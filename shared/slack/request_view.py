@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.domain.request import Request, Status
+from shared.domain.request import Approver, Request, Status
 
 POLICY: Final = "policy"
-"""``decided_by`` of a request that policy itself denied."""
+"""``decided_by`` of a request that policy itself denied, or allowed with 0 approvals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,8 @@ class RequestView:
         error_code: why applying failed, e.g. ``InvalidPermission.Duplicate``.
         error_reason: the same as a sentence.
         times_made: how often the change was made, as far as this request stands for all of it.
+        approvals: who has approved so far, oldest first.
+        valid_until: until when the approved change is in force; ``None``: for good.
     """
 
     request: Request
@@ -37,3 +39,5 @@ class RequestView:
     error_code: str = ""
     error_reason: str = ""
     times_made: int = 1
+    approvals: tuple[Approver, ...] = ()
+    valid_until: datetime | None = None

@@ -146,6 +146,8 @@ def status_view(view: RequestView) -> StatusView:
             return _approved(view)
         case "applied":
             return _applied(view)
+        case "ended":
+            return _ended(view)
         case "denied":
             return _denied(view)
         case "expired":
@@ -196,6 +198,18 @@ def _applied(view: RequestView) -> StatusView:
         plain_line=f"Approved{_by_name(view)}. It is applied and in force.",
         notes=_decider(view),
         is_fact=True,
+    )
+
+
+def _ended(view: RequestView) -> StatusView:
+    return StatusView(
+        headline="Time of an approved security group change is over",
+        colour=ORANGE,
+        line="*Ended.* The change was approved for a time, and is reverted now.",
+        plain_line="Ended. The change was approved for a time, and is reverted now.",
+        notes=_decider(view),
+        is_fact=True,
+        warns=False,
     )
 
 

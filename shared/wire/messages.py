@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, assert_never
 
-from shared.domain.request import FIRST_STATUSES, Request
+from shared.domain.request import FIRST_STATUSES, Approver, Request
 from shared.domain.rule import Direction
 from shared.wire.compression import from_text, to_text
 from shared.wire.fields import Field, FieldError
-from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
+from shared.wire.request_json import approver_from_json, approver_to_json, request_from_json, request_to_json
+from shared.wire.rule_json import time_to_text
 
 SECURITY_GROUP_CHANGE: Final = "securityGroupChange"
 APPLY: Final = "applySecurityGroupChange"
@@ -64,13 +65,60 @@ class ErrorMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyMessage:
-    """Central → member on ``applySecurityGroupChange``: an approver said yes to exactly this digest."""
+    """Central → member on ``applySecurityGroupChange``: approvers said yes to exactly this digest.
+
+    Attributes:
+        approver_id: Slack user id of the last who approved.
+        approver_name: how Slack names them.
+        approved_at: when.
+        approvals: everybody who approved.
+        valid_until: when the change has to be reverted again; ``None``: never.
+    """
 
     request_id: str
     digest: str
     approver_id: str
     approver_name: str
     approved_at: datetime
+    approvals: tuple[Approver, ...] = ()
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyBatchMessage:
+    """Central → member on ``applySecurityGroupChange``: approvers said yes to the net change of these requests.
+
+    Attributes:
+        batch_id: ``batch#…``.
+        digest: of the batch (:func:`shared.domain.composition.batch_digest`).
+        requests: id and digest of each request, in the order of their calls.
+        approvals: everybody who approved.
+        approved_at: when the last of them did.
+        valid_until: when the change has to be reverted again; ``None``: never.
+    """
+
+    batch_id: str
+    digest: str
+    requests: tuple[tuple[str, str], ...]
+    approvals: tuple[Approver, ...]
+    approved_at: datetime
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedMessage:
+    """Member → central on ``securityGroupChange``: the time of an applied change is over, and it is reverted.
+
+    Attributes:
+        reason: a sentence where there is something to say, e.g. that an approved change had removed it before.
+    """
+
+    request_id: str
+    digest: str
+    account: str
+    region: str
+    ended_at: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +148,16 @@ class AdoptedMessage:
     not_stored: tuple[str, ...] = ()
 
 
-Message = RequestMessage | AppliedMessage | AdoptedMessage | ErrorMessage | ApplyMessage | DenyMessage
+Message = (
+    RequestMessage
+    | AppliedMessage
+    | EndedMessage
+    | AdoptedMessage
+    | ErrorMessage
+    | ApplyMessage
+    | ApplyBatchMessage
+    | DenyMessage
+)
 
 
 def write_message(message: Message) -> str:
@@ -111,6 +168,18 @@ def write_message(message: Message) -> str:
             body = {"type": "request", "request": request_to_json(message.request)}
         case AppliedMessage():
             body = {"type": "applied", **_subject(message), "appliedAt": time_to_text(message.applied_at)}
+        case EndedMessage():
+            ending = {"endedAt": time_to_text(message.ended_at), "reason": message.reason}
+            body = {"type": "ended", **_subject(message), **ending}
+        case ApplyBatchMessage():
+            body = {
+                "type": "applyBatch",
+                "batchId": message.batch_id,
+                "digest": message.digest,
+                "requests": [{"requestId": one, "digest": digest} for one, digest in message.requests],
+                "approvedAt": time_to_text(message.approved_at),
+                **_approval(message),
+            }
         case AdoptedMessage():
             body = {
                 "type": "adopted",
@@ -137,6 +206,7 @@ def write_message(message: Message) -> str:
                 "approverId": message.approver_id,
                 "approverName": message.approver_name,
                 "approvedAt": time_to_text(message.approved_at),
+                **_approval(message),
             }
         case DenyMessage():
             body = {"type": "deny", "requestId": message.request_id, "digest": message.digest}
@@ -157,7 +227,12 @@ def read_message(text: str) -> Message:
         raise MessageError(error.path, error.problem) from error
 
 
-def _subject(message: AppliedMessage | ErrorMessage) -> dict[str, str]:
+def _approval(message: ApplyMessage | ApplyBatchMessage) -> dict[str, Any]:
+    until = {} if message.valid_until is None else {"validUntil": time_to_text(message.valid_until)}
+    return {"approvals": [approver_to_json(one) for one in message.approvals], **until}
+
+
+def _subject(message: AppliedMessage | EndedMessage | ErrorMessage) -> dict[str, str]:
     return {
         "requestId": message.request_id,
         "digest": message.digest,
@@ -174,6 +249,8 @@ def _read(field: Field) -> Message:
         return _read_request(field["request"])
     if kind == "adopted":
         return _read_adopted(field)
+    if kind == "applyBatch":
+        return _read_apply_batch(field)
     request_id, digest = field["requestId"].text(), field["digest"].text()
     if kind == "deny":
         return DenyMessage(request_id=request_id, digest=digest)
@@ -184,6 +261,8 @@ def _read(field: Field) -> Message:
             approver_id=field["approverId"].text(),
             approver_name=field["approverName"].optional_text(),
             approved_at=field["approvedAt"].time(),
+            approvals=tuple(approver_from_json(one) for one in field["approvals"].elements()),
+            valid_until=_optional_time(field["validUntil"]),
         )
     account, region = field["account"].text(), field["region"].text()
     if kind == "applied":
@@ -193,6 +272,15 @@ def _read(field: Field) -> Message:
             account=account,
             region=region,
             applied_at=field["appliedAt"].time(),
+        )
+    if kind == "ended":
+        return EndedMessage(
+            request_id=request_id,
+            digest=digest,
+            account=account,
+            region=region,
+            ended_at=field["endedAt"].time(),
+            reason=field["reason"].optional_text(),
         )
     if kind == "error":
         return ErrorMessage(
@@ -212,6 +300,24 @@ def _read_request(field: Field) -> RequestMessage:
     if request.status not in FIRST_STATUSES:
         raise field["status"].error(f"a request cannot come into being as {request.status!r}")
     return RequestMessage(request=request)
+
+
+def _read_apply_batch(field: Field) -> ApplyBatchMessage:
+    requests = tuple((one["requestId"].text(), one["digest"].text()) for one in field["requests"].elements())
+    if not requests:
+        raise field["requests"].error("names no request")
+    return ApplyBatchMessage(
+        batch_id=field["batchId"].text(),
+        digest=field["digest"].text(),
+        requests=requests,
+        approvals=tuple(approver_from_json(one) for one in field["approvals"].elements()),
+        approved_at=field["approvedAt"].time(),
+        valid_until=_optional_time(field["validUntil"]),
+    )
+
+
+def _optional_time(field: Field) -> datetime | None:
+    return None if field.is_missing else field.time()
 
 
 def _read_adopted(field: Field) -> AdoptedMessage:

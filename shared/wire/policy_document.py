@@ -23,6 +23,11 @@ class PolicyError(FieldError):
 
 _ACCOUNT: Final = re.compile(r"\d{12}\Z")
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]+\Z")
+_SLACK_APPROVER: Final = re.compile(r"[UWS][A-Z0-9]+\Z")
+_MOST_OFFERS: Final = 3  # a message has room for so many buttons more
+_LONGEST_GATHER: Final = 120  # a batch closes two minutes after its first request
+_FEWEST_DAYS: Final = 30
+_MOST_DAYS: Final = 36_500
 _LONGEST_HOURS: Final = 24 * 365  # a year: more is a typing error
 _SHOWN: Final = 80
 """How many characters of a wrong value an error shows; errors are shown to people in Slack, too."""
@@ -35,12 +40,11 @@ _EXEMPT: Final = {
 """The keys of ``[exempt]`` and their attributes in :class:`Policy`."""
 
 
-def parse_policies(text: str, *, with_rules: bool = False) -> Policies:
+def parse_policies(text: str) -> Policies:
     """Read a policy document.
 
     Args:
         text: the contents of ``policy.toml``.
-        with_rules: read ``[[rules]]`` too. The apps do not enforce these yet, so for them they are an error.
 
     Raises:
         PolicyError: when it is not TOML, has an unknown key, or a value of the wrong type or range.
@@ -51,15 +55,12 @@ def parse_policies(text: str, *, with_rules: bool = False) -> Policies:
         # Numbers of more than 4300 digits and deeply nested brackets do not end in a TOMLDecodeError.
         raise PolicyError("", f"is not valid TOML: {error}") from error
     try:
-        return _policies(root, with_rules=with_rules)
+        return _policies(root)
     except FieldError as error:
         raise PolicyError(error.path, with_line(text, error.path, error.problem)) from error
 
 
-def _policies(root: Field, *, with_rules: bool) -> Policies:
-    has_rules = not root["rules"].is_missing
-    if has_rules and not with_rules:
-        raise root["rules"].error("is not enforced by this version; only `python -m shared.policy replay` reads it")
+def _policies(root: Field) -> Policies:
     general = _policy(root, Policy(), known={*_READERS, "people", "exempt", "accounts", "rules"})
     accounts = []
     for account, section in root["accounts"].members():
@@ -67,9 +68,9 @@ def _policies(root: Field, *, with_rules: bool) -> Policies:
             raise section.error('is not a 12-digit account id; write it in quotes: [accounts."222222222222"]')
         accounts.append((account, _policy(section, general, known={*_READERS, "people", "exempt"})))
     policies = Policies(general=general, accounts=tuple(accounts))
-    if not has_rules:
+    if root["rules"].is_missing:
         return policies
-    from shared.wire.policy_rules import with_risk_rules  # here: the apps never need it
+    from shared.wire.policy_rules import with_risk_rules  # here: most policies have none
 
     return with_risk_rules(policies, root["rules"])
 
@@ -116,8 +117,30 @@ def _texts(field: Field) -> tuple[str, ...]:
     return tuple(element.text() for element in field.elements())
 
 
-def _slack_users(field: Field) -> tuple[str, ...]:
-    return tuple(_slack_user(element) for element in field.elements())
+def _slack_approvers(field: Field) -> tuple[str, ...]:
+    return tuple(_slack_approver(element) for element in field.elements())
+
+
+def _slack_approver(field: Field) -> str:
+    slack_id = field.text()
+    if not _SLACK_APPROVER.match(slack_id):
+        raise field.error(f"{_shown(slack_id)} is not a Slack user id such as U061F7AUR or a user group id (S…)")
+    return slack_id
+
+
+def _offers(field: Field) -> tuple[float, ...]:
+    read = _up_to(_LONGEST_HOURS)
+    offers = sorted({read(element) for element in field.elements()})
+    if len(offers) > _MOST_OFFERS:
+        raise field.error(f"expected at most {_MOST_OFFERS} different numbers of hours, found {len(offers)}")
+    return tuple(offers)
+
+
+def _days(field: Field) -> float:
+    days = _up_to(_MOST_DAYS, or_none=True)(field)
+    if 0 < days < _FEWEST_DAYS:
+        raise field.error(f"expected 0 (for ever) or at least {_FEWEST_DAYS}, found {_shown(field.value)}")
+    return days
 
 
 def _boolean(field: Field) -> bool:
@@ -168,6 +191,12 @@ _READERS: Final[Mapping[str, Callable[[Field], object]]] = {
     "remind_after_hours": _up_to(_LONGEST_HOURS),
     "drift": _one_of("revert", "report"),
     "drift_grace_minutes": _up_to(_LONGEST_HOURS * 60, or_none=True),
-    "approvers": _slack_users,
+    "gather_seconds": _up_to(_LONGEST_GATHER, or_none=True),
+    "offer_hours": _offers,
+    "ask_by_dry_run": _boolean,
+    "ask_by_refusal": _texts,
+    "require_denial_reason": _boolean,
+    "keep_days": _days,
+    "approvers": _slack_approvers,
     "allow_self_approval": _boolean,
 }

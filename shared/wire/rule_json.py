@@ -1,7 +1,7 @@
-"""Our own JSON form of rules, changes, callers and requests: in SNS messages, table items and digests' neighbours.
+"""Our own JSON form of rules and changes: in SNS messages, table items and digests' neighbours.
 
 Keys are camelCase as in AWS's own JSON. Reading checks every field and names a wrong one by its path.
-docs/contracts.md describes the form for people.
+docs/contracts.md describes the form for people. Whole requests stand in ``shared.wire.request_json``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
-from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.request import Origin, Request, Status
 from shared.domain.rule import Direction, Rule, RuleError, Source, SourceKind, cidr, make_rule
 from shared.wire.fields import Field
 
@@ -48,7 +46,7 @@ def rule_from_json(field: Field) -> Rule:
     """
     try:
         return make_rule(
-            direction=_one_of(field["direction"], _DIRECTIONS),
+            direction=one_of(field["direction"], _DIRECTIONS),
             protocol=field["protocol"].text(),
             from_port=field["fromPort"].optional_integer(),
             to_port=field["toPort"].optional_integer(),
@@ -62,7 +60,7 @@ def rule_from_json(field: Field) -> Rule:
 
 
 def _source(field: Field) -> Source:
-    kind: SourceKind = _one_of(field["kind"], _SOURCE_KINDS)
+    kind: SourceKind = one_of(field["kind"], _SOURCE_KINDS)
     value = field["value"].text()
     if kind in ("ipv4", "ipv6"):
         try:
@@ -107,90 +105,17 @@ def change_from_json(field: Field) -> Change:
     )
 
 
-def caller_to_json(caller: Caller) -> Json:
-    """Return the caller's attributes, empty ones left out."""
-    document = {
-        "type": caller.type,
-        "name": caller.name,
-        "account": caller.account,
-        "arn": caller.arn,
-        "principalArn": caller.principal_arn,
-        "invokedBy": caller.invoked_by,
-    }
-    return {key: value for key, value in document.items() if value}
-
-
-def caller_from_json(field: Field) -> Caller:
-    """Read a caller.
-
-    Raises:
-        FieldError: names the field that is missing or wrong.
-    """
-    return Caller(
-        type=field["type"].text(),
-        name=field["name"].text(),
-        account=field["account"].optional_text(),
-        arn=field["arn"].optional_text(),
-        principal_arn=field["principalArn"].optional_text(),
-        invoked_by=field["invokedBy"].optional_text(),
-    )
-
-
-def request_to_json(request: Request) -> Json:
-    """Return the whole request with its digest."""
-    return {
-        "requestId": request.request_id,
-        "digest": request.digest,
-        "account": request.account,
-        "accountName": request.account_name,
-        "region": request.region,
-        "groupId": request.group_id,
-        "groupName": request.group_name,
-        "requester": None if request.requester is None else caller_to_json(request.requester),
-        "eventName": request.event_name,
-        "eventTime": time_to_text(request.event_time),
-        "change": change_to_json(request.change),
-        "origin": request.origin,
-        "status": request.status,
-        "reason": request.reason,
-        "remaining": [rule_to_json(rule) for rule in request.remaining],
-    }
-
-
-def request_from_json(field: Field) -> Request:
-    """Read a request and check that its digest is the one of its contents.
-
-    Raises:
-        FieldError: names the field that is missing or wrong; a digest that does not fit is one.
-    """
-    requester = field["requester"]
-    request = Request(
-        request_id=field["requestId"].text(),
-        account=field["account"].text(),
-        account_name=field["accountName"].optional_text(),
-        region=field["region"].text(),
-        group_id=field["groupId"].optional_text(),
-        group_name=field["groupName"].optional_text(),
-        requester=None if requester.is_missing else caller_from_json(requester),
-        event_name=field["eventName"].optional_text(),
-        event_time=field["eventTime"].time(),
-        change=change_from_json(field["change"]),
-        origin=_one_of(field["origin"], get_args(Origin)),
-        status=_one_of(field["status"], get_args(Status)),
-        reason=field["reason"].optional_text(),
-        remaining=tuple(rule_from_json(one) for one in field["remaining"].elements()),
-    )
-    if field["digest"].text() != request.digest:
-        raise field["digest"].error("is not the digest of this request; it was altered on the way")
-    return request
-
-
 def time_to_text(moment: datetime) -> str:
     """Return UTC ISO 8601 with milliseconds, e.g. ``2026-10-01T12:00:00.000Z``; sorts as text."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _one_of(field: Field, allowed: tuple[str, ...]) -> Any:
+def one_of(field: Field, allowed: tuple[str, ...]) -> Any:
+    """Return the value of a field if it is one of those allowed.
+
+    Raises:
+        FieldError: names the field, and what is allowed there.
+    """
     if field.value not in allowed:
         raise field.error(f"expected one of {', '.join(allowed)}, found {field.value!r}")
     return field.value

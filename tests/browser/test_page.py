@@ -228,11 +228,15 @@ def test_an_event_that_is_lost_is_found_by_the_snapshot(page: Driver) -> None:
 
 
 def test_starting_afresh_empties_everything_for_every_tab(open_page: Callable[..., Driver]) -> None:
-    """Messages, changes and groups of one's own are gone, in the other tab too."""
+    """After a question, messages, changes and groups of one's own are gone, in the other tab too."""
     first, second = open_page(), open_page()
     first.add_and_wait("SSH", "0.0.0.0/0")
     expect(second.question).to_have_count(1)
     first.page.get_by_role("button", name="Start afresh").click()
+    first.dialog.get_by_role("button", name="Cancel").click()
+    expect(first.question).to_have_count(1)
+    first.page.get_by_role("button", name="Start afresh").click()
+    first.dialog.get_by_role("button", name="Start afresh").click()
     for page in (first, second):
         expect(page.messages).to_have_count(0)
         expect(page.changes).to_have_count(0)
@@ -296,6 +300,7 @@ def test_the_story_fills_the_page(page: Driver) -> None:
     """The demo's story can be played from a page that was used already: questions, results, an error, a denial."""
     page.add_and_wait("SSH", "0.0.0.0/0", "before the story")
     page.page.get_by_role("button", name="Play the story").click()
+    page.dialog.get_by_role("button", name="Play the story").click()
     expect(page.changes).not_to_have_count(0)
     for headline in ("denied", "approved and applied", "could not be applied", "needs approval"):
         found = page.messages.filter(has=page.page.get_by_role("heading", name=headline))

@@ -40,7 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, slack: SlackStandIn) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("central.chalicelib.outbox.channels.SECONDS_BETWEEN_MESSAGES", 0.0)
     # Few tries, but each with time enough for a busy machine.
-    monkeypatch.setattr("central.chalicelib.slack.webhook._SHORTEST_SECONDS", 20.0)
+    monkeypatch.setattr("central.chalicelib.slack.http._SHORTEST_SECONDS", 20.0)
     monkeypatch.setattr(Channels, "until", lambda _self, seconds: time.monotonic() + min(seconds, 0.3))
 
 

@@ -409,7 +409,7 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
     central: Central, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The post is bounded: the decision is dispatched while Slack still thinks."""
-    monkeypatch.setattr("central.chalicelib.slack.webhook._SHORTEST_SECONDS", 0.2)
+    monkeypatch.setattr("central.chalicelib.slack.http._SHORTEST_SECONDS", 0.2)
     monkeypatch.setattr(click, "_POST_SECONDS", 0.2)
     request = central.file()
     answered = threading.Event()

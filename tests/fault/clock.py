@@ -46,7 +46,7 @@ class Clock:
         """Let the product and botocore's retries go by this clock."""
         import central.chalicelib.context
         import central.chalicelib.outbox.channels
-        import central.chalicelib.slack.webhook
+        import central.chalicelib.slack.http
         import member.chalicelib.context
 
         readers: tuple[Any, ...] = (
@@ -54,7 +54,7 @@ class Clock:
             central.chalicelib.outbox.channels,
             central.chalicelib.context,
             member.chalicelib.context,
-            central.chalicelib.slack.webhook,
+            central.chalicelib.slack.http,
         )
         with ExitStack() as stack:
             for module in readers:

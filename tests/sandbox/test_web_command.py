@@ -16,9 +16,10 @@ import pytest
 import requests
 
 from sandbox.__main__ import main
-from sandbox.interactive import Options, stay_up
-from sandbox.settings import SandboxSettings
+from sandbox.interactive import Options, make_settings, stay_up
+from sandbox.settings import LABS, SHOP, SandboxSettings
 from sandbox.terminal import Terminal
+from shared.wire.policy_document import parse_policies
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -55,6 +56,41 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     assert len(told.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("modus = 'enforce'", "modus: is not a policy key"), (None, "cannot be read: No such file or directory")],
+)
+def test_a_policy_that_cannot_be_used_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None, said: str
+) -> None:
+    """It names the file and the key, before anything runs."""
+    file = tmp_path / "policy.toml"
+    if text is not None:
+        file.write_text(text)
+    assert main(["--port", "0", "--aws-port", "0", "--no-browser", "--policy", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert str(file) in told
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_the_policy_of_the_page_shows_what_it_can_do() -> None:
+    """It gathers, offers hours and has rules; the two accounts keep their modes."""
+    policies = parse_policies(make_settings(Options()).policy_text())
+    assert policies.general.gather_seconds > 0
+    assert policies.general.offer_hours
+    assert {rule.approvals for rule in policies.general.rules} == {0, 1, 2}
+    assert [policies.for_account(member.id).mode for member in (SHOP, LABS)] == ["enforce", "observe"]
+
+
+def test_a_policy_of_ones_own_says_the_mode(tmp_path: Path) -> None:
+    """The page shows what the file says of each account."""
+    file = tmp_path / "policy.toml"
+    file.write_text('mode = "observe"\n')
+    settings = make_settings(Options(policy_file=file))
+    assert [settings.mode_of(member) for member in (SHOP, LABS)] == ["observe", "observe"]
+
+
 def test_a_missing_package_is_one_sentence() -> None:
     """Without moto the command says what to do."""
     code = "import sys; sys.modules['moto'] = None; from sandbox.__main__ import main; sys.exit(main(['demo']))"
@@ -69,7 +105,7 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     told = capsys.readouterr().out
-    for option in ("--port", "--aws-port", "--no-browser", "--seed-demo", "demo"):
+    for option in ("--port", "--aws-port", "--no-browser", "--policy", "--seed-demo", "demo"):
         assert option in told
 
 
@@ -133,7 +169,7 @@ class Ear(io.StringIO):
 def test_a_termination_stops_it_cleanly(tiny_settings: SandboxSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM, as a service manager sends it, ends page, doors and processes; the handler is the old one again."""
     monkeypatch.setattr(
-        "sandbox.interactive.SandboxSettings", lambda aws_port: replace(tiny_settings, aws_port=aws_port)
+        "sandbox.interactive.SandboxSettings", lambda aws_port, **_: replace(tiny_settings, aws_port=aws_port)
     )
     before = signal.getsignal(signal.SIGTERM)
     told = Ear()

@@ -135,6 +135,7 @@ def test_ec2s_errors_come_back_in_its_own_words(url: str, place: dict[str, str])
         ("rules/add", {}),
         ("rules/add", {"account": "999999999999", "region": "eu-west-1", "who": "user", "group": "x", "rules": [{}]}),
         ("rules/add-many", {"count": 100_000}),
+        ("rules/deploy-stack", {"count": 1}),
         ("rules/delete", {"ruleIds": []}),
         ("click", {"channel": "x"}),
         ("controls", {"slack": "on fire"}),
@@ -245,3 +246,18 @@ def test_starting_afresh_empties_and_keeps_the_credentials(url: str, stage: Stag
     with requests.get(f"{url}api/events", stream=True, timeout=20) as stream:
         _, batch = read_batch(stream)
     assert batch["entries"] == []
+
+
+def test_a_stack_is_one_call_for_each_rule(url: str, stage: Stage, place: dict[str, str]) -> None:
+    """CloudTrail has an event of each."""
+    post(url, "controls/repair", {})
+    groups = stage.console.groups(place["account"], place["region"])["groups"]  # the others are of before a reset
+    answer = post(url, "rules/deploy-stack", {**place, "count": 3, "groups": [groups[0]["id"]]}).json()
+    assert answer["calls"] == 3
+    stage.sandbox.wait_until_idle()
+    ports = [
+        event["detail"]["requestParameters"]["ipPermissions"]["items"][0]["fromPort"]
+        for event in stage.sandbox.events
+        if event["detail"]["eventName"] == "AuthorizeSecurityGroupIngress"
+    ]
+    assert {9000, 9001, 9002} <= set(ports)

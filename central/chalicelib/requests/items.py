@@ -13,7 +13,8 @@ from typing import Any, Final, get_args
 from shared.domain.request import Request, Status
 from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
-from shared.wire.rule_json import request_from_json, request_to_json, time_to_text
+from shared.wire.request_json import approver_from_json, approver_to_json, request_from_json, request_to_json
+from shared.wire.rule_json import time_to_text
 
 from .fingerprint import JOINING, fingerprint
 from .record import ClickedMessage, Decision, Failure, HistoryEntry, Record, Task
@@ -50,6 +51,9 @@ def record_to_item(record: Record, *, owner: str = "") -> Item:
         "remindedAt": "" if record.reminded_at is None else time_to_text(record.reminded_at),
         "fingerprint": fingerprint(request) if request.status in JOINING else "",
         "duplicateOf": record.duplicate_of,
+        "approvals": [approver_to_json(one) for one in record.approvals],
+        "validUntil": "" if record.valid_until is None else time_to_text(record.valid_until),
+        "batchOf": record.batch_of,
         "duplicates": record.duplicates,
         "duplicatesShown": record.duplicates_shown,
     }
@@ -125,6 +129,9 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         duplicate_of=field["duplicateOf"].optional_text(),
         duplicates=field["duplicates"].optional_integer() or 0,
         duplicates_shown=field["duplicatesShown"].optional_integer() or 0,
+        approvals=tuple(approver_from_json(one) for one in field["approvals"].elements()),
+        valid_until=None if field["validUntil"].is_missing else field["validUntil"].time(),
+        batch_of=field["batchOf"].optional_text(),
     )
 
 

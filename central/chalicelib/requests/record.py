@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.domain.request import Request, Status
+from shared.domain.request import Approver, Request, Status
 from shared.slack.request_view import RequestView
 
 Task = Literal[
@@ -95,6 +95,9 @@ class Record:
         duplicate_of: id of the request whose question stands for this one too; empty for one with its own question.
         duplicates: how often the same change was made again, where this request's question stands for those too.
         duplicates_shown: how often it had been made when the question was last shown again for that reason.
+        approvals: who has approved so far, oldest first; nobody twice.
+        valid_until: until when the approved change is in force; ``None``: for good, or nobody has approved yet.
+        batch_of: id of the first request of its batch; empty for the first itself, and outside of batches.
     """
 
     request: Request
@@ -110,6 +113,9 @@ class Record:
     duplicate_of: str = ""
     duplicates: int = 0
     duplicates_shown: int = 0
+    approvals: tuple[Approver, ...] = ()
+    valid_until: datetime | None = None
+    batch_of: str = ""
 
     @property
     def times_made(self) -> int:
@@ -130,6 +136,8 @@ class Record:
             error_code=failure.code if failure else "",
             error_reason=failure.reason if failure else "",
             times_made=self.times_made,
+            approvals=self.approvals,
+            valid_until=self.valid_until,
         )
 
     def has(self, task: Task) -> bool:

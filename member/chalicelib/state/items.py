@@ -18,7 +18,8 @@ from shared.domain.request import Request
 from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags
 from shared.wire.compression import from_bytes, to_bytes
 from shared.wire.fields import Field
-from shared.wire.rule_json import request_from_json, request_to_json, rule_from_json, rule_to_json, time_to_text
+from shared.wire.request_json import request_from_json, request_to_json
+from shared.wire.rule_json import rule_from_json, rule_to_json, time_to_text
 
 from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
@@ -30,6 +31,7 @@ Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "a
 
 OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "pending": "reverted",
+    "applied": "applied",
     "denied": "denied",
     "unreverted": "unreverted",
     "observed": "observed",

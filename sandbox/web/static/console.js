@@ -5,6 +5,8 @@ import { askForCount, askForGroup, askForRules } from "./ruleform.js";
 import { portsOf, typeOf } from "./rules.js";
 
 const GHOST_MILLISECONDS = 6000;
+const GROUPS_WITHOUT_FILTER = 8;
+const STACK_CALLS = 50;
 const identity = find("#identity");
 const account = find("#account");
 const region = find("#region");
@@ -13,7 +15,8 @@ const flash = find("#flash");
 
 let accounts = [];
 let groups = [];
-let open = "";
+let open = sessionStorage.getItem("group") ?? "";
+let wanted = ""; // what the reader filters groups by
 let known = new Map(); // rules seen in the open group, by id
 const ghosts = new Map(); // rules that vanished a moment ago
 const fresh = new Map(); // rules that appeared a moment ago
@@ -39,7 +42,6 @@ export function startConsole(overview) {
 
 export function forgetConsole() {
   groups = [];
-  open = "";
   forgetRules();
   flash.replaceChildren();
 }
@@ -95,7 +97,11 @@ function draw() {
     return;
   }
   if (!anchor || !body.contains(anchor.rows)) anchor = frame();
-  reconcile(anchor.list, groups, {
+  sessionStorage.setItem("group", open);
+  anchor.filter.hidden = groups.length <= GROUPS_WITHOUT_FILTER;
+  const found = groups.filter((one) => one.id === open || `${one.name} ${one.id}`.toLowerCase().includes(wanted));
+  anchor.found.textContent = wanted ? `${found.length} of ${groups.length} groups` : "";
+  reconcile(anchor.list, found, {
     key: (one) => one.id,
     version: (one) => `${one.rules.length} ${one.id === open}`,
     make: drawGroup,
@@ -116,6 +122,16 @@ function draw() {
 function frame() {
   const parts = {
     list: h("ul", { class: "groups", "aria-label": "Security groups" }),
+    filter: h("input", {
+      type: "search",
+      placeholder: "Filter by name or id",
+      "aria-label": "Filter groups by name or id",
+      oninput: ({ target }) => {
+        wanted = target.value.trim().toLowerCase();
+        draw();
+      },
+    }),
+    found: h("p", { class: "unseen", role: "status" }),
     title: h("span"),
     id: h("code"),
     about: h("p", { class: "about" }),
@@ -123,7 +139,7 @@ function frame() {
     none: h("p", { class: "empty" }, "No inbound rules."),
   };
   body.replaceChildren(
-    h("div", { class: "groups-bar" }, parts.list, h("button", { type: "button", onclick: createGroup }, "New group")),
+    h("div", { class: "groups-bar" }, parts.filter, parts.found, parts.list, h("button", { type: "button", onclick: createGroup }, "New group")),
     h("div", { class: "group-head" }, h("div", {}, h("h3", {}, parts.title, parts.id), parts.about), verbs()),
     h(
       "table",
@@ -142,6 +158,7 @@ function verbs() {
     { class: "buttons" },
     h("button", { type: "button", class: "primary", onclick: add }, "Add rules"),
     h("button", { type: "button", onclick: addMany }, "Add many …"),
+    h("button", { type: "button", title: `Makes ${STACK_CALLS} calls in a row, one rule each, in all groups`, onclick: deployStack }, "Deploy a stack"),
   );
 }
 
@@ -216,6 +233,14 @@ function seen(answer) {
 
 const add = () => askForRules("Add inbound rules", [{}], async (rules) => seen(await call("api/rules/add", { rules })));
 const addMany = () => askForCount(async (count) => seen(await call("api/rules/add-many", { count })));
+const deployStack = async () => {
+  flash.replaceChildren(h("p", {}, `Making ${STACK_CALLS} calls …`));
+  try {
+    await call("api/rules/deploy-stack", { count: STACK_CALLS, groups: groups.filter((group) => group.name !== "default").map((group) => group.id) });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error; // the flash bar shows it
+  }
+};
 const edit = (rule) => askForRules("Edit inbound rule", [rule], ([values]) => call("api/rules/edit", { ruleId: rule.id, rule: values }));
 
 async function remove(rule) {

@@ -4,6 +4,7 @@ import { startConsole, refreshConsole, forgetConsole } from "./console.js";
 import { refreshControls, startControls } from "./controls.js";
 import { startDoors } from "./doors.js";
 import { Refusal, find, read, send } from "./dom.js";
+import { confirmed } from "./ruleform.js";
 import { forgetSlack, refreshSlack, startSlack } from "./slack.js";
 import { addToTimeline, forgetTimeline, startTimeline } from "./timeline.js";
 
@@ -65,10 +66,11 @@ function startParts() {
   choose(document.body.dataset.part);
 }
 
-/** Let a button of the page's head do something that takes a moment. */
-function verb(selector, path, doing) {
+/** Let a button of the page's head do something that takes a moment, once the reader has said yes. */
+function verb(selector, path, doing, question) {
   const button = find(selector);
   button.addEventListener("click", async () => {
+    if (!(await confirmed(question, button.textContent))) return button.focus();
     button.disabled = true;
     tell("", doing, 600_000);
     try {
@@ -92,8 +94,8 @@ async function start() {
   startTimeline(overview);
   startControls(overview);
   startDoors(overview);
-  verb("#start-afresh", "api/afresh", "starting afresh …");
-  verb("#play-story", "api/story", "starting afresh and playing the story …");
+  verb("#start-afresh", "api/afresh", "starting afresh …", "All groups, requests and messages are deleted.");
+  verb("#play-story", "api/story", "starting afresh and playing the story …", "All groups, requests and messages are deleted, then the story is played.");
   listen();
 }
 

@@ -36,9 +36,18 @@ export function askForGroup(save) {
   dialog("Create security group", fields, "Create", () => save({ name: name.value, description: description.value }));
 }
 
+/** Ask whether to go on; `verb` is what stands on the button for yes. */
+export function confirmed(question, verb) {
+  return new Promise((resolve) => {
+    let answer = false;
+    const closed = dialog("Are you sure?", [h("p", {}, question)], verb, async () => (answer = true));
+    closed.addEventListener("close", () => resolve(answer));
+  });
+}
+
 function row(rule, editing) {
   const type = h("select", {}, PRESETS.map((preset) => h("option", {}, preset.name)));
-  const ports = h("input", { placeholder: "443 or 8000-8100", pattern: "[0-9]{1,5}(-[0-9]{1,5})?" });
+  const ports = h("input", { placeholder: "443 or 8000-8100", pattern: "[0-9]{1,5}(-[0-9]{1,5})?", title: "A port such as 443, or a range such as 8000-8100" });
   const source = h("input", { required: true, placeholder: "10.0.0.0/8, ::/0, sg-… or pl-…", value: rule.source ?? "", autocomplete: "off" });
   const description = h("input", { maxlength: "255", value: rule.description ?? "", autocomplete: "off" });
   const custom = rule.id && !PRESETS.some((preset) => preset.name === typeOf(rule));
@@ -125,5 +134,6 @@ function dialog(title, fields, verb, save) {
   element.addEventListener("close", () => element.remove());
   document.body.append(element);
   element.showModal();
-  find("select, input", form).focus();
+  (find("select, input", form) ?? submit).focus();
+  return element;
 }

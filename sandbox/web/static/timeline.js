@@ -2,6 +2,9 @@
 
 import { find, h } from "./dom.js";
 
+// Many changes may come at once: bars are drawn once for all of them, when the browser draws anyway.
+let drawing = false;
+
 const list = find("#changes");
 const scale = find("#scale");
 const everyCall = find("#every-call");
@@ -90,6 +93,7 @@ function makeCard(first, key) {
       if (entry.level === "detail") calls += 1;
       else steps += 1;
       count.textContent = `${counted(steps, "step")}${calls ? `, ${counted(calls, "detail")}` : ""}`;
+      element.classList.toggle("details-only", steps === 0); // shown with "every call" alone
       rows.append(drawEntry(entry, first.ms));
     },
     fold() {
@@ -132,6 +136,15 @@ function exposure(change) {
 
 /** Draw every exposure to the same scale, and the scale itself. */
 function drawBars() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    drawBarsNow();
+  });
+}
+
+function drawBarsNow() {
   const longest = Math.max(0, ...[...changes.values()].map((change) => exposure(change) ?? 0));
   const end = STEPS.find((step) => step >= longest) ?? longest;
   const any = [...changes.values()].some((change) => exposure(change) !== null);

@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_policy(path: Path) -> Policies:
     try:
-        return parse_policies(read_policy_text(path), with_rules=True)
+        return parse_policies(read_policy_text(path))
     except PolicyError as error:
         raise PolicyFileError(f"Policy file {path}: {error}.") from error
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from urllib3.util import connection
 
-from central.chalicelib.slack import webhook
+from central.chalicelib.slack import http
 from central.chalicelib.slack.webhook import (
     SlackError,
     SlackRefusedError,
@@ -43,14 +43,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """No test waits; how long each pause would have been is written down, and the clock goes on by that."""
     slept: list[float] = []
     real = time.monotonic
-    monkeypatch.setattr(webhook.time, "sleep", slept.append)
-    monkeypatch.setattr(webhook.time, "monotonic", lambda: real() + sum(slept))
+    monkeypatch.setattr(http.time, "sleep", slept.append)
+    monkeypatch.setattr(http.time, "monotonic", lambda: real() + sum(slept))
     return slept
 
 
 def in_seconds(seconds: float) -> float:
     """Return the moment that many seconds from now."""
-    return webhook.time.monotonic() + seconds
+    return http.time.monotonic() + seconds
 
 
 def test_a_message_arrives_as_it_was_given(slack: SlackStandIn) -> None:
@@ -112,7 +112,7 @@ def test_a_clock_that_stands_still_does_not_make_it_endless(
     slack: SlackStandIn, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pauses are counted as well: who stops the clock to look at another day is not left waiting for ever."""
-    monkeypatch.setattr(webhook.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(http.time, "monotonic", lambda: 100.0)
     slack.always[PATH] = Reply(status=503)
     with pytest.raises(SlackUnavailableError):
         post(slack.url(PATH), {"text": "x"}, until=104.0)

@@ -17,7 +17,7 @@ from shared.domain.request import Request
 from shared.domain.rule import Rule, cidr, make_rule
 from shared.wire.compression import to_bytes
 from shared.wire.messages import RequestMessage, write_message
-from shared.wire.rule_json import request_to_json
+from shared.wire.request_json import request_to_json
 from tests.support import strategies
 
 LARGEST_ITEM = 400 * 1024  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html

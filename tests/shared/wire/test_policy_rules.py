@@ -197,7 +197,7 @@ def test_an_entry_nobody_can_satisfy_is_refused() -> None:
 def test_entries_hold_for_every_account() -> None:
     """An account's section cannot change them."""
     text = WHOLE + '[accounts."222222222222"]\nmode = "observe"\n'
-    policies = parse_policies(text, with_rules=True)
+    policies = parse_policies(text)
     assert policies.general.rules == read(WHOLE)
     assert policies.for_account("222222222222").rules == read(WHOLE)
     assert policies.for_account("222222222222").mode == "observe"
@@ -210,13 +210,6 @@ def test_a_policy_with_a_contradiction_names_key_and_line() -> None:
     with pytest.raises(PolicyError, match=r"^rules\[1\]\.approvals: 0 approvals and deny .* \(line 8\)$"):
         parse_policies(
             'mode = "enforce"\n\n[[rules]]\nmax_hours = 4\n[[rules]]\n# never\ndeny = "No."\napprovals = 0\n',
-            with_rules=True,
         )
     with pytest.raises(PolicyError, match=r"^rules\[0\]\.approvals: .*lower it, or add approvers \(line 3\)$"):
-        parse_policies('approvers = ["U1"]\n[[rules]]\napprovals = 2\n', with_rules=True)
-
-
-def test_the_apps_refuse_rules_they_do_not_enforce() -> None:
-    """An entry that is silently ignored would be worse than none."""
-    with pytest.raises(PolicyError, match="rules: is not enforced by this version"):
-        parse_policies("[[rules]]\napprovals = 2\n")
+        parse_policies('approvers = ["U1"]\n[[rules]]\napprovals = 2\n')

@@ -15,17 +15,8 @@ from shared.domain.change import Change
 from shared.domain.request import Request
 from shared.domain.rule import Rule, cidr, group, make_rule
 from shared.wire.fields import Field, FieldError
-from shared.wire.rule_json import (
-    caller_from_json,
-    caller_to_json,
-    change_from_json,
-    change_to_json,
-    request_from_json,
-    request_to_json,
-    rule_from_json,
-    rule_to_json,
-    time_to_text,
-)
+from shared.wire.request_json import caller_from_json, caller_to_json, request_from_json, request_to_json
+from shared.wire.rule_json import change_from_json, change_to_json, rule_from_json, rule_to_json, time_to_text
 from tests.support import strategies
 
 

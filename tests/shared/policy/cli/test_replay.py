@@ -61,7 +61,7 @@ def added(rule: Rule, seconds: float = 0, **fields: Any) -> Json:
 
 def played(policy: str, *records: Json, gather_seconds: float = 60, **options: Any) -> Tally:
     """What was counted."""
-    replay = Replay(parse_policies(policy, with_rules=True), gather_seconds=gather_seconds, **options)
+    replay = Replay(parse_policies(policy), gather_seconds=gather_seconds, **options)
     for record in records:
         replay.take(record)
     return replay.tally
