@@ -389,7 +389,7 @@ def _size(item: Json) -> int:
 
 
 def _holds(stored: Json | None, term: str, values: Json) -> bool:
-    """True when an item meets a condition such as ``attribute_not_exists(id)``, ``version = :seen`` or ``at < :now``."""
+    """True when an item meets a condition such as ``attribute_not_exists(id)`` or ``version = :seen``."""
     if stored is None or term == "attribute_not_exists(id)":
         return stored is None and term == "attribute_not_exists(id)"
     name, sign, value = term.split(" ")

@@ -11,7 +11,7 @@ Pure. What does not belong here: what a recorded call did (``accept_call`` in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -85,7 +85,7 @@ class Approvals:
 
     entries: tuple[Approval, ...] = ()
     forgotten_until: datetime = LONG_AGO
-    placed: Mapping[int, Rule] = field(init=False, compare=False, repr=False)
+    placed: dict[int, Rule] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "placed", placed_rules(self.entries))
@@ -118,7 +118,7 @@ class Editor:
         if is_id_seen and index >= 0 and self._is_older(rule, index, at):
             return  # an older rule was edited into the place; what has become of the new one, nobody can tell
         if index >= 0 and rule.rule_id and self._was_only_seen(rule, index, is_id_seen=is_id_seen):
-            index = self._separate(rule.rule_id, index)
+            index = self._separate(rule, rule.rule_id, index)
         if self._is_forgotten(index, at):
             return
         if index < 0:
@@ -128,6 +128,10 @@ class Editor:
         is_still_adopted = is_adopted and (known.is_adopted or not known.is_known)
         known = replace(known, direction=rule.direction, is_adopted=is_still_adopted)
         self._entries[index] = self._given(known, rule, at)
+
+    def assume(self, rule_id: str, rule: Rule) -> None:
+        """The approved rule in this place may be the one that a call names by this id."""
+        self._own(rule_id, self._by_id[rule.rule_id or ""])
 
     def edit(self, rule_id: str, rule: Rule, direction: Direction | None, at: Moment) -> None:
         """The rule of an id was given new values and a new description."""
@@ -317,16 +321,19 @@ class Editor:
         self._entries[index] = replace(known, ids=ids, rule_id=None if known.rule_id == rule_id else known.rule_id)
         del self._by_id[rule_id]
 
-    def _separate(self, rule_id: str, index: int) -> int:
+    def _separate(self, rule: Rule, rule_id: str, index: int) -> int:
         """Take an id, and what was done by it, from the rule in whose place it was seen: it is another rule's.
+
+        An approval speaks of a place. It is the other rule's if that was made there, not if somebody edited it there.
 
         Returns:
             The entry of that other rule, -1 where nothing has been done to it.
         """
         self._disown(rule_id, index)
         known = self._entries[index]
-        values, own_values = known.values.split(rule_id)
-        texts, own_texts = known.texts.split(rule_id)
+        is_made_there = any(one.value.identity == rule.identity and not one.by_id for one in known.values.versions)
+        values, own_values = known.values.split(rule_id, with_applied=is_made_there)
+        texts, own_texts = known.texts.split(rule_id, with_applied=is_made_there)
         is_removed_by_it = known.removed_by_id == rule_id
         own = Approval(
             ids=(rule_id,),

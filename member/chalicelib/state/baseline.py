@@ -31,6 +31,9 @@ DEFAULT_GROUP: Final = "default"
 https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html"""
 
 
+_NEVER_SEEN: Final = "given-by-aws"
+"""Stands for the id of a rule that AWS gave a group, and that had gone before this account saw it."""
+
 REVERTED_BY_COMPARISON: Final = "reverted: "
 """Begins the key of a difference that is no more: a rule, by its id, that was reverted for a call of which CloudTrail
 left out even the group. If an allowed call turns out to have made that rule, it is restored."""
@@ -193,8 +196,11 @@ def start(
     missing = [rule for rule in given if live.like(rule) is None]
     for rule in given:
         now = live.like(rule)
-        rule_id = touched if len(missing) == 1 and rule in missing else None
-        editor.add(replace(rule, rule_id=rule_id or (now.rule_id if now is not None else None)), created)
+        is_touched = bool(touched) and missing == [rule]
+        named = replace(rule, rule_id=_NEVER_SEEN if is_touched else now.rule_id if now is not None else None)
+        editor.add(named, created)
+        if is_touched:  # until somebody turns out to have made the rule of that id
+            editor.assume(touched, named)
     return Baseline(
         region=region,
         group_id=group_id,

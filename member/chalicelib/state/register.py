@@ -83,10 +83,11 @@ class Register(Generic[_T]):
         """Return the register of what was given at a moment and after it."""
         return Register(tuple(one for one in self.versions if one.at >= at))
 
-    def split(self, by_id: str) -> tuple[Register[_T], Register[_T]]:
-        """Return the register without what was given by an id, and one of that alone."""
-        own = tuple(replace(one, by_id="") for one in self.versions if one.by_id == by_id)
-        return Register(tuple(one for one in self.versions if one.by_id != by_id)), Register(own)
+    def split(self, by_id: str, *, with_applied: bool) -> tuple[Register[_T], Register[_T]]:
+        """Return the register without what was given by an id, and one of that alone; approvals only if wanted."""
+        own = [one for one in self.versions if one.by_id == by_id and (with_applied or one.at[1] != APPLIED)]
+        rest = tuple(one for one in self.versions if one not in own)
+        return Register(rest), Register(tuple(replace(one, by_id="") for one in own))
 
     def merged(self, other: Register[_T]) -> Register[_T]:
         """Return the register of what was given to either; what both have, counts once."""

@@ -2,8 +2,8 @@
 
 Every write is conditional on the version that was read, so taking turns is never needed for a right result. It saves
 work: when five hundred calls write one item, nearly every try without turns would read and work out everything for
-nothing. Whoever has met somebody else's write takes a turn first, which costs one small write; whoever has not, does not
-look at turns at all. A turn that nobody passed on ends by itself.
+nothing. Whoever has met somebody else's write takes a turn first, which costs one small write; whoever has not, does
+not look at turns at all. A turn that nobody passed on ends by itself.
 """
 
 from __future__ import annotations
