@@ -19,7 +19,15 @@ from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .rule_set import RuleSet
-from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_owner, with_tags_seen
+from .state.baseline import (
+    REVERTED_BY_COMPARISON,
+    Baseline,
+    accept_call,
+    has_accepted,
+    shortfall,
+    with_owner,
+    with_tags_seen,
+)
 
 _RULES_SHOWN: Final = 10
 
@@ -118,7 +126,9 @@ def _tell_what_is_missing(here: Context, call: Call, baseline: Baseline | None, 
     if baseline is None or call.kind != "add" or call.resulting is not None or not call.requested:
         return
     made = [with_owner(rule, call.account, live, baseline.rules) for rule in call.requested]
-    missing = [rule.identity for rule in made if baseline.knows(rule.direction) and baseline.like(rule) is None]
+    missing = [
+        rule.identity for rule in made if baseline.knows(rule.direction) and not has_accepted(baseline, rule, call)
+    ]
     if missing:
         publishing.notice(
             here,

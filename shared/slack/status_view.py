@@ -97,12 +97,13 @@ _UNREVERTED: Final = StatusView(
 _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
     "Adopted": "Region adopted",
     "AdoptedAgain": "Warning: region adopted again",
+    "CallWithoutDetails": "Warning: a change without details",
     "StateDamaged": "Warning: stored state is damaged",
     "ModifyManagedPrefixList": "Prefix list changed",
     "RestoreManagedPrefixListVersion": "Prefix list changed",
     "AssociateSecurityGroupVpc": "Security group associated with another VPC",
 }
-_WARNINGS: Final = frozenset({"AdoptedAgain", "StateDamaged"})
+_WARNINGS: Final = frozenset({"AdoptedAgain", "CallWithoutDetails", "StateDamaged"})
 
 
 def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView:

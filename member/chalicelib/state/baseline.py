@@ -269,6 +269,13 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
     return replace(baseline, approvals=editor.result(), tags=kept)
 
 
+def has_accepted(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    """True for a rule that an allowed call created and that was accepted, whatever has become of it since."""
+    at = moment(call.event_time, CREATED)
+    versions = (one for entry in baseline.approvals.entries for one in entry.values.versions)
+    return any(one.at == at and one.value.identity == rule.identity for one in versions)
+
+
 def _had_gone(baseline: Baseline, rule: Rule, call: Call) -> bool:
     """True for a rule made before its region was adopted and not there then: it had been removed before."""
     if not baseline.is_adopted_after(rule.direction, call.event_time, surely=True):
