@@ -475,7 +475,7 @@ class Story:
             if isinstance(message, RequestMessage):
                 request = message.request
                 reported.add(request.group_id)
-                if request.status == "pending":
+                if request.status == "pending" and request.request_id not in self.applied:
                     self.pending.setdefault(request.request_id, request)
                 self.reasons.add((request.group_id, request.reason))
                 self.mentioned |= {(request.group_id, one.identity) for one in all_rules(request.change)}

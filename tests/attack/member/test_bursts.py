@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from unittest import mock
@@ -107,11 +107,15 @@ def test_exempt_calls_delivered_at_once_all_count() -> None:
                 return deliver
 
             time, began, random = OwnTime(), member.clock.now, Random(1)
+
+            def clock() -> datetime:
+                return began + timedelta(seconds=time.seconds)
+
             account.calls.clear()
             with (
                 mock.patch.object(account, "answer", taking_time(account, time)),
                 mock.patch.object(context, "pause", time.wait),
-                mock.patch.object(context, "now", lambda: began + timedelta(seconds=time.seconds)),
+                mock.patch.object(context, "now", clock),
             ):
                 time.run([(random.uniform(0, 0.5), delivery(event)) for event in happened])
             assert failures == []
