@@ -178,7 +178,10 @@ class Editor:
     def forget(self, indexes: Iterable[int]) -> None:
         """Drop entries altogether."""
         gone = set(indexes)
-        self._entries = [one for index, one in enumerate(self._entries) if index not in gone]
+        kept = [index for index in range(len(self._entries)) if index not in gone]
+        self._entries = [self._entries[index] for index in kept]
+        moved = {before: index for index, before in enumerate(kept)}
+        self._index_of_place = {place: moved.get(index, -1) for place, index in self._index_of_place.items()}
         self._find_ids_and_places()
 
     def see(self, live: RuleSet) -> None:

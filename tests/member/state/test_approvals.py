@@ -285,3 +285,19 @@ def test_a_removed_rule_empties_the_place_where_it_was_found() -> None:
         lambda editor: editor.remove("sgr-1", tcp(80, "sgr-1"), at(9, REMOVED)),
     )
     assert rules(known) == facts(tcp(22, "sgr-2"))
+
+
+def test_what_is_dropped_twice_is_dropped_once() -> None:
+    """A call may drop what was restored of it, and what it added: the rest stays where it was."""
+
+    def drop(editor: Editor) -> None:
+        editor.drop_adopted((), [tcp(22)])
+        editor.drop_adopted((), [tcp(22), tcp(443)])
+
+    start = edited(*(added_at_adoption(tcp(port, f"sgr-{port}")) for port in (22, 80, 443)))
+    assert rules(edited(drop, start=start)) == facts(tcp(80, "sgr-80"))
+
+
+def added_at_adoption(rule: Rule) -> Callable[[Editor], None]:
+    """A rule that was there when the region was adopted."""
+    return lambda editor: editor.add(rule, at(0, ADOPTED), is_adopted=True)
