@@ -119,6 +119,13 @@ def idle_month(results: Results, app: str, *, groups: int = IDLE_GROUPS) -> list
     return [Line(what=what, amount=amount) for what, amount in amounts.items()]
 
 
+def idle_month_few_alarms(results: Results) -> float:
+    """Return what an idle month of a member account and region costs with ``--alarms few``."""
+    lines = idle_month(results, "member")
+    few = Line(what="Alarms", amount=results["package"]["member"]["alarm_metrics_few"])
+    return total([few if line.what == "Alarms" else line for line in lines])
+
+
 def metrics_month(results: Results, app: str) -> Line:
     """Return what the metrics of approved requests cost in a month in which every hour has one."""
     by_function = results["path"]["metrics"].items()

@@ -175,6 +175,11 @@ def _template_facts(resources: Resources, functions: Mapping[str, Function]) -> 
         "functions": {name: function.memory_mb for name, function in sorted(functions.items())},
         "traced": any(one.get("TracingConfig", {}).get("Mode") == "Active" for one in lambdas),
         "alarm_metrics": sum(_metrics_of(alarm) for alarm in of_type["AWS::CloudWatch::Alarm"]),
+        "alarm_metrics_few": sum(
+            _metrics_of(one.get("Properties", {}))
+            for one in resources.values()
+            if one["Type"] == "AWS::CloudWatch::Alarm" and "Condition" not in one
+        ),
         "dashboards": len(of_type["AWS::CloudWatch::Dashboard"]),
         "schedules_minutes": {name: _minutes(rate) for name, rate in sorted(rates.items())},
     }

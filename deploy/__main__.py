@@ -13,7 +13,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import deploying, packaging, redriving, reporting, settings, slack_app, undeploying
+from deploy import (
+    ask_scp,
+    deploying,
+    packaging,
+    plain_chalice,
+    redriving,
+    reporting,
+    settings,
+    slack_app,
+    storing_secrets,
+    undeploying,
+)
 from deploy.console import problems
 from deploy.doctor.checks import doctor
 from deploy.errors import DeployError
@@ -64,7 +75,10 @@ def _parser() -> Parser:
         return found
 
     _add_deployments(add)
+    finish = add("finish", plain_chalice.finish, "do what a plain `chalice deploy` leaves out")
+    _add_log_days(finish)
     undeploy = add("undeploy", undeploying.undeploy, "remove an app")
+    undeploy.add_argument("--yes", action="store_true", help="do not ask")
     undeploy.add_argument("--purge", action="store_true", help="the table of requests and the logs too")
     examine = add("doctor", doctor, "say in full sentences what is missing or wrong")
     examine.add_argument("--round-trip", action="store_true", help="send a test event through to Slack (member app)")
@@ -72,12 +86,18 @@ def _parser() -> Parser:
     redrive.add_argument("--look", action="store_true", help="only list them")
     switch = add("switch", settings.switch, "set the emergency switch, without a redeployment", app="member")
     switch.add_argument("--mode", choices=sorted(settings.MODES), required=True, help="policy: the policy file decides")
+    ask = "ask for the Slack app's secrets and store them in SSM"
+    add("secrets", storing_secrets.secrets, ask, app="central")
     report = add("report", reporting.report, "what observe mode saw", app="central")
     report.add_argument("--days", type=float, default=30)
     manifest = "the Slack app's manifest and a link that creates the app"
     slack = add("slack-manifest", slack_app.slack_manifest, manifest, app="central")
     slack.add_argument("--url", default="", help="the request URL, if it is known already")
 
+    control = "write the service control policy for zero exposure (docs/zero-exposure.md)"
+    scp = verbs.add_parser("scp", help=control, description=control)
+    ask_scp.add_options(scp)
+    scp.set_defaults(verb=ask_scp.write_scp)
     package = verbs.add_parser("package", help="one CloudFormation template per app, for StackSets")
     package.add_argument("--app", choices=APPS)
     package.add_argument("--out", type=Path, default=ROOT / "build" / "package")
@@ -95,13 +115,23 @@ def _add_deployments(add: Callable[..., Parser]) -> None:
     member.add_argument("--account-name", metavar="NAME", help="what people call this account")
     member.add_argument("--mode", choices=sorted(settings.MODES), help="the emergency switch; begin with observe")
     member.add_argument("--exposure-limit", metavar="SECONDS", help="an alarm when a rule was open for longer")
+    few = "few: only those on the dead-letter queues (docs/cost.md)"
+    member.add_argument("--alarms", choices=("all", "few"), help=few)
+    room = "no: where CloudWatch Logs has ten resource policies already"
+    member.add_argument("--evidence-policy", choices=("yes", "no"), help=room)
     for one in (central, member):
         one.add_argument("--encrypt-topics", choices=("yes", "no"), help="with a customer managed key")
         one.add_argument("--alarm-topic", metavar="ARN", help="where alarms go")
-        days = "how long logs are stored (90)"
-        one.add_argument("--log-days", type=int, default=90, metavar="DAYS", choices=LOG_DAYS, help=days)
+        only = "make what plain Chalice needs, and write its stage into .chalice/APP/config.json"
+        one.add_argument("--foundation-only", action="store_true", help=only)
+        _add_log_days(one)
         setting = "a setting of the functions"
         one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="given", help=setting)
+
+
+def _add_log_days(parser: Parser) -> None:
+    days = "how long logs are stored (90)"
+    parser.add_argument("--log-days", type=int, default=90, metavar="DAYS", choices=LOG_DAYS, help=days)
 
 
 if __name__ == "__main__":

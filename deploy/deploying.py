@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deploy import finishing, foundation, preflight, running_chalice, settings, slack_app, staging
+from deploy import (
+    accounts,
+    evidence,
+    finishing,
+    foundation,
+    opt_in,
+    plain_chalice,
+    preflight,
+    repairing,
+    running_chalice,
+    settings,
+    slack_app,
+    staging,
+)
 from deploy.console import done, note, problems, step
 from deploy.doctor import checks
 from deploy.errors import DeployError
@@ -18,7 +31,14 @@ from deploy.target import Target
 
 
 def central(
-    target: Target, *, members: str | None, organization: str | None, log_days: int, given: Sequence[str], **more: Any
+    target: Target,
+    *,
+    members: str | None,
+    organization: str | None,
+    log_days: int,
+    given: Sequence[str],
+    foundation_only: bool,
+    **more: Any,
 ) -> int:
     """Deploy or upgrade the central app; return how many problems the verification found.
 
@@ -28,6 +48,7 @@ def central(
         organization: instead of them, the id of an organization.
         log_days: how long the functions' logs are stored.
         given: settings of the functions, as ``NAME=VALUE``.
+        foundation_only: only prepare what plain Chalice needs, see :mod:`deploy.plain_chalice`.
         **more: other parameters of the template, see :func:`_topic_parameters`.
 
     Raises:
@@ -43,7 +64,12 @@ def central(
     names = ("MemberAccountIds", "OrganizationId")
     if not any(parameters.get(name, foundation.parameter(stack, name)) for name in names):
         raise DeployError("Name who may ask for approvals: MEMBERS=<account id>,<account id> or ORGANIZATION=o-….")
-    record = _deploy(target, parameters, _settings(target, given), log_days)
+    environment = _settings(target, given)
+    accounts.check_central(target)
+    _lay_foundation(target, parameters, log_days)
+    if foundation_only:
+        return plain_chalice.prepare(target, environment)
+    record = _deploy(target, environment)
     finishing.limit_api(target, record["rest_api"]["rest_api_id"], api_stage())
     done(f"the API accepts {finishing.REQUESTS_PER_SECOND} requests a second")
     found = _verify(target)
@@ -51,7 +77,7 @@ def central(
     step("what to do next")
     note(f"Slack's Interactivity Request URL: {url}")
     note(f"No Slack app yet? This link creates it, all filled in:\n    {slack_app.link(url)}")
-    note("Then store its signing secret and the two webhooks in SSM (docs/deploy.md, step 3), and run `make doctor`.")
+    note("Then store its secrets (`python -m deploy secrets`; docs/deploy.md, step 3), and run `make doctor`.")
     return found
 
 
@@ -63,8 +89,11 @@ def member(
     account_name: str | None,
     mode: str | None,
     exposure_limit: str | None,
+    evidence_policy: str | None,
+    alarms: str | None,
     log_days: int,
     given: Sequence[str],
+    foundation_only: bool,
     **more: Any,
 ) -> int:
     """Deploy or upgrade the member app; return how many problems the verification found.
@@ -76,15 +105,22 @@ def member(
         account_name: what people call the account.
         mode: position of the emergency switch, one of :data:`deploy.settings.MODES`.
         exposure_limit: seconds; an unapproved rule that was open for longer raises an alarm.
+        alarms: ``few`` makes only those on the dead-letter queues.
+        evidence_policy: ``no`` makes no policy of CloudWatch Logs, see :mod:`deploy.evidence`.
         log_days: how long the functions' logs are stored.
         given: settings of the functions, as ``NAME=VALUE``.
+        foundation_only: only prepare what plain Chalice needs, see :mod:`deploy.plain_chalice`.
         **more: other parameters of the template, see :func:`_topic_parameters`.
 
     Raises:
         DeployError: when a step fails; running the verb again continues from there.
     """
     parameters = _topic_parameters(**more) | _given(
-        CentralAccountId=central, CentralRegion=central_region, ExposureLimitSeconds=exposure_limit
+        CentralAccountId=central,
+        CentralRegion=central_region,
+        ExposureLimitSeconds=exposure_limit,
+        EvidencePolicy=evidence_policy,
+        Alarms=alarms,
     )
     own = _given(
         centralAccountId=central,
@@ -95,7 +131,13 @@ def member(
     environment = _settings(target, given, own)
     if not (environment["centralAccountId"] and environment["centralRegion"]):
         raise DeployError("Name the central app's place: CENTRAL=<account id> CENTRAL_REGION=<region>.")
-    _deploy(target, parameters, environment, log_days)
+    accounts.check_member(target, environment["centralAccountId"], environment["centralRegion"])
+    opt_in.note_region(target, environment["centralAccountId"])
+    evidence.check_room(target, parameters)
+    _lay_foundation(target, parameters, log_days)
+    if foundation_only:
+        return plain_chalice.prepare(target, environment)
+    _deploy(target, environment)
     step("first snapshot")
     finishing.start_snapshot(target)
     done(f"started; it adopts what is open now as approved, into {TABLES['member']}")
@@ -112,10 +154,8 @@ def _settings(target: Target, given: Sequence[str], own: Mapping[str, str] | Non
     return settings.merged(shipped, settings.current(target), {**(own or {}), **dict(map(_pair, given))})
 
 
-def _deploy(
-    target: Target, parameters: Mapping[str, str], environment: Mapping[str, str], log_days: int
-) -> dict[str, Any]:
-    """Do what both apps need; return Chalice's record."""
+def _lay_foundation(target: Target, parameters: Mapping[str, str], log_days: int) -> None:
+    """Make or update what an app depends on."""
     place = target.place
     step(f"{place.app} → account {place.account}, {place.region}, stage {place.chalice_stage}")
     preflight.check()
@@ -123,9 +163,15 @@ def _deploy(
     step("foundation")
     changed = foundation.update(target, parameters)
     done(f"stack {place.stack} {'is up to date' if changed else 'was up to date'}")
+    for one in repairing.repair(target):
+        done(f"repaired: {one}")
     finishing.make_log_groups(target, log_days)
+
+
+def _deploy(target: Target, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Deploy an app's functions; return Chalice's record."""
     step("chalice deploy")
-    record = running_chalice.deploy(target, staging.deployment_project(place, environment))
+    record = running_chalice.deploy(target, staging.deployment_project(target.place, environment))
     done("functions, rules and subscriptions exist")
     step("what Chalice leaves out")
     finishing.wire_failures(target)

@@ -5,18 +5,20 @@ Every verb may be run again: it continues from whatever state an interrupted run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from botocore.exceptions import ClientError, WaiterError
 
+from deploy import stack_failures
 from deploy.errors import DeployError
 from deploy.names import PROJECT, TABLES
 from deploy.target import Target
 from deploy.templates import as_body, foundation
 
 _WAIT: Final = {"Delay": 5, "MaxAttempts": 240}
-_SHOWN_REASONS: Final = 3
+_UNFINISHED: Final = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+"""States of a stack whose creation failed; a deletion that fails afterwards makes it ``DELETE_FAILED``."""
 
 
 def update(target: Target, parameters: Mapping[str, str]) -> bool:
@@ -103,7 +105,15 @@ def _stable_stack(target: Target) -> dict[str, Any] | None:
         waiter = {"CREATE": "stack_create_complete", "DELETE": "stack_delete_complete"}.get(status.split("_")[0])
         _wait(target, waiter or "stack_update_complete")
         return _stable_stack(target)
-    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
+    if status == "DELETE_FAILED" and _holds_baselines(target):
+        raise DeployError(
+            f"Somebody tried to delete the stack {target.place.stack}, and that failed: "
+            f"{_reasons(target) or 'CloudFormation gives no reason'}. The table {TABLES[target.place.app]} still holds "
+            f"what was approved. Remove the app as a whole with `make undeploy-{target.place.app}`, then run this "
+            "again."
+        )
+    if status in (*_UNFINISHED, "DELETE_FAILED"):
+        _unprotect_unused_table(target)
         delete(target)
         return None
     if status == "UPDATE_ROLLBACK_FAILED":
@@ -121,20 +131,54 @@ def _create_table(target: Target, stack: Mapping[str, Any] | None) -> str:
     return "no" if find_table(target) is not None else "yes"
 
 
+def _holds_baselines(target: Target) -> bool:
+    """True when a stack's table is still protected, and there is no proof that it was never used."""
+    table = find_table(target) if target.place.app == "member" else None
+    is_protected = table is not None and bool(table.get("DeletionProtectionEnabled"))
+    return is_protected and not stack_failures.was_never_created(_events(target))
+
+
+def _unprotect_unused_table(target: Target) -> None:
+    """Take the protection off the table of a stack that was never completed, so that the stack can be deleted.
+
+    Only when the stack made it: a table of the same name that was there before keeps its protection. The central table
+    outlives its stack anyway (DeletionPolicy), and the next stack uses it.
+    """
+    table, resources = TABLES[target.place.app], "describe_stack_resources"
+    found = target.find("cloudformation", resources, StackName=target.place.stack) or {"StackResources": []}
+    made = [
+        one
+        for one in found["StackResources"]
+        if one["ResourceType"] == "AWS::DynamoDB::Table"
+        and one.get("PhysicalResourceId") == table
+        and one["ResourceStatus"] in ("CREATE_COMPLETE", "DELETE_FAILED")
+    ]
+    if made and target.place.app == "member" and find_table(target) is not None:
+        client = target.client("dynamodb")
+        client.update_table(TableName=table, DeletionProtectionEnabled=False)
+        client.get_waiter("table_exists").wait(TableName=table)
+
+
 def _wait(target: Target, waiter: str) -> None:
     client = target.client("cloudformation")
     try:
         client.get_waiter(waiter).wait(StackName=target.place.stack, WaiterConfig=_WAIT)
     except WaiterError as error:
-        reasons = "; ".join(_reasons(target)) or str(error)
-        raise DeployError(f"The stack {target.place.stack} failed: {reasons}") from error
+        raise DeployError(
+            f"The stack {target.place.stack} failed: {_reasons(target) or error}. Remove the cause, then run this "
+            "again."
+        ) from error
 
 
-def _reasons(target: Target) -> list[str]:
+def _reasons(target: Target) -> str:
+    return "; ".join(stack_failures.reasons(_events(target)))
+
+
+def _events(target: Target) -> Iterator[dict[str, Any]]:
+    """Yield the events of the stack, newest first; none when CloudFormation does not give them."""
+    pages = target.client("cloudformation").get_paginator("describe_stack_events")
     try:
-        events = target.client("cloudformation").describe_stack_events(StackName=target.place.stack)["StackEvents"]
+        for page in pages.paginate(StackName=target.place.stack):
+            yield from page["StackEvents"]
     except ClientError:
-        return []
-    failed = [one for one in events if one["ResourceStatus"].endswith("_FAILED")]
-    oldest = failed[-_SHOWN_REASONS:]
-    return [f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', 'no reason given')}" for one in oldest]
+        return

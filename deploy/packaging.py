@@ -76,6 +76,8 @@ def package(app: App, folder: Path, environment: dict[str, str]) -> tuple[Path, 
         {"AWS_DEFAULT_REGION": "us-east-1", **environment},
     )
     digest = hashlib.sha256((built / "deployment.zip").read_bytes()).hexdigest()
+    for older in folder.glob(f"{app}-{'[0-9a-f]' * 64}.zip"):
+        older.unlink()  # else the pattern that the guide uploads by would match two
     code = folder / f"{app}-{digest}.zip"
     shutil.move(built / "deployment.zip", code)
     sam = json.loads((built / "sam.json").read_text(encoding="utf-8"))

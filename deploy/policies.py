@@ -20,10 +20,24 @@ from shared.wire.messages import APPLY
 
 SOURCE_FUNCTION: Final = "lambda:SourceFunctionArn"
 """IAM's key for the function whose code makes a call."""
+_TRACE: Final = {
+    "Sid": "Trace",
+    "Effect": "Allow",
+    "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    "Resource": "*",
+}
+"""What a function needs where ``config.json`` switches X-Ray on; as shipped it is off.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+"""
 _MADE_BY_LAMBDA: Final = ("Failures", "Log", "OwnKey", "Trace")
 """Statements for calls that the function's code does not make itself: their context does not always name the function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+"""
+_NOT_FOR_OTHER_CODE: Final = ("Failures", "Log")
+"""Those of them that the code of another function, given the role, could misuse: for a forged dead letter, which a
+redrive would hand to the product, or a forged log. Calls of code always name their function, so code is refused.
 """
 
 
@@ -67,14 +81,31 @@ def function_policy(function: str, scope: Scope) -> dict[str, Any]:
     name = {ROUTE: "buttonClick"}.get(function, function)
     text = (ROOT / ".chalice" / scope.place.app / "policies" / f"{name}.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
+    if is_traced(scope.place.app):
+        document["Statement"].append(dict(_TRACE))
     for statement in document["Statement"]:
         resource = statement["Resource"]
         statement["Resource"] = (
             narrow(resource, scope) if isinstance(resource, str) else [narrow(one, scope) for one in resource]
         )
-        if statement["Sid"] not in _MADE_BY_LAMBDA:
-            statement["Condition"] = {"ArnEquals": {SOURCE_FUNCTION: scope.place.function_arn(function)}}
+        operator = _bound_by(statement["Sid"])
+        if operator:
+            bound = {operator: {SOURCE_FUNCTION: scope.place.function_arn(function)}}
+            statement["Condition"] = {**statement.get("Condition", {}), **bound}
     return document
+
+
+def is_traced(app: App) -> bool:
+    """True when ``.chalice/<app>/config.json`` switches X-Ray on."""
+    config = json.loads((ROOT / ".chalice" / app / "config.json").read_text(encoding="utf-8"))
+    return bool(config["stages"]["dev"].get("xray"))
+
+
+def _bound_by(sid: str) -> str:
+    """Return the operator that binds a statement to its function; ``""`` for none."""
+    if sid in _NOT_FOR_OTHER_CODE:
+        return "ArnEqualsIfExists"
+    return "" if sid in _MADE_BY_LAMBDA else "ArnEquals"
 
 
 def as_template(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from deploy.console import done, note, step
 from deploy.errors import DeployError
 from deploy.finishing import invoke
+from deploy.letter_origin import doubt
 from deploy.names import FUNCTIONS, TOPICS, Place
 from deploy.target import Target
 from shared.slack.text import visible
@@ -52,7 +53,7 @@ def redrive(target: Target, *, look: bool) -> int:
     return unknown
 
 
-def read_dead_letter(message: Mapping[str, Any], place: Place) -> DeadLetter:
+def read_dead_letter(message: Mapping[str, Any], place: Place, queue: str) -> DeadLetter:
     """Return the event of a dead letter, in any of its three forms.
 
     Lambda's on-failure destination wraps the event; EventBridge sends it unchanged, with the target in an attribute;
@@ -62,8 +63,14 @@ def read_dead_letter(message: Mapping[str, Any], place: Place) -> DeadLetter:
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html,
     https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 
+    Args:
+        message: as SQS returns it.
+        place: the app's.
+        queue: where it is. Lambda writes to the one queue, SNS and EventBridge to the other.
+
     Raises:
-        UnknownDeadLetterError: for a message of another form, or for a function of another app.
+        UnknownDeadLetterError: for a message of another form, for a function of another app, or one that no source of
+            this app can have sent.
     """
     try:
         body = json.loads(message["Body"])
@@ -71,9 +78,21 @@ def read_dead_letter(message: Mapping[str, Any], place: Place) -> DeadLetter:
         raise UnknownDeadLetterError("it is not JSON") from error
     if not isinstance(body, dict):
         raise UnknownDeadLetterError("it is not a JSON object")
-    if "requestPayload" in body:
-        function = _function(str(body["requestContext"]["functionArn"]), place)
-        return DeadLetter(function=function, event=body["requestPayload"])
+    letter = _of_lambda(body, place) if queue == place.failures else _undelivered(message, body, place)
+    reason = doubt(letter.function, letter.event, place)
+    if reason:
+        raise UnknownDeadLetterError(reason)
+    return letter
+
+
+def _of_lambda(body: dict[str, Any], place: Place) -> DeadLetter:
+    context = body.get("requestContext")
+    if not isinstance(context, dict) or "requestPayload" not in body:
+        raise UnknownDeadLetterError("it is not from Lambda, which alone writes to this queue")
+    return DeadLetter(function=_function(str(context.get("functionArn")), place), event=body["requestPayload"])
+
+
+def _undelivered(message: Mapping[str, Any], body: dict[str, Any], place: Place) -> DeadLetter:
     if "TopicArn" in body and "Message" in body:
         topic = str(body["TopicArn"]).rsplit(":", 1)[-1]
         if topic not in TOPICS[place.app]:
@@ -83,7 +102,7 @@ def read_dead_letter(message: Mapping[str, Any], place: Place) -> DeadLetter:
     arn = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", "")
     if arn:
         return DeadLetter(function=_function(arn, place), event=body)
-    raise UnknownDeadLetterError("it is not from Lambda, SNS or EventBridge")
+    raise UnknownDeadLetterError("it is not from SNS or EventBridge, which alone write to this queue")
 
 
 def summary(event: Mapping[str, Any]) -> str:
@@ -118,7 +137,7 @@ def _redrive(target: Target, queue: str, *, look: bool) -> int:
     for message in _messages(sqs, url):
         receipt = message["ReceiptHandle"]
         try:
-            letter = read_dead_letter(message, target.place)
+            letter = read_dead_letter(message, target.place, queue)
         except UnknownDeadLetterError as error:
             unknown += 1
             left.append(receipt)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import RequestsTable
+from deploy import round_trip
 from deploy.errors import DeployError
 from deploy.foundation import find_table
 from deploy.names import TABLES
@@ -42,12 +43,15 @@ def lines(records: Iterable[Record]) -> Iterator[str]:
     counts: Counter[tuple[str, str, str, str]] = Counter()
     for record in records:
         request = record.request
+        if request.group_id == round_trip.GROUP:
+            continue  # doctor's test event: nothing happened
         who = request.requester.name if request.requester is not None else "an unknown requester"
         name = f"{request.account_name} ({request.account})" if request.account_name else request.account
         counts[name, request.region, who, request.reason] += 1
     if not counts:
         yield "Nothing was observed."
         return
-    yield f"{counts.total()} changes would have been reverted, or were allowed and reported:"
+    changes = "1 change" if counts.total() == 1 else f"{counts.total()} changes"
+    yield f"{changes} would have been reverted, or were allowed and reported:"
     for (account, region, who, reason), number in counts.most_common():
         yield visible(f"{number:6}  {account}, {region}: {who} – {reason}")

@@ -56,18 +56,18 @@ def chalice(project: Path, arguments: list[str], environment: dict[str, str], *,
 
 def deploy(target: Target, project: Path) -> dict[str, Any]:
     """Deploy a project; return Chalice's record by resource name."""
-    _fetch_record(target, project)
+    fetch_record(target, project)
     try:
         chalice(project, ["deploy", "--stage", target.place.chalice_stage], target.environment())
     finally:
-        _store_record(target, project)
+        store_record(target, project)
     record = json.loads(_record_file(project, target.place).read_text(encoding="utf-8"))
     return {resource["name"]: resource for resource in record["resources"]}
 
 
 def delete(target: Target, project: Path) -> None:
     """Delete what Chalice recorded, and the record."""
-    _fetch_record(target, project)
+    fetch_record(target, project)
     path = _record_file(project, target.place)
     if path.exists():
         chalice(project, ["delete", "--stage", target.place.chalice_stage], target.environment(), answer="y\n" * 20)
@@ -86,7 +86,7 @@ def _record_file(project: Path, place: Place) -> Path:
     return project / ".chalice" / "deployed" / f"{place.chalice_stage}.json"
 
 
-def _fetch_record(target: Target, project: Path) -> None:
+def fetch_record(target: Target, project: Path) -> None:
     """Put the account's record where Chalice looks for it; a record on this machine does not count."""
     record = _stored_record(target) or _reconstructed_record(target)
     path = _record_file(project, target.place)
@@ -104,7 +104,8 @@ def _stored_record(target: Target) -> dict[str, Any]:
     return record
 
 
-def _store_record(target: Target, project: Path) -> None:
+def store_record(target: Target, project: Path) -> None:
+    """Store a project's record in the account; none when Chalice wrote none."""
     path = _record_file(project, target.place)
     if not path.exists():
         return

@@ -39,13 +39,25 @@ def deployment_project(place: Place, settings: Mapping[str, str]) -> Path:
         place: where it will be deployed.
         settings: environment variables of the functions.
     """
+    return make_project(
+        build_folder(place), place.chalice_stage, place_stage(place, settings), deployed_scope(place, settings)
+    )
+
+
+def place_stage(place: Place, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Return the configuration of a place's stage.
+
+    Args:
+        place: where it will be deployed.
+        settings: environment variables of the functions.
+    """
     stage = shipped_stage(place.app)
     stage["environment_variables"] = dict(settings)
     stage["tags"] = {**stage.get("tags", {}), "stage": place.stage}
     if place.app == "member":
         stage["iam_role_arn"] = place.role_arn
         stage["environment_variables"][OWN_ROLE] = place.role_arn
-    return make_project(build_folder(place), place.chalice_stage, stage, deployed_scope(place, settings))
+    return stage
 
 
 def make_project(folder: Path, chalice_stage: str, stage: Mapping[str, Any], scope: Scope) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from central.audit.answers import WebPageAnswerError, refuse_web_pages
 from deploy.errors import DeployError
 from deploy.names import App, Place, is_stage
 
@@ -47,7 +48,7 @@ class Target:
         """Return the client of a service in the target's region."""
         if service not in self._clients:
             make: Any = self.session.client
-            self._clients[service] = make(service, config=_CONFIG)
+            self._clients[service] = make(service, region_name=self.place.region, config=_CONFIG)
         return self._clients[service]
 
     def find(self, service: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
@@ -74,6 +75,13 @@ class Target:
         return {**os.environ, **more}
 
 
+def in_region(target: Target, region: str) -> Target:
+    """Return the same account and app in another region, with clients of its own."""
+    if region == target.place.region:
+        return target
+    return replace(target, place=replace(target.place, region=region), _clients={})
+
+
 def find_target(app: App, *, profile: str, region: str, stage: str) -> Target:
     """Return the account that the credentials belong to, and the region.
 
@@ -89,6 +97,7 @@ def find_target(app: App, *, profile: str, region: str, stage: str) -> Target:
         session = boto3.Session(profile_name=profile or None, region_name=region or None)
     except BotoCoreError as error:
         raise DeployError(f"There is no such profile in ~/.aws/config: {error}") from error
+    refuse_web_pages(session.events)
     if not session.region_name:
         raise DeployError("Name the region: REGION=eu-west-1 (or --region, or AWS_DEFAULT_REGION).")
     try:
@@ -98,6 +107,8 @@ def find_target(app: App, *, profile: str, region: str, stage: str) -> Target:
             f"AWS cannot be reached in {session.region_name}: does the region exist, and can this machine reach it? "
             f"({error})"
         ) from error
+    except WebPageAnswerError as error:
+        raise DeployError(f"AWS cannot be reached: {error}.") from error
     except (BotoCoreError, ClientError) as error:
         of_profile = f" of profile {profile}" if profile else ""
         raise DeployError(f"AWS does not accept the credentials{of_profile}: {error}") from error

@@ -6,20 +6,29 @@ up by its name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deploy import foundation, running_chalice, settings, staging
 from deploy.console import done, note, step
 from deploy.names import FUNCTIONS, RULES, TABLES
 from deploy.target import Target
 
+Ask = Callable[[str], str]
 
-def undeploy(target: Target, *, purge: bool) -> int:
-    """Delete an app and its foundation.
+
+def undeploy(target: Target, *, purge: bool, yes: bool, ask: Ask = input) -> int:
+    """Delete an app and its foundation, once somebody has typed the account's id.
 
     Args:
         target: where.
         purge: delete the table of requests and the functions' logs too; they are the record of who decided what.
+        yes: do not ask.
+        ask: shows a question and returns the answer.
     """
     place = target.place
+    if not (yes or _is_meant(target, purge, ask)):
+        note("Nothing was removed.")
+        return 1
     step(f"removing {place.app} from account {place.account}, {place.region}, stage {place.chalice_stage}")
     if foundation.find_stack(target) is None and settings.configuration(target, FUNCTIONS[place.app][0]) is None:
         note(
@@ -46,6 +55,20 @@ def undeploy(target: Target, *, purge: bool) -> int:
     else:
         note("Requests of this account that are still pending in Slack can no longer be applied.")
     return 0
+
+
+def _is_meant(target: Target, purge: bool, ask: Ask) -> bool:
+    """Say what would be lost, and return whether somebody typed the account's id."""
+    place = target.place
+    note(f"This removes the {place.app} app from account {place.account}, {place.region}, stage {place.chalice_stage}.")
+    if place.app == "member":
+        note("Its security groups are no longer guarded, and its baselines, what counts as approved, are deleted.")
+    elif purge:
+        note("The table of requests, with every decision ever made, and the logs are deleted.")
+    try:
+        return ask(f"  Type {place.account} to go on (or use --yes): ").strip() == place.account
+    except EOFError:  # nobody is there to answer
+        return False
 
 
 def _delete_unrecorded(target: Target) -> None:

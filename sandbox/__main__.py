@@ -11,6 +11,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         # Imported here, so that a missing package gives a sentence instead of a traceback.
+        from deploy.preflight import link_problems
         from sandbox.errors import SandboxError
         from sandbox.interactive import Options, stay_up
         from sandbox.story import play_demo
@@ -18,6 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         print(f"The package {package} is missing. Run “make venv”, then use .venv/bin/python.", file=sys.stderr)
+        return 1
+    broken = list(link_problems())
+    if broken:
+        print(*broken, sep="\n", file=sys.stderr)
         return 1
     options = Options(
         port=chosen.port,

@@ -13,6 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 
 from sandbox.aws import resources
+from sandbox.aws.ask_only import ASKER
 from sandbox.aws.identities import Credentials, Identities
 from sandbox.deliveries import OPERATOR_ROLE
 from sandbox.errors import SandboxError
@@ -38,7 +39,8 @@ class AwsAccess:
         Args:
             account: 12-digit account.
             who: ``user`` (IAM user alice), ``sso`` (ada@example.com by IAM Identity Center), ``ci`` (the role that
-                the policy exempts), ``root``, ``operator`` (the sandbox itself).
+                the policy exempts), ``asker`` (IAM user linus, whose calls AWS refuses, so that they ask), ``root``,
+                ``operator`` (the sandbox itself).
         """
         key = (account, who)
         with self._lock:
@@ -49,6 +51,8 @@ class AwsAccess:
     def _new_identity(self, account: str, who: str) -> Credentials:
         if who == "user":
             return self._identities.user(account, "alice")
+        if who == "asker":
+            return self._identities.user(account, ASKER)
         if who == "sso":
             return self._identities.sso_session(account, "PowerUserAccess", "ada@example.com")
         if who == "ci":
@@ -57,7 +61,7 @@ class AwsAccess:
             return self._identities.root(account)
         if who == "operator":
             return self._identities.session(account, OPERATOR_ROLE, "sandbox")
-        raise SandboxError(f"There is no identity {who!r}: user, sso, ci and root are known.")
+        raise SandboxError(f"There is no identity {who!r}: user, sso, ci, asker and root are known.")
 
     def client(self, service: str, credentials: Credentials, region: str) -> Any:
         """Return a boto3 client that calls the endpoint as an identity; the same one for the same question.

@@ -113,7 +113,11 @@ def _introduce(terminal: Terminal, sandbox: Sandbox, stage: Stage, url: str) -> 
         terminal.say(
             f"The policy is {sandbox.settings.policy_file}; what you change there holds from the next call on."
         )
-    for who, words in (("user", "the IAM user alice"), ("sso", "ada@example.com, by IAM Identity Center")):
+    for who, words in (
+        ("user", "the IAM user alice"),
+        ("sso", "ada@example.com, by IAM Identity Center"),
+        ("asker", "the IAM user linus, who may only ask"),
+    ):
         terminal.blank()
         terminal.say(f"To be {words}, in the account {first.name}, paste:")
         lines = shell_lines(sandbox.aws_url, sandbox.aws.credentials(first.id, who))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.aws.ask_only import ASKER_ARN
 from sandbox.slack.workspace import TEAM_ID, SlackUser
 from shared.policy.loading import read_policy_file
 
@@ -114,11 +115,14 @@ class SandboxSettings:
             "approvers": [user.id for user in self.users if user.is_approver],
             "drift_grace_minutes": DRIFT_GRACE_MINUTES,
             "gather_seconds": 0,
+            "ask_by_dry_run": True,
+            "ask_by_refusal": [ASKER_ARN],
             **self.policy,
         }
         exempt = f"arn:aws:iam::*:role/{EXEMPT_ROLE}"
         lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
         lines += ["", "[exempt]", f"principals = {json.dumps([exempt])}"]
+        lines += ["", "[people]", f"{json.dumps(ASKER_ARN)} = {json.dumps(SECOND_APPROVER.id)}"]
         for member in self.members:
             if member.mode != keys["mode"]:
                 lines += ["", f'[accounts."{member.id}"]', f"mode = {json.dumps(member.mode)}"]
@@ -136,15 +140,16 @@ def role_of(folder: Path, app: str, function: str) -> str:
 
     With ``autogen_policy: false`` each function has a role of its own, otherwise the whole app has one; with
     ``manage_iam_role: false`` it is the role that the configuration names, ``<app>-role`` where that is only filled
-    in by the deploy.
+    in by the deploy. (What stands above all stages stops a deployment of a stage that nobody configured.)
     https://aws.github.io/chalice/topics/configfile.html
     """
     file = folder / ".chalice" / "config.json"
     config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     stage: dict[str, Any] = config.get("stages", {}).get(STAGE, {})
-    scoped = {**config, **stage, **stage.get("lambda_functions", {}).get(function, {})}
-    if scoped.get("manage_iam_role") is False:
-        arn = str(scoped.get("iam_role_arn", ""))
+    of_stage = {**stage, **stage.get("lambda_functions", {}).get(function, {})}
+    scoped = {**config, **of_stage}
+    arn = str(scoped.get("iam_role_arn", ""))
+    if scoped.get("manage_iam_role") is False and (arn.startswith("arn:") or "manage_iam_role" in of_stage):
         return arn.rpartition("/")[2] if arn.startswith("arn:") else f"{app}-role"
     if scoped.get("autogen_policy") is False:
         return f"{app}-{STAGE}-{function}"

@@ -14,7 +14,7 @@ from moto.ec2.models import ec2_backends
 
 from sandbox.access import AwsAccess
 from sandbox.activity import Activity
-from sandbox.aws import resources
+from sandbox.aws import ask_only, resources
 from sandbox.aws.endpoint import AwsEndpoint, QuietMotoHandler
 from sandbox.aws.events import scheduled_event
 from sandbox.aws.identities import Identities
@@ -204,6 +204,7 @@ class Sandbox:
             _, _, _, region, account, name = arn.split(":")
             resources.create_topic(self.aws.operator("sns", account, region), name)
         self._endpoint.guards.append(TopicPolicies(self.settings.publishers()).guard)
+        self._endpoint.guards.append(ask_only.refuse)
         self._deliveries = Deliveries(
             wiring=wiring,
             invoker=self._invoker,

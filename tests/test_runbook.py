@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from central.chalicelib.click import Refusal
-from shared.slack import status_view
+from shared.slack import error_advice, status_view
 
 ROOT = Path(__file__).parents[1]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def codes() -> set[str]:
         for keyword in call.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
-    return {*map(str, own), *status_view._TO_DO}
+    return {*map(str, own), *error_advice._TO_DO}
 
 
 def notices() -> set[str]:

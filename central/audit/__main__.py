@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,10 +16,11 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from central.audit.answers import refuse_web_pages
 from central.audit.listing import STATUSES, CursorError, Unreadable, Wanted, listed, place_of
 from central.audit.writing import csv_lines, json_lines, table_lines
 from central.chalicelib.requests.record import Record
-from central.chalicelib.requests.table import RequestsTable
+from central.chalicelib.requests.table import TABLE, RequestsTable
 from shared.aws.clients import client
 from shared.settings import optional
 from shared.slack.text import visible
@@ -29,7 +31,7 @@ _INCOMPLETE: Final = 1
 _ON_ONE_SCREEN: Final = 50
 
 _FORMATS: Final[dict[str, Callable[[Iterable[Record]], Iterator[str]]]] = {
-    "table": table_lines,
+    "table": lambda records: table_lines(records, width=_terminal_width()),
     "csv": csv_lines,
     "jsonl": json_lines,
 }
@@ -52,15 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("no region: say --region, or set AWS_DEFAULT_REGION")
     limit = options.limit if options.limit is not None else _ON_ONE_SCREEN if options.format == "table" else 0
     try:
-        return _write(options, RequestsTable(client("dynamodb", region), invocation="audit"), limit)
+        dynamodb = client("dynamodb", region)
+        refuse_web_pages(dynamodb.meta.events)
+        return _write(options, RequestsTable(dynamodb, invocation="audit"), limit)
     except CursorError as error:
         parser.error(str(error))
     except (ClientError, BotoCoreError) as error:
-        print(f"AWS refused: {error}", file=sys.stderr)
+        print(_sentence(error, region), file=sys.stderr)
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FINE
     return _INCOMPLETE
+
+
+def _sentence(error: ClientError | BotoCoreError, region: str) -> str:
+    if isinstance(error, ClientError) and error.response["Error"].get("Code") == "ResourceNotFoundException":
+        return (
+            f"There is no table {TABLE} in this account in {region}: is this the central account, and its region? "
+            "(make audit PROFILE=… REGION=…)"
+        )
+    return f"AWS refused: {error}"
 
 
 def _write(options: argparse.Namespace, table: RequestsTable, limit: int) -> int:
@@ -86,6 +99,11 @@ def _write(options: argparse.Namespace, table: RequestsTable, limit: int) -> int
     for one in unreadable:
         print(f"{visible(one.request_id)} cannot be read: {visible(one.problem)}", file=sys.stderr)
     return _INCOMPLETE if unreadable else _FINE
+
+
+def _terminal_width() -> int:
+    """Return the columns of the terminal; 0 where the table goes into a file or a pipe, and nothing is left out."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _readable(found: Iterator[Record | Unreadable], unreadable: list[Unreadable]) -> Iterator[Record]:

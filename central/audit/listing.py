@@ -146,4 +146,5 @@ def _people(record: Record) -> Iterator[str]:
         yield from (requester.name, requester.arn)
     if record.decision is not None:
         yield from (record.decision.by, record.decision.by_name)
+    yield from (one.by_name for one in record.approvals)
     yield from (entry.by for entry in record.history)

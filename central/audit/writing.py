@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from central.chalicelib.requests.items import entry_to_item
 from central.chalicelib.requests.record import HistoryEntry, Record
+from shared.domain.request import Approver
 from shared.slack.describe import edit_sentence, sentence
 from shared.slack.text import visible
-from shared.wire.request_json import request_to_json
+from shared.wire.request_json import approver_to_json, hours_to_text, request_to_json
 from shared.wire.rule_json import time_to_text
 
 COLUMNS: Final = (
@@ -45,6 +46,8 @@ COLUMNS: Final = (
     "history",
     "duplicateOf",
     "duplicates",
+    "approvals",
+    "validUntil",
 )
 """Of the CSV, in this order; later versions may add some at the end."""
 
@@ -60,6 +63,21 @@ _WIDTHS: Final[Mapping[str, int]] = {
     "decided by": 24,
     "request": 48,
 }
+
+_LEAST: Final[Mapping[str, int]] = {
+    "change": 20,
+    "status": 10,
+    "requester": 12,
+    "group": 12,
+    "requestedAt": 16,
+    "decided by": 10,
+    "request": 12,
+    "account": 12,
+    "region": 14,
+    "again": 9,
+}
+"""Narrowest width of each column, the most important first: in this order they have a place in a narrow terminal."""
+_GAP: Final = 2
 
 # Spreadsheets run a cell that begins with one of these. Some split a line at other signs than the comma, so what
 # follows such a sign counts as a beginning too. https://owasp.org/www-community/attacks/CSV_Injection
@@ -83,6 +101,8 @@ def to_json(record: Record) -> dict[str, Any]:
         "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",
         "duplicateOf": record.duplicate_of,
         "duplicates": record.duplicates,
+        "approvals": [approver_to_json(one) for one in record.approvals],
+        "validUntil": time_to_text(record.valid_until) if record.valid_until is not None else "",
         "tasks": {task: time_to_text(since) for task, since in record.tasks},
         "history": [entry_to_item(entry) for entry in record.history],
     }
@@ -102,9 +122,15 @@ def csv_lines(records: Iterable[Record]) -> Iterator[str]:
         yield _csv_line(_harmless(known[name]) for name in COLUMNS)
 
 
-def table_lines(records: Iterable[Record]) -> Iterator[str]:
-    """Yield a heading and one line per request; what does not fit is cut, and marked with ``…``."""
-    yield _table_line({name: name for name in _WIDTHS})
+def table_lines(records: Iterable[Record], *, width: int = 0) -> Iterator[str]:
+    """Yield a heading and one line per request; what does not fit is cut, and marked with ``…``.
+
+    Args:
+        records: the requests.
+        width: longest line, in characters: the least important columns are left out for it; 0: no limit.
+    """
+    widths = _widths(width)
+    yield _table_line({name: name for name in _WIDTHS}, widths)
     for record in records:
         request, known = record.request, _columns(record)
         yield _table_line(
@@ -119,7 +145,8 @@ def table_lines(records: Iterable[Record]) -> Iterator[str]:
                 "again": "duplicate" if record.duplicate_of else str(record.duplicates or ""),
                 "decided by": known["decidedByName"] or known["decidedBy"],
                 "request": request.request_id,
-            }
+            },
+            widths,
         )
 
 
@@ -132,6 +159,7 @@ def _columns(record: Record) -> dict[str, str]:
         "requesterArn": "" if requester is None else requester.arn,
         "change": "; ".join(_phrases(record)),
         "history": "; ".join(_line(entry) for entry in record.history),
+        "approvals": "; ".join(map(_approval, record.approvals)),
     }
 
 
@@ -153,6 +181,11 @@ def _line(entry: HistoryEntry) -> str:
     return f"{time_to_text(entry.at)} {moved} by {entry.by}{f' ({entry.note})' if entry.note else ''}"
 
 
+def _approval(approver: Approver) -> str:
+    hours = f" for {hours_to_text(approver.hours)} h" if approver.hours is not None else ""
+    return f"{time_to_text(approver.at)} {approver.by} {approver.by_name}".rstrip() + hours
+
+
 def _harmless(text: str) -> str:
     return _FORMULA.sub(r"\1\2'", visible(text))
 
@@ -163,8 +196,24 @@ def _csv_line(cells: Iterable[str]) -> str:
     return line.getvalue()
 
 
-def _table_line(cells: Mapping[str, str]) -> str:
-    return "  ".join(_fitted(visible(cells[name]), width) for name, width in _WIDTHS.items()).rstrip()
+def _widths(limit: int) -> dict[str, int]:
+    """Return the columns of a table and their widths, from left to right."""
+    if not limit:
+        return dict(_WIDTHS)
+    found: dict[str, int] = {}
+    for name, least in _LEAST.items():
+        if sum(found.values()) + len(found) * _GAP + least <= limit:
+            found[name] = least
+    left = limit - sum(found.values()) - (len(found) - 1) * _GAP
+    for name in found:
+        more = max(0, min(left, _WIDTHS[name] - found[name]))
+        found[name] += more
+        left -= more
+    return {name: found[name] for name in _WIDTHS if name in found}
+
+
+def _table_line(cells: Mapping[str, str], widths: Mapping[str, int]) -> str:
+    return (" " * _GAP).join(_fitted(visible(cells[name]), width) for name, width in widths.items()).rstrip()
 
 
 def _fitted(text: str, width: int) -> str:

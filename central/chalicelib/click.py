@@ -1,9 +1,8 @@
-"""From a click to a decision: made once, by somebody who may decide, on exactly what was shown.
+"""From a click to a decision: made once, by people who may decide, on exactly what was shown.
 
-A decision takes one conditional write, one bounded post ("Processing…", before the dispatch so that it cannot come
-after the result) and one publish. The write itself checks status, digest and age, and returns what the rest needs. Only
-where the answer depends on the stored request (a list of approvers that holds for some accounts, or approving one's own
-change is not allowed) the request is read first, consistently.
+A decision takes one conditional write (``decision``), one bounded post ("Processing…", before the dispatch so that it
+cannot come after the result) and one publish. An approval after which others are missing is written and shown in the
+question ("1 of 2"); nothing is published yet.
 
 What is not done when Slack's three seconds are over stays a pending task of the request, and the sweep does it.
 """
@@ -13,35 +12,37 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.domain.policy import Policies, Policy, may_decide
-from shared.policy.loading import written_policies
 from shared.settings import optional
-from shared.slack.messages import as_replacement, ephemeral, outcome_replacement, processing
+from shared.slack.messages import as_replacement, ephemeral, processing, question
 from shared.slack.status_view import click_sentence
 from shared.telemetry import count, logger
 
 from .context import Context
+from .decision import NoDecision, Refusal, decide
 from .dispatch import dispatch_decision
-from .outbox import NOTIFY
-from .requests.moves import Move, Moved
-from .requests.record import ClickedMessage, Decision, Record
+from .requests.record import Record
 from .secrets import renewed, secret
 from .slack.click_payload import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
 from .slack.signature import WRONG, find_flaw
 from .slack.webhook import SlackError, is_response_url, post_once
 from .steps import facts, step
+from .views import view_of
 
 _POST_SECONDS: Final = 1.2
 
-_LATE_STATUSES: Final = frozenset({"approved", "applied", "denied", "expired", "error"})
-"""Statuses in which a clicked message is brought up to date."""
+_OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated"})
+_SHOWN_STATUSES: Final = frozenset({"pending", "approved", "applied", "ended", "denied", "expired", "error"})
+"""After a click refused for such a reason the clicked message is brought up to date, in these statuses."""
 
-Refusal = Literal["unsigned", "token", "team", "malformed", "oversized", "unknown", "digest", "not allowed", "late"]
+_MOST_REFRESHES: Final = 3
+"""Slack takes five messages for a click: so many, and one that only the clicker sees."""
+
+
+_Unread = Literal["unsigned", "token", "team", "malformed", "oversized"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +51,6 @@ class Answer:
 
     status: int = 200
     body: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoDecision:
-    """A click that decided nothing.
-
-    Attributes:
-        why: for logs and metrics.
-        text: for the clicker.
-        record: the request as stored, where there is one.
-    """
-
-    why: Refusal
-    text: str
-    record: Record | None
 
 
 def answer(context: Context, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -115,7 +101,7 @@ def _refuse_stranger(click: Click) -> Answer | None:
     return None
 
 
-def _refuse(status: int, why: Refusal, sentence: str) -> Answer:
+def _refuse(status: int, why: _Unread, sentence: str) -> Answer:
     count("ClicksRefused", reason=why)
     logger.warning("click refused", extra={"reason": why, "answer": status, "problem": sentence})
     return Answer(status=status, body=sentence)
@@ -124,7 +110,7 @@ def _refuse(status: int, why: Refusal, sentence: str) -> Answer:
 def _act(context: Context, click: Click) -> Answer:
     try:
         with step("decide", request_id=click.request_id, user=click.user_id):
-            decided = _decide(context, click)
+            decided = decide(context, click)
     except (ClientError, BotoCoreError):
         count("ClicksFailed")
         _post(click, ephemeral("Your click could not be stored, so it may not count. Please click again."))
@@ -136,93 +122,12 @@ def _act(context: Context, click: Click) -> Answer:
     return Answer()
 
 
-def _decide(context: Context, click: Click) -> Record | NoDecision:
-    policies = written_policies()
-    if _may_decide_anywhere(policies, click):
-        soonest = min(policy.expires_after for policy in _every(policies))
-        moved = context.table.move(_decision(context, click, requested_after=context.now - soonest))
-        if isinstance(moved, Moved):
-            return moved.record
-        record = moved.record
-    else:
-        record = context.table.get(click.request_id)
-    return _decide_knowing(context, click, policies, record)
-
-
-def _decide_knowing(context: Context, click: Click, policies: Policies, record: Record | None) -> Record | NoDecision:
-    """Decide knowing the stored request; the write checks that it has not changed since it was read."""
-    if record is None:
-        return NoDecision(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
-    if record.request.digest != click.digest:
-        text = "This button does not belong to the request as it is stored, so your click changed nothing."
-        return NoDecision(why="digest", text=text, record=record)
-    if record.status != "pending":
-        return NoDecision(why="late", text=click_sentence(record.view), record=record)
-    policy = policies.for_account(record.request.account)
-    verdict = may_decide(policy, user_id=click.user_id, approving=click.approving, requester=record.request.requester)
-    if not verdict.allowed:
-        return NoDecision(why="not allowed", text=verdict.reason, record=record)
-    if record.requested_at + policy.expires_after <= context.now:
-        moved = context.table.move(_expiry(context, click))
-    else:
-        moved = context.table.move(_decision(context, click, requested_after=context.now - policy.expires_after))
-    if isinstance(moved, Moved):
-        return moved.record
-    if moved.record is None:
-        return NoDecision(why="unknown", text="This request is not known here. Nothing was changed.", record=None)
-    return NoDecision(why="late", text=click_sentence(moved.record.view), record=moved.record)
-
-
-def _every(policies: Policies) -> list[Policy]:
-    return [policies.general, *(policy for _, policy in policies.accounts)]
-
-
-def _may_decide_anywhere(policies: Policies, click: Click) -> bool:
-    """True when the clicker may decide whatever the account and whoever the requester."""
-    verdicts = (
-        may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None)
-        for policy in _every(policies)
-    )
-    return all(verdict.allowed for verdict in verdicts)
-
-
-def _decision(context: Context, click: Click, *, requested_after: datetime) -> Move:
-    return Move(
-        request_id=click.request_id,
-        previous="pending",
-        to="approved" if click.approving else "denied",
-        digest=click.digest,
-        at=context.now,
-        by=click.user_id,
-        requested_after=requested_after,
-        tasks=("dispatch",) if click.approving else NOTIFY,
-        decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now),
-        clicked=_clicked(click),
-    )
-
-
-def _expiry(context: Context, click: Click) -> Move:
-    return Move(
-        request_id=click.request_id,
-        previous="pending",
-        to="expired",
-        digest=click.digest,
-        at=context.now,
-        by=click.user_id,
-        note="clicked too late",
-        tasks=NOTIFY,
-        clicked=_clicked(click),
-    )
-
-
-def _clicked(click: Click) -> ClickedMessage:
-    response_url = click.response_url if is_response_url(click.response_url) else ""
-    return ClickedMessage(response_url=response_url, ts=click.message_ts)
-
-
 def _carry_out(context: Context, click: Click, record: Record) -> None:
     count("Decisions", outcome=record.status)
     logger.info("decided", extra={**facts(record), "user": click.user_id})
+    if record.status == "pending":
+        _refresh(context, click, record)
+        return
     if record.status == "expired":
         _post(click, ephemeral(click_sentence(record.view)))
     else:
@@ -239,24 +144,26 @@ def _explain(context: Context, click: Click, result: NoDecision) -> None:
         "click changed nothing",
         extra={"request_id": click.request_id, **facts(result.record), "user": click.user_id, "reason": result.why},
     )
-    was_shown = _post(click, ephemeral(result.text))
+    was_shown = _post(click, ephemeral(result.text, people=result.people))
     # Where the first post failed there is no time for another: Slack waits three seconds for the answer to the click.
-    if was_shown and result.why == "late" and result.record is not None and result.record.status in _LATE_STATUSES:
+    if was_shown and result.why in _OUTDATED and result.record and result.record.status in _SHOWN_STATUSES:
         _refresh(context, click, result.record)
 
 
 def _refresh(context: Context, click: Click, record: Record) -> None:
-    """Show the present status in the clicked message.
+    """Show the present status in the clicked message; while approvals are missing, with buttons.
 
-    The outcome of an approved request may arrive while the message is being replaced. So the request is read again, and
-    shown again if its status has changed.
+    While the message is being replaced, somebody else may decide, or an outcome may arrive. So the request is read
+    again, and shown again if it has changed: no message keeps the buttons of a request that is decided.
     """
-    was_shown = _post(click, as_replacement(outcome_replacement(record.view)))
-    if record.status != "approved" or not was_shown:
-        return
-    now = context.table.get(click.request_id)
-    if now is not None and now.status != record.status:
-        _post(click, as_replacement(outcome_replacement(now.view)))
+    for _ in range(_MOST_REFRESHES):
+        was_shown = _post(click, as_replacement(question(view_of(record))[-1]))
+        if not was_shown or record.status not in ("pending", "approved"):
+            return
+        now = context.table.get(click.request_id)
+        if now is None or (now.status, now.approvals) == (record.status, record.approvals):
+            return
+        record = now
 
 
 def _post(click: Click, payload: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from shared.policy.loading import written_policies
 from shared.telemetry import count, logger
 from shared.wire.fields import FieldError
 
+from .asks import has_room
 from .context import Context
 from .requests.duplicates_table import Duplicates
 from .requests.fingerprint import JOINED_FOR, JOINING, shown_again_at
@@ -28,7 +29,7 @@ from .steps import facts
 _SWEEP: Final = "sweep"
 """Who ended a duplicate, in its history, unless somebody denied the request that stood for it."""
 
-_VERBS: Final = {"applied": "decided", "expired": "expired"}
+_VERBS: Final = {"applied": "decided", "ended": "decided", "expired": "expired"}
 
 
 def store_duplicate(context: Context, record: Record) -> Record | None:
@@ -122,6 +123,9 @@ class PendingDuplicates:
         instead = self._asked_instead.get(original)
         if instead is not None:
             self._move(duplicate, "expired", note=f"asked with request {instead}")
+            return
+        if not has_room(self._context, duplicate):
+            self._move(duplicate, "expired", note="too many questions of its requester are open")
             return
         update = Update()
         update.remove("duplicateOf")

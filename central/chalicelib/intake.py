@@ -18,13 +18,14 @@ from shared.slack.request_view import POLICY
 from shared.telemetry import count, logger
 from shared.wire.messages import MessageError, RequestMessage
 
+from .asks import notice_of_refusal
 from .context import Context
 from .duplicates import show_again, store_duplicate
 from .requests.record import Decision, HistoryEntry, Record, Task
 from .requests.table import DifferentRequestError, Stored
 from .steps import facts
 
-RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#")
+RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#", "asks#")
 """No request id of AWS begins like this; items that central makes itself do."""
 
 _LONGEST_ID: Final = 255
@@ -56,6 +57,10 @@ def store_request(context: Context, message: RequestMessage) -> None:
     if duplicate:
         count("Requests", status=request.status)
         show_again(context, duplicate)
+        return
+    refusal = notice_of_refusal(context, record)
+    if refusal is not None:
+        post_first(context, store_first(context, refusal))
         return
     stored = _store(context, record)
     post_first(context, stored)
@@ -107,6 +112,8 @@ def _check(request: Request) -> None:
     request_id = request.request_id
     if len(request_id) > _LONGEST_ID or request_id.startswith(RESERVED_PREFIXES):
         raise malformed("message.request.requestId", "has not the form that AWS gives it")
+    if request.origin == "ask" and request.status not in ("pending", "denied"):
+        raise malformed("message.request.status", "what asks first is pending, or denied by policy")
     if request.origin == "notice" and not (request.status == "observed" and request.change.is_empty):
         raise malformed("message.request.status", "a notice is observed, and changes nothing")
 
@@ -130,12 +137,12 @@ def _first_tasks(request: Request) -> tuple[Task, ...]:
 
 
 def _first_record(context: Context, request: Request) -> Record:
-    is_denied = request.status == "denied"
+    is_decided = request.status in ("denied", "applied")  # by policy
     entry = HistoryEntry(
         at=context.now,
         status=request.status,
         previous="",
-        by=POLICY if is_denied else request.account,
+        by=POLICY if is_decided else request.account,
         note=request.reason,
     )
     return Record(
@@ -145,5 +152,5 @@ def _first_record(context: Context, request: Request) -> Record:
         requested_at=context.now,
         tasks=tuple((task, context.now) for task in _first_tasks(request)),
         history=(entry,),
-        decision=Decision(by=POLICY, at=context.now) if is_denied else None,
+        decision=Decision(by=POLICY, at=context.now) if is_decided else None,
     )

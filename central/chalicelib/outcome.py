@@ -2,6 +2,9 @@
 
 A member account reports with request id, digest, account and region. All four have to be those of the stored request,
 and it has to be approved. So no account can end another account's request, nor a request that nobody approved.
+
+Messages may overtake each other: that a change has ended says that it was applied, and a later word of that says
+nothing new.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from shared.telemetry import count, logger
-from shared.wire.messages import AppliedMessage, DenyMessage, ErrorMessage
+from shared.wire.messages import AppliedMessage, DenyMessage, EndedMessage, ErrorMessage
 
 from .context import Context
 from .outbox import NOTIFY, Lease
@@ -21,6 +24,10 @@ from .steps import facts
 _LONGEST_CODE: Final = 200
 _LONGEST_REASON: Final = 2000
 """Characters kept of what a member account says; EC2's own sentences are far shorter."""
+
+
+_OVERTAKEN: Final = frozenset({("applied", "error"), ("ended", "applied"), ("ended", "error")})
+"""What the request is already, and what a message that was overtaken says."""
 
 
 class MessageRefusedError(RuntimeError):
@@ -62,6 +69,40 @@ def record_outcome(context: Context, message: AppliedMessage | ErrorMessage) -> 
     context.outbox.post(answer.record, NOTIFY)
 
 
+def record_ended(context: Context, message: EndedMessage) -> None:
+    """Store that the time of an applied change is over and that it is reverted, and post it.
+
+    Raises:
+        MessageRefusedError: when the message does not fit the stored request.
+        UnpostedError: when a setting or a dead webhook kept it from Slack; the sweep tries again.
+    """
+    move = Move(
+        request_id=message.request_id,
+        previous="applied",
+        to="ended",
+        digest=message.digest,
+        at=context.now,
+        by=message.account,
+        note=message.reason[:_LONGEST_REASON],
+        account=message.account,
+        region=message.region,
+        tasks=NOTIFY,
+        leases_tasks=True,
+    )
+    answer = context.table.move(move)
+    if not isinstance(answer, Moved) and answer.record and answer.record.status in ("approved", "error"):
+        note = "reported with its end"
+        applied = replace(move, previous=answer.record.status, to="applied", note=note, tasks=(), leases_tasks=False)
+        if isinstance(context.table.move(applied), Moved):
+            answer = context.table.move(move)
+    if not isinstance(answer, Moved):
+        _resume(context, move, answer.record)
+        return
+    count("Outcomes", status=move.to)
+    logger.info("end stored", extra=facts(answer.record))
+    context.outbox.post(answer.record, NOTIFY)
+
+
 def post_end(context: Context, message: DenyMessage) -> None:
     """Post that a request was denied, or found expired at a click.
 
@@ -85,8 +126,8 @@ def _resume(context: Context, move: Move, record: Record | None) -> None:
     if (request.digest, request.account, request.region) != (move.digest, move.account, move.region):
         reason = f"digest, account or region are not the stored request's (it says account {move.account})"
         raise _refused(move.request_id, reason, record)
-    if record.status == "applied" and move.to == "error":
-        logger.info("late error ignored: the change was applied", extra=facts(record))
+    if (record.status, move.to) in _OVERTAKEN:
+        logger.info("late message ignored: the request has gone further", extra={**facts(record), "says": move.to})
         return
     if record.status != move.to:
         raise _refused(move.request_id, f"it says {move.to}, but the request is {record.status}", record)

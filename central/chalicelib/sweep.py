@@ -11,7 +11,7 @@ only the ones young enough to have pending tasks are read, so that the table may
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -43,7 +43,7 @@ _WAITING: Final[frozenset[Status]] = frozenset({"approved", "pending"})
 
 _IN_ORDER: Final[tuple[Status, ...]] = (
     *("approved", "unreverted", "error", "pending"),
-    *("applied", "denied", "expired", "observed"),
+    *("applied", "ended", "denied", "expired", "observed"),
 )
 """Decisions first, then what a person has to act on now, then questions, the oldest first.
 
@@ -97,7 +97,14 @@ def _rows(context: Context, policies: Policies | None) -> Iterator[Row]:
         if status in _WAITING:
             yield from context.table.by_status(status)
         else:
-            yield from context.table.by_status(status, since=since, with_tasks=True)
+            longest = _longest_valid(every) if status == "ended" else timedelta(0)
+            yield from context.table.by_status(status, since=since - longest, with_tasks=True)
+
+
+def _longest_valid(policies: Iterable[Policy]) -> timedelta:
+    """Return for how long a change may be in force before it ends."""
+    hours = [hours for policy in policies for hours in (*policy.offer_hours, *(one.max_hours for one in policy.rules))]
+    return timedelta(hours=max((one for one in hours if one is not None), default=0))
 
 
 def _handle(context: Context, policies: Policies | None, row: Row, duplicates: PendingDuplicates) -> None:

@@ -59,14 +59,20 @@ def _body_of(request: Request) -> bytes:
 
 
 def security_group_change(event: SNSEvent) -> None:
-    """Handle what member accounts publish: requests, applied changes, adoptions."""
-    from shared.wire.messages import AdoptedMessage, AppliedMessage, RequestMessage
+    """Handle what member accounts publish: requests, applied changes and their ends, adoptions."""
+    from shared.wire.messages import AdoptedMessage, AppliedMessage, EndedMessage, RequestMessage
 
     from .adoption import record_adoption
     from .intake import store_request
-    from .outcome import record_outcome
+    from .outcome import record_ended, record_outcome
 
-    _handle(event, {RequestMessage: store_request, AppliedMessage: record_outcome, AdoptedMessage: record_adoption})
+    flows: dict[type[Message], Callable[[Context, Any], None]] = {
+        RequestMessage: store_request,
+        AppliedMessage: record_outcome,
+        EndedMessage: record_ended,
+        AdoptedMessage: record_adoption,
+    }
+    _handle(event, flows)
 
 
 def deny_security_group_change(event: SNSEvent) -> None:

@@ -47,9 +47,12 @@ def api(target: Target) -> Iterator[str]:
 def secrets(target: Target) -> Iterator[str]:
     """Every secret can be read and looks like one."""
     settings = current(target)
+    hooks = []
     for name in SECRETS:
         reference = settings.get(name, "")
         value, problem = resolve(target, reference)
+        if name in HOOKS and value:
+            hooks.append(value)
         if problem:
             yield f"The setting {name} {problem}"
         elif not _may_read(target, name, reference):
@@ -68,8 +71,7 @@ def secrets(target: Target) -> Iterator[str]:
                 f"The secret {name} is not an https:// address, so nothing is posted there: copy it from the app's "
                 "Incoming Webhooks."
             )
-    hooks = [settings.get(name, "") for name in HOOKS]
-    if all(hooks) and len(set(hooks)) == 1:
+    if len(hooks) > len(set(hooks)):
         yield "Both channels have the same webhook, so questions and monitoring would be in one channel."
 
 
@@ -89,7 +91,7 @@ def webhooks(target: Target) -> Iterator[str]:
         if said not in _ALIVE and answer.status_code != requests.codes.ok:
             yield (
                 f"The webhook {name} is dead (Slack says {answer.status_code} {said}): make a new one and store it "
-                "(docs/deploy.md)."
+                "with `python -m deploy secrets`."
             )
 
 
@@ -149,7 +151,7 @@ def resolve(target: Target, value: str) -> tuple[str, str]:
     else:
         return value, ""
     if secret is None:
-        return "", f"refers to {value}, which does not exist: store it there (docs/deploy.md, step 3)."
+        return "", f"refers to {value}, which does not exist: store it with `python -m deploy secrets`."
     return secret, ""
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import preflight, round_trip
+from deploy import opt_in, preflight, round_trip
 from deploy.console import done, note, problems, step
-from deploy.doctor import central, common, member, policies
+from deploy.doctor import central, common, member, organization, policies
 from deploy.names import ROOT, App
 from deploy.target import Target, code_of
 from shared.policy.loading import VENDORED_POLICY_FILE
@@ -31,11 +31,13 @@ COMMON: Final[tuple[Check, ...]] = (
     policies.roles,
 )
 OF_APP: Final[Mapping[App, tuple[Check, ...]]] = {
-    "central": (policies.from_members, central.api),
-    "member": (policies.from_central, member.settings, member.trail),
+    "central": (policies.from_members, central.api, opt_in.unreachable),
+    "member": (policies.from_central, member.settings, member.trail, member.evidence),
 }
 SLACK: Final[tuple[Check, ...]] = (central.secrets, central.webhooks, central.signature)
 """Not part of a deployment's verification: at the first one, the Slack app does not exist yet."""
+ORGANIZATION: Final[tuple[Check, ...]] = (organization.ask_policy,)
+"""Not part of a deployment's verification either: it is attached by somebody else, in another account."""
 _REFUSED: Final = (
     "AccessDenied",
     "AccessDeniedException",
@@ -79,6 +81,7 @@ def examine(target: Target, *, now: datetime | None = None) -> Iterator[str]:
     yield from after_deploy(target)
     if target.place.app == "central":
         yield from _run(SLACK, target)
+    yield from _run(ORGANIZATION, target)
 
 
 def _send_test_event(target: Target) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from deploy import accounts
 from deploy.finishing import find_subscription
 from deploy.foundation import find_stack, find_table
 from deploy.names import FUNCTIONS, ROUTE, RULES, TABLES, TOPICS
@@ -39,7 +40,11 @@ def stack(target: Target) -> Iterator[str]:
     """The foundation exists and its last update succeeded."""
     name, found = target.place.stack, find_stack(target)
     if found is None:
-        yield f"The stack {name} is missing: nothing is deployed here, or in another region; {_again(target)}."
+        other = accounts.sibling(target)
+        if find_stack(other) is None:
+            yield f"The stack {name} is missing: nothing is deployed here, or in another region; {_again(target)}."
+        else:
+            yield f"The stack {name} is missing; the {other.place.app} app is deployed here: is this the right profile?"
     elif not found["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in found["StackStatus"]:
         yield f"The stack {name} is in state {found['StackStatus']}; {_again(target)}."
 
@@ -48,7 +53,9 @@ def table(target: Target) -> Iterator[str]:
     """The table exists and is protected."""
     name, found = TABLES[target.place.app], find_table(target)
     if found is None:
-        yield f"The table {name} is missing; {_again(target)}."
+        # CloudFormation does not make a lost table again, and an empty one would approve what is open.
+        remedy = _again(target) if find_stack(target) is None else "restore it from its backup (docs/runbook.md)"
+        yield f"The table {name} is missing; {remedy}."
         return
     if found["TableStatus"] not in ("ACTIVE", "UPDATING"):
         yield f"The table {name} is in state {found['TableStatus']}."

@@ -7,6 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deploy import evidence as evidence_policy
+from deploy.foundation import find_stack, parameter
 from deploy.settings import MODE_OVERRIDE, MODES, current
 from deploy.staging import OWN_ROLE
 from deploy.target import Target, is_missing
@@ -38,6 +40,18 @@ def settings(target: Target) -> Iterator[str]:
         yield (
             f"The setting {MODE_OVERRIDE} is {mode!r}, which is not a mode, so the policy's mode applies: "
             "correct it with `python -m deploy switch`."
+        )
+
+
+def evidence(target: Target) -> Iterator[str]:
+    """EventBridge may write down who touched the product."""
+    stack = find_stack(target)
+    if stack is None or parameter(stack, evidence_policy.PARAMETER) == "no":
+        return
+    if evidence_policy.find_policy(target) is None:
+        yield (
+            f"The policy {evidence_policy.POLICY} of CloudWatch Logs is missing, so nobody writes down who touches the "
+            "product; run `make deploy-member` again."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
@@ -68,7 +69,7 @@ def roles(target: Target) -> Iterator[str]:
         if granted is None:
             yield f"The role {role} of {full} is missing; run `make deploy-{target.place.app}` again."
             continue
-        missing = _grants(function_policy(name, scope), arn) - granted
+        missing = {one for one in _grants(function_policy(name, scope), arn) if not _covers(granted, one)}
         if missing:
             actions = ", ".join(sorted({action for action, _ in missing}))
             yield (
@@ -135,10 +136,17 @@ def _grants(document: Mapping[str, Any], function: str) -> set[tuple[str, str]]:
     }
 
 
+def _covers(granted: set[tuple[str, str]], needed: tuple[str, str]) -> bool:
+    """True when a grant is there, or a wider one: plain Chalice takes the policies as shipped, for every account."""
+    action, resource = needed
+    return any(action == one and fnmatchcase(resource, pattern) for one, pattern in granted)
+
+
 def _is_for(statement: Mapping[str, Any], function: str) -> bool:
     """True when a statement applies to a function; several functions share a role, each with its own statements."""
-    bound = statement.get("Condition", {}).get("ArnEquals", {}).get(SOURCE_FUNCTION)
-    return bound is None or function in _listed(bound)
+    conditions = statement.get("Condition", {})
+    bound = [conditions.get(one, {}).get(SOURCE_FUNCTION) for one in ("ArnEquals", "ArnEqualsIfExists")]
+    return all(one is None or function in _listed(one) for one in bound)
 
 
 def _granted(target: Target, role: str, function: str) -> set[tuple[str, str]] | None:

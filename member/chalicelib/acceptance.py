@@ -92,7 +92,7 @@ def _keep(here: Context, call: Call, fresh: Baseline | None, live: RuleSet, grou
         lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
         known=fresh if fresh.version else None,
     )
-    _restore(here, call, saved, groups)
+    restore(here, call, saved, groups)
     _tell_what_is_missing(here, call, saved, live)
 
 
@@ -103,7 +103,7 @@ def _needs_live(call: Call) -> bool:
     return any(rule.source.kind == "group" for rule in call.resulting)
 
 
-def _restore(here: Context, call: Call, baseline: Baseline | None, groups: SecurityGroups) -> None:
+def restore(here: Context, call: Call, baseline: Baseline | None, groups: SecurityGroups) -> None:
     """Restore the rules of an allowed call that were reverted before its event arrived.
 
     That happens only to a call in whose way another one came of which CloudTrail had left out even the group.

@@ -7,64 +7,67 @@ recognised, and a rule that was already there is reported as the error it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from shared.domain.change import Change
+from shared.domain.request import Approver, Request
 from shared.policy.loading import load_policies
 from shared.telemetry import count, logger
 from shared.wire.messages import (
     ERROR_HANDLER,
     SECURITY_GROUP_CHANGE,
     AppliedMessage,
+    ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
-    MessageError,
-    read_message,
 )
 
 from . import context
+from .assessment.approvals import refusal_of_approvals
 from .assessment.conflicts import conflict, rollback, what_is_left
+from .assessment.put_back import PUT_BACK, has_overtaken, notes_about
 from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
 from .ec2.security_groups import SecurityGroups
 from .rule_set import RuleSet
-from .state.baseline import accept_change, with_tags_seen
+from .state.baseline import Baseline, with_tags_seen
 from .state.items import LedgerEntry
+from .state.limits import accept_approved, has_room
 from .state.table import RaceLostError
+from .state.timed import Timed
 
 _APPLICABLE: Final = frozenset({"reverted", "applying", "error"})
+DONE: Final = frozenset({"applied", "ended"})
+"""Nothing is applied again; what held for a time does not begin again."""
 
 
-def on_approval(here: Context, text: str) -> None:
-    """Handle one message of the topic ``applySecurityGroupChange``.
-
-    Args:
-        here: this invocation.
-        text: the message's body.
+def apply_request(here: Context, message: ApplyMessage) -> None:
+    """Apply one approved request, and report it.
 
     Raises:
-        MessageError: when it is not an approval.
         Ec2Error: when EC2 could not be asked; the message is delivered again.
     """
-    message = read_message(text)
-    if not isinstance(message, ApplyMessage):
-        raise MessageError("message.type", "only 'apply' is understood on this topic")
     entry = here.table.entry(message.request_id)
     refusal = _refusal(here, entry, message)
     if entry is None or refusal is not None:
-        _publish_error(here, message, refusal or Refusal(code="UnknownRequest", reason="unknown"))
+        report_error(
+            here, message.request_id, message.digest, refusal or Refusal(code="UnknownRequest", reason="unknown")
+        )
         return
     log = {"request_id": message.request_id, "group": entry.request.group_id, "approver": message.approver_id}
     logger.info("approved change received", extra={**log, "outcome": entry.outcome, "attempts": entry.attempts})
-    if entry.outcome == "applied":
-        _publish_applied(entry)
+    if entry.outcome in DONE:
+        report_applied(entry)
         return
-    failure = _apply(here, entry, here.groups())
+    timed = timed_by(entry.request.change, message.valid_until, message.request_id, (message.request_id,))
+    failure = _apply(here, entry, here.groups(), timed)
     if failure is None:
-        _publish_applied(entry)
+        report_applied(entry)
     else:
-        _publish_error(here, message, failure)
+        report_error(here, message.request_id, message.digest, failure)
 
 
 def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
@@ -75,25 +78,78 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.request.digest != message.digest:
         reason = "The approved digest is not the one of the change this account reverted."
         return Refusal(code="DigestMismatch", reason=reason)
-    if entry.outcome == "applied":
+    if entry.outcome in DONE:
         return None
     if entry.outcome not in _APPLICABLE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
         return Refusal(code="NotApplicable", reason=reason)
-    policy = load_policies().for_account(here.account)
-    if message.approved_at + policy.expires_after < context.now():
-        reason = (
-            f"It was approved more than {policy.expire_after_hours:g} hours ago (policy key expire_after_hours); make "
-            "the change again."
-        )
-        return Refusal(code="ApprovalExpired", reason=reason)
+    by_policy = refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
+    return by_policy or (_overtaken(here, entry.request) if entry.outcome == "reverted" else None)
+
+
+def _overtaken(here: Context, request: Request) -> Refusal | None:
+    """Return which later call of the requester has put back a rule that a request removes, or ``None``."""
+    baseline = here.table.baseline(request.group_id) if request.change.removed else None
+    for note in notes_about(request, baseline.differences if baseline is not None else ()):
+        later = here.table.entry(note.request_id)
+        if later is not None and has_overtaken(later.request, request):
+            reason = (
+                f"Its requester has put back {note.key.removeprefix(PUT_BACK)} since (request {note.request_id}), so "
+                "removing it is no longer what they want."
+            )
+            return Refusal(code="Superseded", reason=reason)
     return None
 
 
-def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> Refusal | None:
+def refusal_by_policy(
+    here: Context, entry: LedgerEntry, approvals: Sequence[Approver], message: ApplyMessage | ApplyBatchMessage
+) -> Refusal | None:
+    """Return why this account's own policy does not take these approvals for a request, or ``None``."""
+    policy = load_policies().for_account(here.account)
+    baseline = here.table.baseline(entry.request.group_id) if policy.rules else None
+    return refusal_of_approvals(
+        policy,
+        entry.request,
+        approvals,
+        approved_at=message.approved_at,
+        valid_until=message.valid_until,
+        approved=entry.request.approved if baseline is None else baseline.rules,
+        now=context.now(),
+    )
+
+
+def _last_approver(message: ApplyMessage) -> Approver:
+    """Return the one approver that a message of an older central account names."""
+    return Approver(by=message.approver_id, by_name=message.approver_name, at=message.approved_at)
+
+
+def timed_by(change: Change, valid_until: datetime | None, key: str, requests: tuple[str, ...]) -> Timed | None:
+    """Return until when a change is to hold; ``None``: for good, as everything that only removes.
+
+    Args:
+        change: what is applied.
+        valid_until: as it was approved.
+        key: the request or the batch.
+        requests: the requests that end with it.
+    """
+    if valid_until is None or not (change.added or change.modified):
+        return None
+    return Timed(key=key, until=valid_until, requests=requests)
+
+
+def no_room_for(here: Context, group_id: str, timed: Timed | None) -> Refusal | None:
+    """Return why a group cannot hold one more change for a time, or ``None``."""
+    baseline = here.table.baseline(group_id) if timed is not None else None
+    if timed is None or baseline is None or has_room(baseline, timed):
+        return None
+    reason = "Too many changes of this group are approved for a time already."
+    return Refusal(code="NotApplicable", reason=reason)
+
+
+def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
     """Apply what is left of the change; return what kept it from being applied, or ``None``."""
     try:
-        return _try_to_apply(here, entry, groups)
+        return _try_to_apply(here, entry, groups, timed)
     except Ec2Error as error:
         if error.is_temporary:
             raise
@@ -101,7 +157,7 @@ def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> Refusal
         return _failed(here, here.table.entry(entry.request.request_id) or entry, error.refusal)
 
 
-def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> Refusal | None:
+def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
     change, group_id = entry.request.change, entry.request.group_id
     before = groups.rules(group_id)
     if not len(before) and groups.group(group_id) is None:
@@ -111,19 +167,23 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     found = conflict(what_is_left(change, before) if is_begun else change, before)
     if found is not None:
         if is_begun:
-            _roll_back(groups, group_id, change)
+            roll_back(groups, group_id, change)
         return _failed(here, entry, found)
-    begun = here.table.move_entry(entry, "applying")
+    full = no_room_for(here, group_id, timed)
+    if full is not None:
+        return _failed(here, entry, full)
+    until = None if timed is None else timed.until
+    begun = here.table.move_entry(entry, "applying", valid_until=until)
     if begun is None:
         raise RaceLostError(f"Request {entry.request.request_id} is being applied by another invocation.")
     done = converge(groups, group_id, State(lambda live: what_is_left(change, live)), live=before, per_rule=False)
     if not done.left.is_empty:
         failure = next(iter(done.refusals), NOT_IN_FORCE)
-        _roll_back(groups, group_id, change)
+        roll_back(groups, group_id, change)
         if failure.is_temporary:
             raise Ec2Error(failure)
         return _failed(here, begun, failure)
-    _accept(here, change, done.live, group_id)
+    accept_applied(here, change, done.live, group_id, timed)
     if not what_is_left(change, groups.rules(group_id)).is_empty:
         # An event handler that did not see it in the baseline yet has just reverted it; the next delivery applies it.
         raise RaceLostError(f"Request {entry.request.request_id} was applied and reverted at the same time.")
@@ -132,14 +192,20 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups) -> 
     return None
 
 
-def _accept(here: Context, change: Change, live: RuleSet, group_id: str) -> None:
+def accept_applied(here: Context, change: Change, live: RuleSet, group_id: str, timed: Timed | None = None) -> None:
+    """Make what was applied part of the group's baseline, for good or for a time."""
     moment = context.now()
-    here.table.update(
-        group_id, lambda known: known and with_tags_seen(accept_change(known, change, live, moment), live)
-    )
+    # Before a region is adopted there may be no baseline, but a time has to be remembered.
+    blank = None if timed is None else Baseline(region=here.region, group_id=group_id)
+
+    def accepted(known: Baseline | None) -> Baseline | None:
+        known = known or blank
+        return known and with_tags_seen(accept_approved(known, change, live, moment, timed), live)
+
+    here.table.update(group_id, accepted)
 
 
-def _roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
+def roll_back(groups: SecurityGroups, group_id: str, change: Change) -> None:
     """Undo whatever is in force of a change that failed: no part of it stays.
 
     Raises:
@@ -158,7 +224,8 @@ def _failed(here: Context, entry: LedgerEntry, found: Refusal) -> Refusal:
     return found
 
 
-def _publish_applied(entry: LedgerEntry) -> None:
+def report_applied(entry: LedgerEntry) -> None:
+    """Tell the central account that a request is in force."""
     request = entry.request
     message = AppliedMessage(
         request_id=request.request_id,
@@ -171,10 +238,11 @@ def _publish_applied(entry: LedgerEntry) -> None:
     logger.info("applied", extra={"request_id": request.request_id, "group": request.group_id})
 
 
-def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None:
+def report_error(here: Context, request_id: str, digest: str, found: Refusal) -> None:
+    """Tell the central account why a request could not be applied."""
     error = ErrorMessage(
-        request_id=message.request_id,
-        digest=message.digest,
+        request_id=request_id,
+        digest=digest,
         account=here.account or "unknown",
         region=here.region,
         code=found.code,
@@ -183,4 +251,4 @@ def _publish_error(here: Context, message: ApplyMessage, found: Refusal) -> None
     )
     context.publish(ERROR_HANDLER, error, "Security group change: error")
     count("ApplyErrors", code=found.code)
-    logger.warning("not applied", extra={"request_id": message.request_id, "code": found.code, "reason": found.reason})
+    logger.warning("not applied", extra={"request_id": request_id, "code": found.code, "reason": found.reason})

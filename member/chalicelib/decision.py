@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # only for type checking: added rules are revoked before the 
 
     from .cloudtrail.call import Call, CallKind
 
-Verb = Literal["ignore", "allow", "report", "revert"]
+Verb = Literal["ignore", "allow", "report", "let_through", "revert"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Decision:
 
     Attributes:
         verb: ``ignore`` (nothing to guard), ``allow`` (it becomes part of the baseline), ``report`` (allowed and shown
-            as ``observed``) or ``revert``.
+            as ``observed``), ``let_through`` (it needs 0 approvals, as far as its event says) or ``revert``.
         reason: a sentence for operators and for the request.
         is_for_approved: only rules that are approved may be changed so; an edit of any other rule is an addition.
     """
@@ -88,6 +88,22 @@ def _decide_guarded(policy: Policy, call: Call) -> Decision:
     if policy.mode == "observe":
         return Decision(verb="report", reason="observe mode: this would have been reverted (policy key mode)")
     return Decision(verb="revert", reason="not approved yet")
+
+
+def may_be_let_through(policy: Policy, call: Call) -> bool:
+    """Say whether an entry with 0 approvals could let a call through; without looking at rules.
+
+    Where none could, nothing about rules is loaded before the new ones are revoked.
+    """
+    guard = _GUARD_OF[call.kind]
+    return any(
+        entry.is_lenient
+        and (not entry.kinds or guard in entry.kinds)
+        and (not entry.accounts or call.account in entry.accounts)
+        and (not entry.regions or bool(_matching(entry.regions, call.region)))
+        and (not entry.principals or bool(_matching(entry.principals, call.caller.principal_arn)))
+        for entry in policy.rules
+    )
 
 
 def decide_drift(policy: Policy, group_id: str) -> Decision:

@@ -67,13 +67,13 @@ def _is_anything_unknown(known: Known, call: Call, policy: Policy) -> bool:
 
 
 def note_restores(
-    here: Context, call: Call, baseline: Baseline, live: RuleSet, policy: Policy
+    here: Context, call: Call, baseline: Baseline | None, live: RuleSet, policy: Policy
 ) -> tuple[Baseline | None, Exception | None]:
     """Note the rules that the revert of a removal is about to restore although nobody knows whether they are approved.
 
     Args:
         here: this invocation.
-        call: the removal.
+        call: what is reverted; only a removal restores what its event says.
         baseline: the group's, as far as known.
         live: its rules now.
         policy: of the account.
@@ -81,6 +81,8 @@ def note_restores(
     Returns:
         The baseline with the note; ``None`` and the reason where it could not be written: then nothing is restored.
     """
+    if baseline is None or call.kind != "remove":
+        return baseline, None
     wanted = assess(call, baseline, live, policy.directions).undo.added
     unsure = [one for one in wanted if not baseline.knows(one.direction) or was_missed(baseline, one, call)]
     if not unsure:

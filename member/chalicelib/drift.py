@@ -19,16 +19,20 @@ from typing import Final
 from shared.domain.change import Change, diff, make_change, undo
 from shared.domain.policy import Policy
 from shared.domain.request import Request
+from shared.domain.risk_rule import RequestFacts
 from shared.telemetry import count, logger
 
 from . import context, publishing
+from .assessment.approved import approved_with
 from .assessment.conflicts import what_is_left
+from .assessment.put_back import PUT_BACK
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
-from .decision import Decision, decide_drift, denied_at_once
+from .decision import Decision, decide_drift
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import GroupFacts, SecurityGroups
 from .publishing import STATE_ERRORS
+from .risk import denial
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,
@@ -43,6 +47,7 @@ from .state.baseline import (
     with_tags_seen,
 )
 from .state.items import LedgerEntry
+from .state.limits import limits_of
 
 _REFUSALS_SHOWN: Final = 5
 _NOTED_FOR: Final = timedelta(hours=1)
@@ -80,7 +85,7 @@ def look_for_drift(here: Context, look: Look, known: Baseline) -> None:
     current = _current(known, look)
     parts = _certain(_parts(current, look.live), known, look)
     _publish_unfinished(here, known, parts, look.now)
-    current = replace(current, differences=_noted(known, parts, look.now))
+    current = replace(current, differences=_noted(known, parts, look))
     # The same as before is not written again; where an event was faster, its word counts more than ours.
     saved = known if current == known else here.table.save(current)
     if saved is None:
@@ -107,16 +112,19 @@ def _parts(baseline: Baseline, live: RuleSet) -> dict[str, Change]:
     return differences(diff(baseline.rules.of(wanted), live.of(wanted)))
 
 
-def _noted(known: Baseline, parts: dict[str, Change], now: datetime) -> tuple[Difference, ...]:
+def _noted(known: Baseline, parts: dict[str, Change], look: Look) -> tuple[Difference, ...]:
     """Return each difference with the time since when it has been seen.
 
     A time that lies ahead of the clock would never come; such a period starts anew.
     """
-    before = {one.key: one for one in known.differences}
+    before, now = {one.key: one for one in known.differences}, look.now
     fresh = (before.get(key, Difference(key=key, since=now)) for key in sorted(parts))
     noted = [one if one.since <= now else replace(one, since=now) for one in fresh]
+    kept_for = {REVERTED_BY_COMPARISON: _NOTED_FOR, PUT_BACK: look.policy.expires_after}
     memory = [
-        one for one in known.differences if one.key.startswith(REVERTED_BY_COMPARISON) and now - one.since < _NOTED_FOR
+        one
+        for one in known.differences
+        if any(one.key.startswith(kind) and now - one.since < time for kind, time in kept_for.items())
     ]
     return (*noted, *memory)
 
@@ -125,7 +133,7 @@ def _publish_unfinished(here: Context, known: Baseline, parts: dict[str, Change]
     """Publish what became of differences that are gone, if an earlier run crashed before it could."""
     gone = {one.request_id for one in known.differences if one.request_id and one.key not in parts}
     still_there = {one.request_id for one in known.differences if one.key in parts}
-    noted = {one.request_id for one in known.differences if one.key.startswith(REVERTED_BY_COMPARISON)}
+    noted = {one.request_id for one in known.differences if one.key.startswith((REVERTED_BY_COMPARISON, PUT_BACK))}
     for request_id in sorted(gone - still_there - noted):
         entry = here.table.entry(request_id)
         if entry is not None and entry.outcome == "unreverted":
@@ -300,7 +308,8 @@ def _report_lost(here: Context, baseline: Baseline, rules: list[str], look: Look
 
 
 def _request(baseline: Baseline, change: Change, due: list[Difference], look: Look, reason: str) -> Request:
-    denied = denied_at_once(look.policy, change.added)
+    facts = RequestFacts(account=look.facts.owner, region=baseline.region, group_id=baseline.group_id, change=change)
+    denied = denial(look.policy, facts, baseline.rules)
     return Request(
         request_id=_request_id(baseline, due),
         account=look.facts.owner,
@@ -315,6 +324,8 @@ def _request(baseline: Baseline, change: Change, due: list[Difference], look: Lo
         origin="snapshot",
         status="denied" if denied else "pending",
         reason=denied or reason,
+        approved=approved_with(change, (), baseline.rules),
+        limits=limits_of(baseline, change),
     )
 
 

@@ -17,23 +17,28 @@ from typing import Any, Final
 from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
 from shared.domain.request import Request, Status
-from shared.domain.rule import Rule, group
+from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
 
-from . import context, doubts, drift, indirect, publishing
+from . import context, doubts, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
+from .assessment.operations import operations_made
+from .assessment.put_back import keys_of_put_back
 from .cloudtrail.call import Call
 from .cloudtrail.event import read_rules
 from .context import Context
 from .converge import Converged, converge, deleted_references, wrong_rules
-from .decision import Decision, denied_at_once
+from .decision import Decision
 from .ec2.refusal import GROUP_GONE, Ec2Error, Refusal
 from .ec2.revoke_by_id import Attempt, revoke_one_by_one
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
+from .let_through import finish_let_through, is_let_through, let_through_call
+from .named_groups import with_ids_of_named_groups
 from .publishing import STATE_ERRORS
 from .region import groups_that_differ
+from .risk import denial, facts_of_call
 from .rule_set import RuleSet
 from .state.baseline import (
     REVERTED_BY_COMPARISON,
@@ -47,6 +52,7 @@ from .state.baseline import (
     without_unapproved,
 )
 from .state.items import LedgerEntry
+from .state.limits import limits_of
 from .state.table import Known
 
 _MAY_BE_OPEN: Final = frozenset({"observed", "unreverted"})
@@ -86,7 +92,7 @@ def follow_up(
         return  # a new group has the rules that AWS gives it, whether or not anybody hears of its creation
     if head.kind == "delete_group":
         if head.group_id:
-            here.table.forget(head.group_id)
+            ending.forget_group(here, head.group_id)
         return
     if head.kind == "indirect":
         if decision.verb == "report":
@@ -95,8 +101,12 @@ def follow_up(
     if not head.group_id:
         _without_group(here, head, decision, policy, groups)
         return
-    call = _with_ids_of_named_groups(_read(event, head), groups)
-    if decision.verb == "revert" or not accept(here, call, decision, policy, groups):
+    call = with_ids_of_named_groups(_read(event, head), groups)
+    if decision.verb == "let_through":
+        is_done = let_through_call(here, call, policy, groups)
+    else:
+        is_done = decision.verb != "revert" and accept(here, call, decision, policy, groups)
+    if not is_done:
         revert_call(here, call, policy, groups, attempt)
 
 
@@ -119,7 +129,7 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
         logger.info("group is gone", extra={"request_id": head.request_id, "name_of_group": head.group_name})
         return
     count("EventsWithoutGroup", call=head.name)
-    if decision.verb != "revert":
+    if decision.verb in ("allow", "report"):
         logger.warning("allowed call without group", extra={"request_id": head.request_id, "call": head.name})
         return
     call = replace(head, omitted=True)
@@ -132,21 +142,6 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
         revert_call(here, one, policy, groups, Attempt(), is_compared=True)
     if problem is not None:
         raise problem
-
-
-def _with_ids_of_named_groups(call: Call, groups: SecurityGroups) -> Call:
-    """Look up groups that the event refers to by name alone, which only an event without EC2's answer does."""
-    if call.resulting is not None:
-        return call
-    return replace(call, requested=tuple(_with_group_id_in(rule, call, groups) for rule in call.requested))
-
-
-def _with_group_id_in(rule: Rule, call: Call, groups: SecurityGroups) -> Rule:
-    source = rule.source
-    if source.kind != "group" or not source.value.startswith("name:") or source.account not in ("", call.account):
-        return rule
-    found = groups.group_named(source.value.removeprefix("name:"))
-    return rule if found is None else replace(rule, source=group(found.group_id, account=found.owner))
 
 
 # -- reverting ---------------------------------------------------------------------------------------------------------
@@ -231,7 +226,11 @@ def revert_call(
         revoke_one_by_one(groups, call.group_id, call.direction or "ingress", attempt.rule_ids)
     if attempt.revoked_at is not None:
         _measure_exposure(call, attempt.revoked_at)
-    if known.entry is not None and not (call.kind == "add" and known.entry.outcome in _MAY_BE_OPEN):
+    if known.entry is not None and is_let_through(known.entry):
+        # The policy has changed since: what was decided once is finished, and what has just been revoked is restored.
+        finish_let_through(here, call, groups, known.entry)
+        known = here.table.read(call.request_id, call.group_id)
+    if known.entry is not None and not (call.kind == "add" and _may_be_open(known.entry)):
         logger.info("delivered again", extra={"request_id": call.request_id, "outcome": known.entry.outcome})
         publishing.publish_again(here, known.entry)
         return
@@ -246,10 +245,8 @@ def revert_call(
     if not state.is_ours:
         logger.info("not our group", extra={"request_id": call.request_id, "group": call.group_id})
         return
-    baseline = state.baseline
-    if call.kind == "remove" and baseline is not None:
-        baseline, problem = doubts.note_restores(here, call, baseline, live, policy)
-        known = replace(known, unread=known.unread or problem)
+    baseline, problem = doubts.note_restores(here, call, state.baseline, live, policy)
+    known = replace(known, unread=known.unread or problem)
     goal = _Goal(here=here, call=call, policy=policy, baseline=baseline)
     done = converge(groups, call.group_id, goal, live=live)
     found = goal.assessed or assess(call, goal.baseline, done.first, policy.directions)
@@ -275,7 +272,12 @@ def revert_call(
 
 def _is_done(entry: LedgerEntry | None) -> bool:
     """True when an earlier delivery has reverted this call: the refusal means that its rules are gone."""
-    return entry is not None and entry.outcome not in _MAY_BE_OPEN
+    return entry is not None and not _may_be_open(entry)
+
+
+def _may_be_open(entry: LedgerEntry) -> bool:
+    """True when rules that the call made may be in force by the ids that it gave them."""
+    return entry.outcome in _MAY_BE_OPEN or is_let_through(entry)
 
 
 def _finish(
@@ -296,7 +298,9 @@ def _finish(
     lost = [] if gone or goal.baseline is None else deleted_references(done.refusals)
     if lost:
         found, done = _without_lost(goal, done, lost)
-    status, reason = _status(found, done, lost, policy, gone=gone)
+    approved = goal.baseline or Baseline(region=call.region, group_id=call.group_id)
+    denied = denial(policy, facts_of_call(call, found.change), approved.rules)
+    status, reason = _status(found, done, lost, denied, gone=gone)
     if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
     request = publishing.request_of(
@@ -306,7 +310,10 @@ def _finish(
         status=status,
         reason=reason,
         remaining=() if gone else (*found.remaining, *wrong_rules(done.left)),
+        operations=operations_made(call, found.change, goal.baseline, done.first, policy.directions),
+        approved=goal.baseline.rules if goal.baseline is not None else (),
     )
+    request = replace(request, limits=limits_of(approved, found.change))
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
@@ -372,7 +379,7 @@ def _is_gone(call: Call, groups: SecurityGroups, done: Converged) -> bool:
         return False
 
 
-def _status(found: Assessment, done: Converged, lost: list[Rule], policy: Policy, *, gone: bool) -> tuple[Status, str]:
+def _status(found: Assessment, done: Converged, lost: list[Rule], denied: str, *, gone: bool) -> tuple[Status, str]:
     if gone:
         return "observed", _GONE
     notes = [found.reason] if found.reason else []
@@ -380,7 +387,6 @@ def _status(found: Assessment, done: Converged, lost: list[Rule], policy: Policy
     if found.is_unknown or not done.left.is_empty or done.refusals:
         notes += dict.fromkeys(f"{one.rule.identity if one.rule else ''}: {one}" for one in done.refusals)
         return "unreverted", "; ".join(notes[:_REASONS_SHOWN]) or _NOT_CHANGED
-    denied = denied_at_once(policy, found.change.added)
     if denied:
         return "denied", denied
     return "observed" if found.change.is_empty else "pending", "; ".join(notes[:_REASONS_SHOWN])
@@ -399,6 +405,7 @@ def _publish_unreadable(here: Context, call: Call, known: Known, refusal: Refusa
         status="unreverted",
         reason=str(refusal),
         remaining=wrong_rules(make_change(removed=change.added, added=change.removed)),
+        approved=known.baseline.rules if known.baseline is not None else (),
     )
     publishing.publish_request(here, request)
     if known.unread is not None:
@@ -434,6 +441,7 @@ def _keep(
     if is_compared:
         removed = (one.rule_id for one in request.change.added)
         waiting |= {f"{REVERTED_BY_COMPARISON}{rule_id}": request.request_id for rule_id in removed if rule_id}
+    waiting |= dict.fromkeys(keys_of_put_back(request, baseline.rules), request.request_id)
 
     def kept(stored: Baseline | None) -> Baseline:
         before = baseline if stored is None else with_unread(stored, baseline.doubt.unread_since)

@@ -8,12 +8,14 @@ delivered again and writes it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.domain.change import Change, make_change
+from shared.domain.operations import Operation
 from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import count, logger
@@ -21,13 +23,14 @@ from shared.wire.fields import FieldError
 from shared.wire.messages import SECURITY_GROUP_CHANGE, RequestMessage
 
 from . import context
+from .assessment.approved import approved_with
 from .cloudtrail.call import Call
 from .context import Context
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .splitting import fitting_parts, part_id
 from .state.baseline import Baseline
-from .state.items import OUTCOME_OF_STATUS, LedgerEntry, bounded
+from .state.items import OUTCOME_OF_STATUS, LedgerEntry, Outcome, bounded
 
 _OPEN_OUTCOMES: Final = frozenset(OUTCOME_OF_STATUS.values())
 """Outcomes of requests nobody has begun to apply: publishing them again can do no harm."""
@@ -36,8 +39,16 @@ STATE_ERRORS: Final = (ClientError, BotoCoreError, FieldError, ValueError, Runti
 """What keeps the state table from being read or written: refused, unreachable, damaged, too large, taken by others."""
 
 
-def add_entries(here: Context, request: Request) -> tuple[list[LedgerEntry], Exception | None]:
+def add_entries(
+    here: Context, request: Request, outcome: Outcome | None = None, valid_until: datetime | None = None
+) -> tuple[list[LedgerEntry], Exception | None]:
     """Write a request to the ledger, in parts where it is too large for one message.
+
+    Args:
+        here: this invocation.
+        request: the request.
+        outcome: how it begins there; ``None``: as its status says.
+        valid_until: until when it is applied; ``None``: for good, or not applied.
 
     Returns:
         The entries as they are in the ledger now, or as they should be; and what kept some from being written.
@@ -47,7 +58,10 @@ def add_entries(here: Context, request: Request) -> tuple[list[LedgerEntry], Exc
     problem: Exception | None = None
     for part in parts:
         entry = LedgerEntry(
-            request=part, outcome=OUTCOME_OF_STATUS[part.status], parts=len(parts) if len(parts) > 1 else 0
+            request=part,
+            outcome=outcome or OUTCOME_OF_STATUS[part.status],
+            parts=len(parts) if len(parts) > 1 else 0,
+            valid_until=valid_until,
         )
         try:
             entries.append(here.table.add_entry(entry))
@@ -60,9 +74,17 @@ def add_entries(here: Context, request: Request) -> tuple[list[LedgerEntry], Exc
 
 
 def request_of(
-    call: Call, *, group_name: str, change: Change, status: Status, reason: str, remaining: tuple[Rule, ...] = ()
+    call: Call,
+    *,
+    group_name: str,
+    change: Change,
+    status: Status,
+    reason: str,
+    remaining: tuple[Rule, ...] = (),
+    operations: tuple[Operation, ...] = (),
+    approved: Iterable[Rule] = (),
 ) -> Request:
-    """Return the request that shows a call."""
+    """Return the request that shows a call; of the group's approved rules it carries those that count with it."""
     return Request(
         request_id=call.request_id,
         account=call.account,
@@ -77,6 +99,8 @@ def request_of(
         status=status,
         reason=reason,
         remaining=remaining,
+        operations=operations,
+        approved=approved_with(change, operations, approved),
     )
 
 
@@ -102,9 +126,9 @@ def publish_entry(entry: LedgerEntry) -> None:
         SettingError: when the central account is not set; the request stays in the ledger.
         botocore.exceptions.ClientError: when SNS refuses; the trigger is delivered again.
     """
-    if entry.outcome not in _OPEN_OUTCOMES:
-        return
     request = entry.request
+    if entry.outcome not in _OPEN_OUTCOMES or (entry.outcome == "applied" and request.status != "applied"):
+        return
     message = RequestMessage(request=request)
     context.publish(SECURITY_GROUP_CHANGE, message, f"Security group change: {request.status}")
     logger.info("published", extra={"request_id": request.request_id, "status": request.status})
@@ -112,11 +136,15 @@ def publish_entry(entry: LedgerEntry) -> None:
 
 def publish_again(here: Context, entry: LedgerEntry) -> None:
     """Publish what an earlier run wrote to the ledger, with all its parts."""
-    publish_entry(entry)
-    for number in range(2, entry.parts + 1):
-        part = here.table.entry(part_id(entry.request.request_id, number))
-        if part is not None:
-            publish_entry(part)
+    for part in parts_of(here, entry):
+        publish_entry(part)
+
+
+def parts_of(here: Context, entry: LedgerEntry) -> list[LedgerEntry]:
+    """Return the first part of a request and all others that are in the ledger."""
+    ids = (part_id(entry.request.request_id, number) for number in range(2, entry.parts + 1))
+    others = (here.table.entry(one) for one in ids)
+    return [entry, *(one for one in others if one is not None)]
 
 
 def notice(

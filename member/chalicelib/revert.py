@@ -15,7 +15,7 @@ from shared.telemetry import logger
 
 from . import context
 from .cloudtrail.event import created_rule_ids, read_head, reason_to_ignore
-from .decision import decide
+from .decision import decide, may_be_let_through
 from .ec2.refusal import Ec2Error
 from .ec2.revoke_by_id import Attempt, revoke_by_id
 
@@ -48,6 +48,10 @@ def on_change(here: Context, event: Mapping[str, Any]) -> None:
     if _needs_group_id(head) and not is_own:
         head = _with_group_id(head, groups)
     decision = decide(policy, head, is_own=is_own)
+    if decision.verb == "revert" and may_be_let_through(policy, head):
+        from .risk import decide_by_entries  # here: it loads the modules about rules
+
+        decision = decide_by_entries(policy, event, head, decision)
     ids = created_rule_ids(event) if decision.verb == "revert" and head.kind == "add" and head.group_id else ()
     attempt = Attempt(rule_ids=ids)
     try:
@@ -58,6 +62,10 @@ def on_change(here: Context, event: Mapping[str, Any]) -> None:
         log = {"request_id": head.request_id, "call": head.name, "group": head.group_id, "caller": head.caller.name}
         logger.info("decided", extra={**log, "verb": decision.verb, "reason": decision.reason})
     if decision.verb == "ignore":
+        if head.error_code:
+            from . import asking
+
+            asking.on_failed_call(here, event, head, policy, groups, is_own=is_own)
         return
     from . import follow_up  # here, because no revoke should wait for it
 

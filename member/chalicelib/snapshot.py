@@ -1,10 +1,12 @@
-"""Looks at every group of a region: adopts the region once, and compares each group with its baseline.
+"""Looks at every group of a region: adopts it once, ends what was approved for a time, compares groups with baselines.
 
-What does not belong here: what becomes of a difference (``drift``), how a region is adopted (``adoption``).
+What does not belong here: what becomes of a difference (``drift``), how a region is adopted (``adoption``), how a time
+ends (``ending``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +19,7 @@ from . import publishing
 from .adoption import adopt_region, is_damaged
 from .context import Context
 from .drift import look_for_drift
+from .ending import end_due
 from .region import Region, read_region
 
 _FAILURES_SHOWN: Final = 5
@@ -53,14 +56,21 @@ def take_snapshot(here: Context, now: datetime) -> None:
         adopted = tuple(one for one in adopt_region(here, region, policy).directions if one not in before)
     failed = dict(region.unreadable)
     failed |= {group_id: one for group_id, one in region.baselines.items() if isinstance(one, FieldError)}
+    touched = {} if policy.mode == "observe" else end_due(here, region.baselines, now)
+    failed |= {group_id: error for group_id, error in touched.items() if error is not None}
     if not adopted:  # what was accepted just now differs in nothing
-        _compare(here, region, policy, now, failed)
+        _compare(here, region, policy, now, failed, skipped=touched)
     logger.info("snapshot", extra={"groups": len(region.groups), "adopted": list(adopted), "failed": len(failed)})
     _raise_failures(region, failed)
 
 
-def _compare(here: Context, region: Region, policy: Policy, now: datetime, failed: dict[str, Exception]) -> None:
+def _compare(
+    here: Context, region: Region, policy: Policy, now: datetime, failed: dict[str, Exception], skipped: Container[str]
+) -> None:
+    """Compare each group with its baseline, but those that have been changed just now."""
     for look, known in region.looks(policy, now):
+        if look.facts.group_id in skipped:
+            continue
         try:
             look_for_drift(here, look, known)
         except Exception as error:  # noqa: BLE001 - one group's trouble must not hide the others; raised below

@@ -11,9 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from shared.domain.change import make_change
+from shared.domain.change import Change, make_change
+from shared.domain.operations import Operation, keys_of
 from shared.domain.request import Request
+from shared.domain.rule import Rule
 from shared.wire.messages import RequestMessage, write_message
+
+from .assessment.approved import approved_with
 
 LARGEST_MESSAGE: Final = 256 * 1024
 """Bytes an SNS message may have. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
@@ -49,19 +53,58 @@ def part_id(request_id: str, number: int) -> str:
 def _halved(request: Request, largest: int) -> list[Request]:
     fits = len(write_message(RequestMessage(request=request)).encode()) <= largest - _ROOM_FOR_ID
     change = request.change
-    if fits or max(map(len, (change.added, change.removed, change.modified, request.remaining))) <= 1:
+    if fits:
         return [request]
     halves = zip(
         _half(change.added), _half(change.removed), _half(change.modified), _half(request.remaining), strict=True
     )
+    changes = [
+        (make_change(added=added, removed=removed, modified=modified), remaining)
+        for added, removed, modified, remaining in halves
+    ]
+    shares = _shares(request.operations, [one for one, _ in changes])
+    if changes[1] == (make_change(), ()) and not shares[1]:
+        return [request]  # it is about one rule
     return [
         part
-        for added, removed, modified, remaining in halves
-        for part in _halved(
-            replace(request, change=make_change(added=added, removed=removed, modified=modified), remaining=remaining),
-            largest,
-        )
+        for (half, remaining), operations in zip(changes, shares, strict=True)
+        for part in _halved(_part(request, half, remaining, operations), largest)
     ]
+
+
+def _part(request: Request, change: Change, remaining: tuple[Rule, ...], operations: tuple[Operation, ...]) -> Request:
+    """Return a part of a request, with the approved rules and time limits that are about it."""
+    identities = {rule.identity for rule in change.rules}
+    is_asked = request.status != "pending" or not change.is_empty
+    return replace(
+        request,
+        change=change,
+        remaining=remaining,
+        operations=operations,
+        approved=approved_with(change, operations, request.approved),
+        limits=tuple(one for one in request.limits if one[0] in identities),
+        status=request.status if is_asked else "observed",
+    )
+
+
+def _shares(operations: tuple[Operation, ...], changes: list[Change]) -> list[tuple[Operation, ...]]:
+    """Return the operations of each part: those on its rules; any others in equal shares.
+
+    Without any, what the whole call did follows from the change of each part.
+    """
+    of_part = {key: number for number, change in enumerate(changes) for key in _names(change)}
+    shares: list[list[Operation]] = [[] for _ in changes]
+    others: list[Operation] = []
+    for operation in operations:
+        known = [of_part[key] for key in keys_of(operation) if key in of_part]
+        (shares[known[0]] if known else others).append(operation)
+    for number, share in enumerate(_half(tuple(others))):
+        shares[number] += share
+    return [tuple(share) for share in shares]
+
+
+def _names(change: Change) -> list[str]:
+    return [key for rule in change.rules for key in (rule.identity, rule.rule_id) if key is not None]
 
 
 def _half(rules: tuple[_T, ...]) -> tuple[tuple[_T, ...], tuple[_T, ...]]:

@@ -47,12 +47,12 @@ def approval(event: SNSEvent) -> None:
     Raises:
         Exception: what the last message that failed raised; the others have been handled.
     """
-    from . import apply
+    from . import approval as flow
 
     trouble: Exception | None = None
     for record in event.to_dict()["Records"]:
         try:
-            apply.on_approval(context.begin(*_place_of(record["Sns"])), record["Sns"]["Message"])
+            flow.on_approval(context.begin(*_place_of(record["Sns"])), record["Sns"]["Message"])
         except Exception as error:  # noqa: BLE001 - one message must not keep the others waiting; raised below
             trouble = error
     if trouble is not None:

@@ -16,6 +16,7 @@ from sandbox.web.body import BadRequestError, Body
 IDENTITIES = {
     "user": "alice, IAM user",
     "sso": "ada@example.com, IAM Identity Center",
+    "asker": "linus, IAM user who may only ask",
     "ci": "ci-deploy, exempt pipeline role",
 }
 MANY_AT_MOST = 200

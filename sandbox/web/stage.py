@@ -62,7 +62,7 @@ class Stage:
                     "mode": settings.mode_of(member),
                     "shell": {
                         who: shell_lines(self.sandbox.aws_url, self.sandbox.aws.credentials(member.id, who))
-                        for who in ("user", "sso")
+                        for who in ("user", "sso", "asker")
                     },
                 }
                 for member in settings.members

@@ -136,7 +136,7 @@ def one_by_one(calls: Iterable[Call], approved: Iterable[Rule]) -> OneByOne:
     superseded: list[str] = []
     together: list[tuple[str, ...]] = []
     for related, end in _replayed(calls, approved):
-        asked = {call.request_id: set(_steps(call.change)) for call in related if not call.change.is_empty}
+        asked = {call.request_id: set(steps_of(call.change)) for call in related if not call.change.is_empty}
         if end is None:
             singly += asked
             continue
@@ -225,8 +225,8 @@ def _change(items: Iterable[_Item]) -> Change:
     )
 
 
-def _steps(change: Change) -> Iterator[tuple[Rule | None, Rule | None]]:
-    """Yield what a change does, rule by rule."""
+def steps_of(change: Change) -> Iterator[tuple[Rule | None, Rule | None]]:
+    """Yield what a change does, rule by rule: the rule before and after, ``None`` where there is none."""
     yield from ((None, rule) for rule in change.added)
     yield from ((rule, None) for rule in change.removed)
     yield from ((edit.before, edit.after) for edit in change.modified)

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from shared.domain.networks import Range, is_internet
+from shared.domain.networks import Range, intersection, is_internet, is_private
 from shared.domain.rule import ALL_PROTOCOLS, Direction
 
 
@@ -50,8 +50,13 @@ def spans_touch(one: Span, other: Span) -> bool:
     return one.first <= other.last + 1 and other.first <= one.last + 1
 
 
-def exposure(reaches: Collection[Reach]) -> Exposure:
-    """Return at which ports the internet is let in (or may be reached) by all of these together."""
+def exposure(reaches: Collection[Reach], within: Collection[Range] = ()) -> Exposure:
+    """Return at which ports the internet is let in (or may be reached) by all of these together.
+
+    Args:
+        reaches: the addresses, with the ports they reach.
+        within: only ports that public addresses of these ranges reach as well; empty: all.
+    """
     exposed: dict[tuple[Direction, str, int], tuple[Span, ...]] = {}
     for direction, version in {(reach.direction, reach.range.version) for reach in reaches}:
         family = [reach for reach in reaches if reach.direction == direction and reach.range.version == version]
@@ -59,17 +64,27 @@ def exposure(reaches: Collection[Reach]) -> Exposure:
             continue
         for protocol in {ALL_PROTOCOLS, *(reach.protocol for reach in family)}:
             at_protocol = [reach for reach in family if reach.protocol in (protocol, ALL_PROTOCOLS)]
-            exposed[direction, protocol, version] = tuple(_exposed_spans(at_protocol, version))
+            exposed[direction, protocol, version] = tuple(_exposed_spans(at_protocol, version, within))
     return exposed
 
 
-def _exposed_spans(reaches: Collection[Reach], version: int) -> Iterator[Span]:
+def _exposed_spans(reaches: Collection[Reach], version: int, within: Collection[Range]) -> Iterator[Span]:
     # Which ranges reach a port changes at the ends of port ranges only.
     starts = sorted({reach.span.first for reach in reaches} | {reach.span.last + 1 for reach in reaches})
+    coming = sorted(reaches, key=lambda reach: reach.span.first, reverse=True)
+    here: list[Reach] = []
     for start, following in itertools.pairwise(starts):
-        here = {reach.range for reach in reaches if reach.span.first <= start <= reach.span.last}
-        if is_internet(here, version):
+        here = [reach for reach in here if reach.span.last >= start]
+        while coming and coming[-1].span.first <= start:
+            here.append(coming.pop())
+        ranges = {reach.range for reach in here}
+        if is_internet(ranges, version) and (not within or _has_public_part(ranges, within)):
             yield Span(start, following - 1)
+
+
+def _has_public_part(ranges: Collection[Range], within: Collection[Range]) -> bool:
+    common = (intersection(one, other) for one in ranges for other in within)
+    return any(part is not None and not is_private(part) for part in common)
 
 
 def is_exposed(exposed: Exposure, direction: Direction, protocol: str, version: int, spans: Iterable[Span]) -> bool:

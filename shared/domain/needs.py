@@ -8,13 +8,14 @@ What does not belong here: how one entry matches one rule (``shared.domain.risk_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.domain.already_open import approved_near, bounds_of, let_through_near
 from shared.domain.change import Change
 from shared.domain.exposure import Exposure, Reach, exposure, spans_touch
-from shared.domain.networks import touches
+from shared.domain.networks import Range, touches
 from shared.domain.risk_rule import (
     Opening,
     RequestFacts,
@@ -23,7 +24,6 @@ from shared.domain.risk_rule import (
     contains,
     opening_of,
     overlaps,
-    reaches_let_through,
     reaches_of,
 )
 from shared.domain.rule import Rule
@@ -76,34 +76,41 @@ def needs(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[R
     """
     if facts.change is None or facts.change.is_empty:
         return Needs()
-    entries = [entry for entry in entries if concerns(entry, facts)]
     openings = list(_openings(facts.change))
-    already_open = list(reaches_of(opening_of("add", rule) for rule in approved))
-    exposed = _exposure(entries, openings, already_open)
+    bounds = bounds_of(openings) if any("internet" in entry.sources for entry in entries) else {}
+    already_open = list(approved_near(approved, bounds))
+    let_through = list(let_through_near(entries, facts, bounds))
+    entries = [entry for entry in entries if concerns(entry, facts)]
+    exposed = _exposures(entries, openings, already_open)
     matched: list[tuple[RiskRule, Opening]] = []
     for entry in entries:
         hit = next((one for one in openings if _matches(entry, one, facts, exposed)), None)
         if hit is not None:
             matched.append((entry, hit))
     is_asked = any(not entry.is_lenient for entry, _ in matched)
-    is_zero = not is_asked and _is_let_through(entries, openings, facts, already_open)
+    is_zero = not is_asked and _is_let_through(entries, openings, facts, [*already_open, *let_through])
     return _needs_of(matched, is_zero=is_zero)
 
 
-def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts) -> bool:
+def needs_zero(entries: Sequence[RiskRule], facts: RequestFacts, approved: Iterable[Rule] = ()) -> bool:
     """Say whether a call may stay, from the values in its event alone.
 
     This is decided before the revert, without an AWS call, so the approved rules of the group are not known. What the
-    entries with 0 approvals may have let through before counts as open.
+    entries with 0 approvals may have let through before counts as open. Whoever knows the approved rules later can ask
+    again with them: together with the call they may be the internet.
 
     Args:
         entries: the policy's ``[[rules]]``.
         facts: the values as EC2 answered them; a ``change`` of ``None`` where it did not.
+        approved: the approved rules of the group, where known.
     """
     if facts.change is None or facts.change.is_empty or not any(entry.is_lenient for entry in entries):
         return False
+    openings = list(_openings(facts.change))
+    bounds = bounds_of(openings) if any("internet" in entry.sources for entry in entries) else {}
+    already_open = [*let_through_near(entries, facts, bounds), *approved_near(approved, bounds)]
     entries = [entry for entry in entries if concerns(entry, facts)]
-    return _is_let_through(entries, list(_openings(facts.change)), facts, ())
+    return _is_let_through(entries, openings, facts, already_open)
 
 
 def strictest(several: Collection[Needs]) -> Needs:
@@ -164,14 +171,20 @@ def _former(change: Change) -> list[Opening]:
     return [opening_of("modify", edit.before) for edit in change.modified]
 
 
-def _exposure(entries: Iterable[RiskRule], openings: Iterable[Opening], already_open: Iterable[Reach]) -> Exposure:
-    if not any("internet" in entry.sources for entry in entries):
-        return {}
-    return exposure([*reaches_of(openings), *already_open])
+Exposures = Mapping[tuple[Range, ...], Exposure]
+"""By the ``cidrs`` of entries, at which ports the internet is reached within them."""
 
 
-def _matches(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposure) -> bool:
-    return contains(entry, opening, facts) if entry.is_lenient else overlaps(entry, opening, facts, exposed)
+def _exposures(entries: Iterable[RiskRule], openings: Iterable[Opening], already_open: Iterable[Reach]) -> Exposures:
+    within = {entry.cidrs for entry in entries if "internet" in entry.sources}
+    reaches = [*reaches_of(openings), *already_open]
+    return {cidrs: exposure(reaches, cidrs) for cidrs in within}
+
+
+def _matches(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposures) -> bool:
+    if entry.is_lenient:
+        return contains(entry, opening, facts)
+    return overlaps(entry, opening, facts, exposed.get(entry.cidrs, {}))
 
 
 def _is_let_through(
@@ -179,16 +192,19 @@ def _is_let_through(
 ) -> bool:
     """Say whether every rule is inside an entry with 0 approvals, and no other entry matches.
 
-    What those entries let through call by call adds up, so all they could let through counts as open already.
+    Args:
+        entries: those that concern the request.
+        openings: its rules.
+        facts: what the request would change, where, and who asked.
+        already_open: what counts as open in its group, all that such entries may have let through included.
     """
     lenient = [entry for entry in entries if entry.is_lenient]
     former = _former(facts.change) if facts.change is not None else []
     if not all(_are_inside(lenient, rules, facts) for rules in (openings, former)):
         return False
     strict = [entry for entry in entries if not entry.is_lenient]
-    let_through = (reach for entry in lenient for reach in reaches_let_through(entry))
-    exposed = _exposure(strict, openings, [*already_open, *let_through])
-    return not any(overlaps(entry, opening, facts, exposed) for entry in strict for opening in openings)
+    exposed = _exposures(strict, openings, already_open)
+    return not any(_matches(entry, opening, facts, exposed) for entry in strict for opening in openings)
 
 
 def _are_inside(lenient: Sequence[RiskRule], openings: Sequence[Opening], facts: RequestFacts) -> bool:

@@ -5,7 +5,7 @@ call had just made or edited. Operations can: they are what the call itself did,
 ids where they are known. ``shared.domain.composition`` puts the operations of several calls together.
 
 Whoever stores operations completes their rules first: direction, and the owner of a referenced group as the approved
-rules have it.
+rules have it. Where the change says all that a call did, none are stored (:func:`operations_of` stands in).
 
 What does not belong here: the JSON form (``shared.wire.operations_json``).
 """
@@ -47,11 +47,14 @@ class Edited:
         after: all of the new values, the description too. Direction and tags stay those of the edited rule.
         rule_id: as for :class:`Removed`.
         rule: the values before, where known.
+        was_gone: the rule was not approved and gone again when the call was read, so the direction in ``after`` is a
+            guess: the edit means something only after the call that made the rule.
     """
 
     after: Rule
     rule_id: str | None = None
     rule: Rule | None = None
+    was_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,14 +144,20 @@ class Verdict:
     reason: str = ""
 
 
-def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Caller | None) -> Verdict:
-    """Say whether a Slack user may approve or deny a request.
+def may_decide(
+    policy: Policy, *, user_id: str, approving: bool, requester: Caller | None, is_ask: bool = False
+) -> Verdict:
+    """Say whether a Slack user may approve or deny a request, as far as its requester and its account decide that.
+
+    Where nobody may approve their own change and it is not known who made it, everybody may: two people have to
+    (``shared.domain.request_needs``), one of whom is not its maker.
 
     Args:
         policy: the policy of the request's account.
         user_id: Slack's id of who clicked, e.g. ``U061F7AUR``.
         approving: ``True`` for an approval; requesters may always deny their own requests.
         requester: who made the change; ``None`` when nobody knows (found by the snapshot).
+        is_ask: the request asks first, so its requester never approves it, whatever the policy says.
     """
     if policy.problem:
         reason = (
@@ -161,19 +167,11 @@ def may_decide(policy: Policy, *, user_id: str, approving: bool, requester: Call
         return Verdict(allowed=False, reason=reason)
     if policy.approvers and user_id not in policy.approvers:
         return Verdict(allowed=False, reason="You are not one of the approvers of this account.")
-    if policy.allow_self_approval or not approving:
+    if not approving or requester is None or (policy.allow_self_approval and not is_ask):
         return Verdict(allowed=True)
-    if requester is None:
-        return Verdict(allowed=False, reason="Nobody knows who made this change, so it might be your own.")
-    person = person_behind(policy, requester)
-    if person is None:
-        reason = (
-            "You might be approving your own change: the policy does not say under [people] which Slack user its "
-            "requester is. An administrator can add the requester there."
-        )
-        return Verdict(allowed=False, reason=reason)
-    if person == user_id:
-        return Verdict(allowed=False, reason="You made this change yourself; somebody else has to approve it.")
+    if person_behind(policy, requester) == user_id:
+        done = "asked for this change" if is_ask else "made this change"
+        return Verdict(allowed=False, reason=f"You {done} yourself; somebody else has to approve it.")
     return Verdict(allowed=True)
 
 

@@ -108,7 +108,13 @@ class Replay:
         if isinstance(operation, Added):
             return None
         by_id = self._ids.get(rule_id_of(operation) or "")
-        return by_id or (self._places.get(operation.rule.identity) if operation.rule is not None else None)
+        if by_id or operation.rule is None:
+            return by_id
+        place = operation.rule.identity
+        name = self._places.get(place)
+        if name is not None and not self.lines[name].is_there and place in self.lines:
+            return place  # a revert has restored the approved rule there
+        return name
 
     def _is_at(self, operation: Operation, name: str) -> bool:
         line, rule_id = self.lines[name], rule_id_of(operation)
@@ -135,7 +141,7 @@ class Replay:
             case Edited() if line is not None:
                 kept = line.rule
                 rule = replace(operation.after, direction=kept.direction, tags=kept.tags, rule_id=kept.rule_id)
-            case Edited():
+            case Edited(was_gone=False):
                 rule = operation.after
             case Described() if line is not None:
                 rule = replace(line.rule, description=operation.description)
@@ -144,8 +150,11 @@ class Replay:
         other = self._holder(rule.identity)
         if other is not None and other != name:
             self.fits = False
-            if isinstance(operation, Added):  # the same rule again, after a revert
-                name, line = other, self.lines[other]
+            there = self.lines[other]
+            if isinstance(operation, Added) and (there.origin is None or there.origin.identity == rule.identity):
+                name, line = other, there  # the same rule again, after a revert
+            elif isinstance(operation, Added):  # the edit that led here was reverted: this is another rule
+                self.lines[other] = replace(there, rule=there.origin or there.rule, is_there=False)
             else:
                 self.lines[other] = replace(self.lines[other], is_there=False)
         if line is None:

@@ -147,6 +147,7 @@ def operation_text(operation: Operation) -> str:
             rule_id_of(operation),
             operation.description if isinstance(operation, Described) else "",
             *(rule_text(role, rule) for role, rule in rules if rule is not None),
+            *(["was gone"] if isinstance(operation, Edited) and operation.was_gone else []),
         ]
     )
 

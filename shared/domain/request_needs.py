@@ -17,7 +17,8 @@ from shared.domain.risk_rule import RequestFacts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shared.domain.request import Request
+    from shared.domain.caller import Caller
+    from shared.domain.request import Origin, Request
     from shared.domain.rule import Rule
 
 _APPROVALS_OF_UNKNOWN: Final = 2
@@ -33,7 +34,7 @@ def needs_of(policy: Policy, request: Request, approved: Iterable[Rule] | None =
         approved: the approved rules of its group; those that the request carries where ``None``.
     """
     found = needs(policy.rules, facts_of(request), request.approved if approved is None else approved)
-    return replace(found, approvals=max(found.approvals, _least_approvals(policy, request)))
+    return replace(found, approvals=max(found.approvals, least_approvals(policy, request.requester, request.origin)))
 
 
 def facts_of(request: Request) -> RequestFacts:
@@ -47,9 +48,9 @@ def facts_of(request: Request) -> RequestFacts:
     )
 
 
-def _least_approvals(policy: Policy, request: Request) -> int:
+def least_approvals(policy: Policy, requester: Caller | None, origin: Origin) -> int:
     """Return how many people have to approve whatever the entries say; nobody approves what they ask for first."""
-    if policy.allow_self_approval and request.origin != "ask":
+    if policy.allow_self_approval and origin != "ask":
         return DEFAULT_APPROVALS
-    is_known = request.requester is not None and person_behind(policy, request.requester) is not None
+    is_known = requester is not None and person_behind(policy, requester) is not None
     return DEFAULT_APPROVALS if is_known else _APPROVALS_OF_UNKNOWN

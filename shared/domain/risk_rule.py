@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 SourceClass = Literal["internet", "public", "private", "group", "prefix_list"]
 
-_WITH_PORTS: Final = frozenset({"tcp", "udp"})
+WITH_PORTS: Final = frozenset({"tcp", "udp"})
 _WITH_TYPES: Final = frozenset({"icmp", "icmpv6"})
 _PUBLIC_CLASSES: Final = frozenset({"internet", "public"})
+_OPENING_KINDS: Final = frozenset({"add", "modify"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ class Opening(NamedTuple):
 def opening_of(kind: GuardedKind, rule: Rule) -> Opening:
     """Return a rule with its ports and addresses as numbers."""
     span = EVERY_PORT
-    if rule.protocol in _WITH_PORTS and rule.from_port is not None and rule.to_port is not None:
+    if rule.protocol in WITH_PORTS and rule.from_port is not None and rule.to_port is not None:
         span = Span(rule.from_port, rule.to_port)
     return Opening(kind, rule, span, range_of(rule.source.value) if rule.source.kind in ("ipv4", "ipv6") else None)
 
@@ -128,6 +129,8 @@ def reaches_of(openings: Iterable[Opening]) -> Iterator[Reach]:
 
 def reaches_let_through(entry: RiskRule) -> Iterator[Reach]:
     """Yield the addresses that a lenient entry names, all of which may have been opened without asking."""
+    if entry.kinds and _OPENING_KINDS.isdisjoint(entry.kinds):
+        return
     for direction in entry.directions or ("ingress", "egress"):
         for protocol in entry.protocols or (ALL_PROTOCOLS,):
             for span in entry.ports or (EVERY_PORT,):
@@ -147,16 +150,35 @@ def concerns(entry: RiskRule, facts: RequestFacts) -> bool:
     )
 
 
+def may_have_let_through(entry: RiskRule, facts: RequestFacts) -> bool:
+    """Say whether an entry may have let a change of this group through before, whoever made it."""
+    known = ((entry.accounts, facts.account), (entry.regions, facts.region), (entry.groups, facts.group_id))
+    return entry.is_lenient and all(
+        not patterns or not value or _matches_any(value, patterns) for patterns, value in known
+    )
+
+
 def _names(entry: RiskRule, patterns: tuple[str, ...], value: str) -> bool:
     if not patterns:
         return True
     if not value:
         return not entry.is_lenient
+    return _matches_any(value, patterns)
+
+
+def _matches_any(value: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(value, pattern) for pattern in patterns)
 
 
 def overlaps(entry: RiskRule, opening: Opening, facts: RequestFacts, exposed: Exposure) -> bool:
-    """Say whether an entry that concerns the request overlaps one of its rules."""
+    """Say whether an entry that concerns the request overlaps one of its rules.
+
+    Args:
+        entry: one that is not lenient.
+        opening: the rule.
+        facts: what the request would change, where, and who asked.
+        exposed: at which ports the internet is reached, within the entry's ``cidrs``.
+    """
     rule = opening.rule
     return (
         _has_kind(entry, opening)
@@ -172,7 +194,7 @@ def contains(entry: RiskRule, opening: Opening, facts: RequestFacts) -> bool:
     return (
         _has_kind(entry, opening)
         and (not entry.protocols or _names_protocol(entry, rule))
-        and (not entry.ports or (rule.protocol in _WITH_PORTS and _is_within_ports(entry, opening.span)))
+        and (not entry.ports or (rule.protocol in WITH_PORTS and _is_within_ports(entry, opening.span)))
         and _source_is_within(entry, opening, facts)
     )
 
@@ -207,20 +229,22 @@ def _source_overlaps(entry: RiskRule, opening: Opening, facts: RequestFacts, exp
         pieces = [piece for cidr in entry.cidrs if (piece := intersection(cidr, opening.range)) is not None]
     if not entry.sources:
         return bool(pieces)
-    return any(_has_class(entry, opening, piece, exposed) for piece in pieces)
-
-
-def _has_class(entry: RiskRule, opening: Opening, piece: Range, exposed: Exposure) -> bool:
-    if is_private(piece):
-        return "private" in entry.sources
-    if "public" in entry.sources:
+    if any(("private" if is_private(piece) else "public") in entry.sources for piece in pieces):
         return True
-    if "internet" not in entry.sources:
+    return "internet" in entry.sources and _is_internet(entry, opening, opening.range, exposed)
+
+
+def _is_internet(entry: RiskRule, opening: Opening, addresses: Range, exposed: Exposure) -> bool:
+    """Say whether public addresses are part of what the internet reaches, wherever within it the entry's ranges are.
+
+    Otherwise the part that the entry names could be opened by a call of its own, before there is an internet.
+    """
+    if is_private(addresses):
         return False
     spans = list(_common_spans(entry, opening))
     is_narrower = opening.rule.protocol == ALL_PROTOCOLS and entry.protocols
     protocols = entry.protocols if is_narrower else (opening.rule.protocol,)
-    return any(is_exposed(exposed, opening.rule.direction, protocol, piece.version, spans) for protocol in protocols)
+    return any(is_exposed(exposed, opening.rule.direction, one, addresses.version, spans) for one in protocols)
 
 
 def _source_is_within(entry: RiskRule, opening: Opening, facts: RequestFacts) -> bool:
@@ -235,9 +259,8 @@ def _source_is_within(entry: RiskRule, opening: Opening, facts: RequestFacts) ->
         return is_own and not entry.cidrs and (not entry.sources or "group" in entry.sources)
     if opening.range is None:
         return False
-    if entry.cidrs:
-        is_named = not entry.sources or not _PUBLIC_CLASSES.isdisjoint(entry.sources)
-        if not is_named and not (is_private(opening.range) and "private" in entry.sources):
-            return False
-        return is_within(opening.range, entry.cidrs)
-    return is_private(opening.range) and (not entry.sources or "private" in entry.sources)
+    if entry.cidrs and not is_within(opening.range, entry.cidrs):
+        return False
+    if is_private(opening.range):
+        return not entry.sources or "private" in entry.sources
+    return bool(entry.cidrs) and (not entry.sources or not _PUBLIC_CLASSES.isdisjoint(entry.sources))

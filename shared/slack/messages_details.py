@@ -24,6 +24,7 @@ TEXT_ROOM: Final = 1300
 # worst all `&`), 2100 any ARN (2048 characters).
 _GROUP: Final = 1300
 _ARN: Final = 2100
+_ARN_IN_LITTLE_ROOM: Final = 1200
 _REQUEST_ID: Final = 560
 _REASON: Final = 600
 _NOTICE: Final = 1500
@@ -42,8 +43,13 @@ def reason_blocks(request: Request) -> list[Payload]:
     return [section(plain(f"Reason: {_short(request.reason, _REASON)}"))]
 
 
-def detail_blocks(request: Request) -> list[Payload]:
-    """Return where and by whom, and the small print."""
+def detail_blocks(request: Request, *, in_little_room: bool = False) -> list[Payload]:
+    """Return where and by whom, and the small print.
+
+    Args:
+        request: the request.
+        in_little_room: everything else is so long that an ARN longer than any that IAM gives out is shortened.
+    """
     is_notice = request.origin == "notice"
     rows = [
         *([("Group", plain(_group(request, _GROUP)))] if request.group_id or not is_notice else []),
@@ -52,7 +58,8 @@ def detail_blocks(request: Request) -> list[Payload]:
         *([] if is_notice else [("Requester", plain(_requester(request, _NAME)))]),
         ("Time", own(date(request.event_time))),
     ]
-    return [fields(rows), context(plain(text) for text in _small_print(request))]
+    arn = _ARN_IN_LITTLE_ROOM if in_little_room else _ARN
+    return [fields(rows), context(plain(text) for text in _small_print(request, arn))]
 
 
 def exposure(request: Request) -> list[tuple[str, int]]:
@@ -151,15 +158,17 @@ def _requester(request: Request, most: int) -> str:
     return _short(name, most) if name else _UNKNOWN
 
 
-def _small_print(request: Request) -> Iterator[str]:
+def _small_print(request: Request, arn: int) -> Iterator[str]:
     is_of_nobody = request.origin == "notice" and request.requester is None  # the event is the product's, not a call
     yield f"{'Notice' if is_of_nobody else 'Request'} {_short(request.request_id, _REQUEST_ID)}"
     if request.event_name and not is_of_nobody:
         yield f"Call {_short(request.event_name, _SMALL)}"
+    if request.origin == "ask":
+        yield "Asks first: the call changed nothing"
     if request.origin == "snapshot":
         yield "Found by the snapshot"
     if request.requester is not None and request.requester.arn:
-        yield f"Identity {_short(request.requester.arn, _ARN)}"
+        yield f"Identity {_short(request.requester.arn, arn)}"
     if request.requester is not None and request.requester.invoked_by:
         yield f"Through {_short(request.requester.invoked_by, _SMALL)}"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from shared.domain.approval import Terms
 from shared.domain.request import Approver, Request, Status
 
 POLICY: Final = "policy"
@@ -28,6 +29,7 @@ class RequestView:
         times_made: how often the change was made, as far as this request stands for all of it.
         approvals: who has approved so far, oldest first.
         valid_until: until when the approved change is in force; ``None``: for good.
+        terms: on which terms a pending request may be decided; ``None``: one approval, for good.
     """
 
     request: Request
@@ -41,3 +43,4 @@ class RequestView:
     times_made: int = 1
     approvals: tuple[Approver, ...] = ()
     valid_until: datetime | None = None
+    terms: Terms | None = None

@@ -6,13 +6,17 @@ Every text here is this product's own, except in the notes, which are shown as `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, assert_never
 
+from shared.domain.approval import Terms
 from shared.domain.request import Request
 from shared.slack.blocks import GREEN, ORANGE, RED
+from shared.slack.error_advice import advice
 from shared.slack.request_view import POLICY, RequestView
-from shared.slack.text import date, mention, shorten, visible
+from shared.slack.terms_view import limits_text, named_ids, needs_text
+from shared.slack.text import counted, date, mention, shorten, visible
 
 NOTES_ROOM: Final = 1500
 """Most characters the notes take up, as ``limits.size`` counts them."""
@@ -20,38 +24,16 @@ NOTES_ROOM: Final = 1500
 DUPLICATES_ROOM: Final = 500
 """The same for the note that may be shown above buttons."""
 
+NEEDS_ROOM: Final = 1000
+"""The same for what a pending request needs, whom it names, and until when its rules are approved."""
+
 _ERROR: Final = 800
 _NAME: Final = 100
 
-_RULE_GONE: Final = (
-    "A rule to remove or change is no longer there. Nothing to do if that was intended; otherwise look at the group."
-)
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-_TO_DO: Final[Mapping[str, str]] = {
-    "InvalidPermission.Duplicate": (
-        "Such a rule is in the group already, so nothing was added. Nothing to do if it serves the purpose; otherwise "
-        "remove it first and make the change again."
-    ),
-    "InvalidPermission.NotFound": _RULE_GONE,
-    "InvalidSecurityGroupRuleId.NotFound": _RULE_GONE,
-    "InvalidGroup.NotFound": (
-        "The group, or a group that a rule refers to, no longer exists. Make the change again where it is needed."
-    ),
-    "RulesPerSecurityGroupLimitExceeded": (
-        "The group is full. Remove rules that nobody needs, or have the quota raised, and make the change again."
-    ),
-    "UnauthorizedOperation": (
-        "The role of the member function lacks a permission, or an SCP forbids the call. Repair that and make the "
-        "change again."
-    ),
-}
-_TO_DO_OTHERWISE: Final = (
-    "The log of applySecurityGroupChange in the member account says more. "
-    "When the cause is gone, make the change again."
-)
 _TO_DO_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
+_ONE_MESSAGE: Final = "This message stands for all of them."
 _TO_DO_DUPLICATES: Final = (
-    "This message stands for all of them. A pipeline or controller that puts its rules back has to be stopped, or "
+    f"{_ONE_MESSAGE} A pipeline or controller that puts its rules back has to be stopped, or "
     "exempted in policy.toml (exempt.principals); see the runbook, 'Somebody fights the product'."
 )
 
@@ -65,6 +47,8 @@ class StatusView:
         colour: of the bar.
         line: the status line, with markup.
         plain_line: the same without markup, with the names that Slack puts in for mentions; for the top-level text.
+        remarks: lines of our own words with markup, below the headline; together with the note on what is needed at
+            most :data:`NEEDS_ROOM` long.
         notes: label and text of what is shown below the headline; together at most :data:`NOTES_ROOM` long.
         is_fact: the change was made or is in force (``Added``); else it is asked for (``Add``).
         warns: whether rules open to the internet get their remark.
@@ -74,18 +58,12 @@ class StatusView:
     colour: str
     line: str
     plain_line: str
+    remarks: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     is_fact: bool = False
     warns: bool = True
 
 
-_EXPIRED: Final = StatusView(
-    headline="Security group change request expired",
-    colour=RED,  # it ends like a denial: the change stays reverted
-    line="*Expired.* Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
-    plain_line="Expired. Nobody decided in time. The change stays reverted; if it is still needed, make it again.",
-    warns=False,
-)
 _UNREVERTED: Final = StatusView(
     headline="Unapproved security group change could not be reverted",
     colour=RED,
@@ -95,6 +73,7 @@ _UNREVERTED: Final = StatusView(
     is_fact=True,
 )
 _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
+    "TooManyAsks": "Too many open questions of one requester",
     "Adopted": "Region adopted",
     "AdoptedAgain": "Warning: region adopted again",
     "CallWithoutDetails": "Warning: a change without details",
@@ -106,6 +85,13 @@ _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
 _WARNINGS: Final = frozenset({"AdoptedAgain", "CallWithoutDetails", "StateDamaged"})
 
 
+_WAITS: Final[Mapping[str, str]] = {
+    "ask": "*Not made* yet; it is made once {}.",
+    "ended": "Its time is over, so it is *reverted* until {}.",
+}
+_WAITS_OTHERWISE: Final = "*Reverted* until {}."
+
+
 def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView:
     """Return how a pending request is shown.
 
@@ -114,15 +100,28 @@ def waiting_view(view: RequestView, *, reminder: bool, asks: bool) -> StatusView
         reminder: it was asked before.
         asks: the message has buttons.
     """
-    times = f" made {view.times_made} times" if view.times_made > 1 else ""
-    headline = f"Security group change{times} {'needs' if asks else 'waits for'} approval"
-    reverted = "until somebody approves it."
+    terms = view.terms or Terms()
+    needed, there = terms.needs.approvals, len(view.approvals)
+    verb = "asked" if is_ask(view) else "made"
+    times = f" {verb} {view.times_made} times" if view.times_made > 1 else ""
+    headline = f"Security group change{times} {'needs' if asks else 'waits for'} "
+    headline += "approval" if needed == 1 else f"{needed} approvals" if not there else "another approval"
+    until = "somebody approves it" if needed == 1 else f"{needed} people approve it"
+    state, plain_state = f"*Pending* since {date(view.requested_at)}.", "Pending."
+    if needed > 1 or there:
+        state += f" *{there} of {needed}* approvals{_so_far(view)}."
+        plain_state += f" {there} of {needed} approvals."
+    waits = _WAITS.get(view.request.origin, _WAITS_OTHERWISE)
+    needs = needs_text(terms)
+    named = named_ids(terms.needs.mention) if asks else ""
+    limits = limits_text(view.request.limits)
     return StatusView(
         headline=f"Reminder: security group change{times} still needs approval" if reminder else headline,
         colour=ORANGE,
-        line=f"*Pending* since {date(view.requested_at)}. *Reverted* {reverted}",
-        plain_line=f"Pending. Reverted {reverted}",
-        notes=_duplicates(view),
+        line=f"{state} {waits.format(until)}",
+        plain_line=f"{plain_state} {waits.format(until).replace('*', '')}",
+        remarks=(*([f"*For:* {named}"] if named else []), *([limits] if limits else [])),
+        notes=(*([("Needs", needs)] if needs else []), *_duplicates(view)),
     )
 
 
@@ -152,7 +151,7 @@ def status_view(view: RequestView) -> StatusView:
         case "denied":
             return _denied(view)
         case "expired":
-            return replace(_EXPIRED, notes=_duplicates(view))
+            return _expired(view)
         case "error":
             return _error(view)
         case "unreverted":
@@ -185,33 +184,47 @@ def _approved(view: RequestView) -> StatusView:
     return StatusView(
         headline="Security group change approved",
         colour=GREEN,
-        line=f"*Approved* {_by(view)}. It is being applied.",
-        plain_line=f"Approved{_by_name(view)}. It is being applied.",
+        line=f"*Approved* {_by(view)}{_until(view)}. It is being applied.",
+        plain_line=f"Approved{_by_name(view)}{_until_plain(view)}. It is being applied.",
         notes=_decider(view),
     )
 
 
 def _applied(view: RequestView) -> StatusView:
+    if view.decided_by == POLICY:
+        return StatusView(
+            headline="Security group change allowed by policy",
+            colour=GREEN,
+            line=f"*Allowed* by policy, without an approval. It is in force{_until(view)}.",
+            plain_line=f"Allowed by policy, without an approval. It is in force{_until_plain(view)}.",
+            is_fact=True,
+        )
     return StatusView(
         headline="Security group change approved and applied",
         colour=GREEN,
-        line=f"*Approved* {_by(view)}. It is applied and in force.",
-        plain_line=f"Approved{_by_name(view)}. It is applied and in force.",
+        line=f"*Approved* {_by(view)}. It is applied and in force{_until(view)}.",
+        plain_line=f"Approved{_by_name(view)}. It is applied and in force{_until_plain(view)}.",
         notes=_decider(view),
         is_fact=True,
     )
 
 
 def _ended(view: RequestView) -> StatusView:
+    allowed = "allowed by policy" if view.decided_by == POLICY else "approved"
     return StatusView(
-        headline="Time of an approved security group change is over",
+        headline=f"Time of a security group change {allowed} is over",
         colour=ORANGE,
-        line="*Ended.* The change was approved for a time, and is reverted now.",
-        plain_line="Ended. The change was approved for a time, and is reverted now.",
-        notes=_decider(view),
+        line=f"*Ended.* The change was {allowed} for a time{_until(view)}, and is reverted now.",
+        plain_line=f"Ended. The change was {allowed} for a time{_until_plain(view)}, and is reverted now.",
+        notes=_decider(view) if view.decided_by != POLICY else (),
         is_fact=True,
         warns=False,
     )
+
+
+def is_ask(view: RequestView) -> bool:
+    """True when the request asks first: nothing was changed, so nothing was reverted."""
+    return view.request.origin == "ask"
 
 
 def _denied(view: RequestView) -> StatusView:
@@ -220,17 +233,36 @@ def _denied(view: RequestView) -> StatusView:
     return StatusView(
         headline="Security group change denied by policy" if by_policy else "Security group change denied",
         colour=RED,
-        line=f"*Denied* {by}. The change stays reverted.",
-        plain_line=f"Denied{name}. The change stays reverted.",
+        line=f"*Denied* {by}. {_rests(view)}.",
+        plain_line=f"Denied{name}. {_rests(view)}.",
         notes=(*(() if by_policy else _decider(view)), *_duplicates(view)),
         warns=False,
     )
 
 
+def _expired(view: RequestView) -> StatusView:
+    why = "Not enough people approved" if view.approvals else "Nobody decided"
+    again = "ask again" if is_ask(view) else "make it again"
+    line = f"{why} in time. {_rests(view)}; if it is still needed, {again}."
+    return StatusView(
+        headline="Security group change request expired",
+        colour=RED,  # it ends like a denial
+        line=f"*Expired.* {line}",
+        plain_line=f"Expired. {line}",
+        notes=_duplicates(view),
+        warns=False,
+    )
+
+
+def _rests(view: RequestView) -> str:
+    """Return what a request that nobody approves leaves behind."""
+    return "Nothing was changed" if is_ask(view) else "The change stays reverted"
+
+
 def _error(view: RequestView) -> StatusView:
     code = shorten(visible(view.error_code or "Unknown"), _NAME)
     error = f"{view.error_code or 'Unknown'}: {view.error_reason or 'no reason was given'}"
-    to_do = _TO_DO.get(view.error_code.removeprefix("Client."), _TO_DO_OTHERWISE)
+    to_do = advice(view.error_code)
     return StatusView(
         headline="Approved security group change could not be applied",
         colour=RED,
@@ -245,6 +277,8 @@ def _duplicates(view: RequestView) -> tuple[tuple[str, str], ...]:
     """Return how often the change was made, and what to do about it: something or somebody puts it back."""
     if view.times_made == 1:
         return ()
+    if is_ask(view):
+        return (("Asked again", f"The same requester asked for this {view.times_made} times. {_ONE_MESSAGE}"),)
     known = view.request.requester is not None
     who = "The same requester made this change" if known else "This change was made"
     return (("Made again", f"{who} {view.times_made} times, and each time it was reverted. {_TO_DO_DUPLICATES}"),)
@@ -253,14 +287,36 @@ def _duplicates(view: RequestView) -> tuple[tuple[str, str], ...]:
 def _by(view: RequestView) -> str:
     """Return who and when, with markup; never a name, which anybody chooses for themselves."""
     when = f", {date(view.decided_at)}" if view.decided_at is not None else ""
+    others = [one.by for one in view.approvals if one.by != view.decided_by]
+    if view.status != "denied" and others:
+        return f"by {named_ids([*others, view.decided_by])}{when}"
     return f"by {mention(view.decided_by) or 'an approver'}{when}"
 
 
 def _by_name(view: RequestView) -> str:
     """Return the same without markup, e.g. `` by ada on 2026-10-01 at 12:00 UTC``; empty when nobody knows."""
     name = visible(view.decided_by_name or view.decided_by)
-    when = f" on {view.decided_at:%Y-%m-%d} at {view.decided_at:%H:%M} UTC" if view.decided_at is not None else ""
-    return f" by {shorten(name, _NAME)}{when}" if name else ""
+    others = len({one.by for one in view.approvals} - {view.decided_by}) if view.status != "denied" else 0
+    more = f" and {counted(others, 'other')}" if others else ""
+    when = f" on {_plain_date(view.decided_at)}" if view.decided_at is not None else ""
+    return f" by {shorten(name, _NAME)}{more}{when}" if name else ""
+
+
+def _so_far(view: RequestView) -> str:
+    named = named_ids([one.by for one in view.approvals])
+    return f", by {named}" if named else ""
+
+
+def _until(view: RequestView) -> str:
+    return "" if view.valid_until is None else f" until {date(view.valid_until)}"
+
+
+def _until_plain(view: RequestView) -> str:
+    return "" if view.valid_until is None else f" until {_plain_date(view.valid_until)}"
+
+
+def _plain_date(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
 def _decider(view: RequestView) -> tuple[tuple[str, str], ...]:

@@ -28,6 +28,7 @@ _HIGHEST_SHORT_ESCAPE: Final = 0xFFFF
 
 # https://docs.slack.dev/reference/objects/user-object: ids start with U or W.
 _USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,40}\Z")
+_USER_GROUP_ID: Final = re.compile(r"S[A-Z0-9]{2,40}\Z")
 
 
 def visible(text: str) -> str:
@@ -82,6 +83,14 @@ def date(moment: datetime) -> str:
 def mention(user_id: str) -> str:
     """Return markup that Slack shows as the user's name, or ``""`` when this is no Slack user id."""
     return f"<@{user_id}>" if _USER_ID.match(user_id) else ""
+
+
+def group_mention(group_id: str) -> str:
+    """Return markup that Slack shows as the user group's handle, or ``""`` when this is no Slack user group id.
+
+    https://docs.slack.dev/messaging/formatting-message-text/#mentioning-groups
+    """
+    return f"<!subteam^{group_id}>" if _USER_GROUP_ID.match(group_id) else ""
 
 
 def counted(number: int, noun: str) -> str:

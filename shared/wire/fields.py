@@ -62,7 +62,8 @@ class Field:
 
     def __getitem__(self, key: str) -> Field:
         """Return the member ``key``; a missing one is a field whose value is ``None``."""
-        return Field(self.mapping().get(key), key, parent=self)
+        members = self.value if type(self.value) is dict else self.mapping()  # nearly all are, and this is quick
+        return Field(members.get(key), key, parent=self)
 
     def either(self, *keys: str) -> Field:
         """Return the first of several spellings that is present (the first one when none is)."""

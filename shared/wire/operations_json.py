@@ -41,6 +41,8 @@ def _to_json(operation: Operation) -> Json:
         document["rule"] = rule_to_json(operation.rule)
     if isinstance(operation, Edited):
         document["after"] = rule_to_json(operation.after)
+        if operation.was_gone:
+            document["wasGone"] = True
     if isinstance(operation, Described) and operation.description:
         document["description"] = operation.description
     return document
@@ -55,7 +57,8 @@ def _from_json(field: Field) -> Operation:
         case "remove":
             return Removed(rule_id=rule_id, rule=rule)
         case "edit":
-            return Edited(rule_id=rule_id, rule=rule, after=rule_from_json(field["after"]))
+            after = rule_from_json(field["after"])
+            return Edited(rule_id=rule_id, rule=rule, after=after, was_gone=field["wasGone"].flag())
         case "describe":
             return Described(rule_id=rule_id, rule=rule, description=field["description"].optional_text())
     raise field["kind"].error(f"expected one of {', '.join(_KINDS.values())}, found {kind[:40]!r}")

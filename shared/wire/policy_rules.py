@@ -1,9 +1,11 @@
-"""Reads ``[[rules]]`` of ``policy.toml``; every mistake and every contradiction is named by its key.
+"""Reads ``[[rules]]`` of ``policy.toml``; every mistake is named by its key.
 
-An entry that could never do what it says is refused: one with 0 approvals beside ``deny``, one that nobody can satisfy,
-one with 0 approvals for public sources that it does not name.
+An entry that no security group rule could match is an error: its author meant it to guard something. Of a
+contradiction that has a stricter reading, that reading holds at run time, and ``python -m shared.policy check`` refuses
+it: deny wins over 0 approvals, and what nobody can satisfy is approved by nobody.
 
-What does not belong here: which security group rules an entry matches (``shared.domain.risk_rule``).
+What does not belong here: which security group rules an entry matches (``shared.domain.risk_rule``), and those
+contradictions (``shared.policy.cli.rule_checks``).
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ from typing import Final, TypeVar, get_args
 
 from shared.domain.change import GuardedKind
 from shared.domain.exposure import Span
-from shared.domain.needs import Needs, can_anybody_satisfy
-from shared.domain.networks import Range, merged, range_of
+from shared.domain.networks import Range, has_private_part, is_private, merged, range_of
 from shared.domain.policy import Policies
 from shared.domain.risk_rule import RiskRule, SourceClass
 from shared.domain.rule import DIRECTIONS, RuleError, canonical_protocol
@@ -52,10 +53,9 @@ def with_risk_rules(policies: Policies, rules: Field) -> Policies:
         rules: the list below the key ``rules``.
 
     Raises:
-        FieldError: for a mistake, a contradiction, or an entry that nobody can satisfy.
+        FieldError: as :func:`read_risk_rules`.
     """
     entries = read_risk_rules(rules)
-    refuse_unsatisfiable(rules, entries, policies)
     return Policies(
         general=replace(policies.general, rules=entries),
         accounts=tuple((account, replace(policy, rules=entries)) for account, policy in policies.accounts),
@@ -69,32 +69,9 @@ def read_risk_rules(rules: Field) -> tuple[RiskRule, ...]:
         rules: the list below the key ``rules``.
 
     Raises:
-        FieldError: for an unknown key, a value that is not allowed, or a contradiction within an entry.
+        FieldError: for an unknown key, a value that is not allowed, or an entry that no rule could match.
     """
     return tuple(_entry(one) for one in rules.elements())
-
-
-def refuse_unsatisfiable(rules: Field, entries: Sequence[RiskRule], policies: Policies) -> None:
-    """Refuse an entry that needs more people than may approve where it holds.
-
-    Args:
-        rules: the list that the entries were read from.
-        entries: what was read.
-        policies: with the approvers of each account.
-
-    Raises:
-        FieldError: names the first such entry.
-    """
-    for field, entry in zip(rules.elements(), entries, strict=True):
-        holding = [policies.for_account(account) for account in entry.accounts]
-        holding = holding or [policies.general, *(policy for _, policy in policies.accounts)]
-        needs = Needs(approvals=entry.approvals, approvers=(entry.approvers,) if entry.approvers else ())
-        for policy in holding:
-            if not can_anybody_satisfy(needs, policy.approvers):
-                raise field["approvals"].error(
-                    f"{entry.approvals} different people have to approve, but fewer are in both the approvers of this "
-                    f"entry and the policy's approvers ({', '.join(policy.approvers)}); lower it, or add approvers"
-                )
 
 
 def _entry(field: Field) -> RiskRule:
@@ -119,27 +96,22 @@ def _entry(field: Field) -> RiskRule:
         deny=_sentence(field["deny"]),
         mention=_each(field["mention"], _slack_id),
     )
-    _refuse_contradiction(field, entry)
+    _refuse_unmatchable(field, entry)
     return entry
 
 
-def _refuse_contradiction(field: Field, entry: RiskRule) -> None:
-    if entry.deny and entry.approvals == 0:
-        raise field["approvals"].error("0 approvals and deny contradict each other; leave one of them out")
-    needs = Needs(approvals=entry.approvals, approvers=(entry.approvers,) if entry.approvers else ())
-    if not can_anybody_satisfy(needs):
-        raise field["approvals"].error(
-            f"{entry.approvals} different people have to approve, but approvers lists {len(set(entry.approvers))}; "
-            "nobody could satisfy this entry: lower it, or add approvers"
-        )
+def _refuse_unmatchable(field: Field, entry: RiskRule) -> None:
     if entry.ports and entry.protocols and set(entry.protocols) <= {"icmp", "icmpv6"}:
         raise field["match"]["ports"].error("icmp and icmpv6 have no ports, so this entry matches nothing")
-    if entry.cidrs and entry.sources and set(entry.sources) <= {"group", "prefix_list"}:
+    if not entry.cidrs or not entry.sources:
+        return
+    if set(entry.sources) <= {"group", "prefix_list"}:
         raise field["match"]["cidrs"].error("groups and prefix lists have no addresses, so this entry matches nothing")
-    if entry.is_lenient and entry.sources and not entry.cidrs and not {"private", "group"} & set(entry.sources):
-        raise field["match"]["source"].error(
-            "0 approvals never hold for public sources unless cidrs names them, nor for prefix lists; add cidrs"
-        )
+    sources = set(entry.sources) - {"group", "prefix_list"}
+    if sources == {"private"} and not any(map(has_private_part, entry.cidrs)):
+        raise field["match"]["cidrs"].error("none of these addresses is private, so this entry matches nothing")
+    if "private" not in sources and all(map(is_private, entry.cidrs)):
+        raise field["match"]["cidrs"].error("all of these addresses are private, so this entry matches nothing")
 
 
 def _refuse_unknown(section: Field, known: Sequence[str]) -> None:

@@ -143,7 +143,7 @@ def approver_from_json(field: Field) -> Approver:
 
 def hours_to_text(hours: float | None) -> str:
     """Return e.g. ``8`` or ``0.5``; empty for no limit."""
-    return "" if hours is None else f"{hours:g}"
+    return "" if hours is None else f"{hours:.6f}".rstrip("0").rstrip(".")
 
 
 def hours_from_text(field: Field) -> float | None:

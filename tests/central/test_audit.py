@@ -21,9 +21,10 @@ from central.chalicelib.requests.record import ClickedMessage, Decision, History
 from central.chalicelib.requests.table import TABLE, RequestsTable
 from shared.aws.attributes import to_attributes
 from shared.domain.caller import Caller
-from shared.domain.request import Status
+from shared.domain.request import Approver, Status
 from tests.support.aws_clients import aws_client
 from tests.support.central_account import ADA, REGION, make_request, make_table
+from tests.support.web_page import serving_a_web_page
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 SECRET = "https://hooks.slack.com/actions/T0001/1234/response-url-secret"
@@ -67,6 +68,13 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         client = aws_client("dynamodb", REGION)
         make_table(client)
         yield client
+
+
+@pytest.fixture
+def web_page() -> Iterator[str]:
+    """The address of a proxy that wants a login."""
+    with serving_a_web_page() as address:
+        yield address
 
 
 @pytest.fixture
@@ -340,7 +348,38 @@ def test_what_aws_refuses_is_said(dynamodb: Any, capsys: pytest.CaptureFixture[s
     """No table here: a sentence and exit code 1, no trace."""
     dynamodb.delete_table(TableName=TABLE)
     assert main([]) == 1
-    assert capsys.readouterr().err.startswith("AWS refused: ")
+    assert capsys.readouterr().err.startswith(
+        f"There is no table {TABLE} in this account in {REGION}: is this the central account, and its region?"
+    )
+
+
+def test_a_web_page_is_no_empty_list(
+    monkeypatch: pytest.MonkeyPatch, web_page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy that wants a login answers in AWS's place; botocore would read an empty answer."""
+    for name, value in (("AWS_ENDPOINT_URL", web_page), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
+        monkeypatch.setenv(name, value)
+    assert main(["--region", REGION]) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("AWS refused: the answer is a web page, not AWS's: is a proxy or a login page")
+    assert "<html>" not in out + err
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 120, 200, 300])
+def test_a_table_fits_its_terminal(width: int) -> None:
+    """The least important columns go first; change, status and requester are there in any."""
+    lines = list(table_lines([DECIDED], width=width))
+    assert max(map(len, lines)) <= width
+    assert {"change"} <= set(lines[0].split())
+    if width >= 80:
+        assert {"requestedAt", "status", "requester", "group"} <= set(lines[0].split())
+    if width >= 120:
+        assert {"decided", "request"} <= set(lines[0].split())
+
+
+def test_a_wide_terminal_leaves_nothing_out() -> None:
+    """From the full width on it is the table that a pipe gets."""
+    assert list(table_lines([DECIDED], width=300)) == list(table_lines([DECIDED]))
 
 
 def test_a_table_shows_a_screenful_and_says_how_to_go_on(
@@ -362,6 +401,20 @@ def test_a_place_of_another_form_is_refused(table: RequestsTable) -> None:
     """Only what a listing named is a place to continue from."""
     with pytest.raises(CursorError):
         next(listed(table, Wanted(after="2026-10-01T12:00:00.000Z/")))
+
+
+def test_who_approved_for_how_long_is_exported() -> None:
+    """In the last columns, in JSON Lines as stored; each of them is a person to look for."""
+    until = datetime(2026, 10, 1, 20, tzinfo=UTC)
+    approvals = (Approver(by="U1", by_name="grace", at=until, hours=8), Approver(by="U2", at=until))
+    record = make_record(0, approvals=approvals, valid_until=until)
+    (row,) = csv.DictReader(io.StringIO("\n".join(csv_lines([record]))))
+    moment = "2026-10-01T20:00:00.000Z"
+    assert row["approvals"] == f"{moment} U1 grace for 8 h; {moment} U2"
+    assert row["validUntil"] == moment
+    (document,) = map(json.loads, json_lines([record]))
+    assert [one["by"] for one in document["approvals"]] == ["U1", "U2"]
+    assert document["validUntil"] == moment
 
 
 def test_duplicates_say_so() -> None:

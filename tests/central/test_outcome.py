@@ -115,7 +115,7 @@ def test_a_late_error_does_not_undo_a_success(central: Central, approved: Reques
     central.deliver(failed(approved), to=ERROR_TOPIC)
     assert central.item() == before
     assert central.slack.posts == []
-    assert "late error ignored" in logs.getvalue()
+    assert "late message ignored" in logs.getvalue()
 
 
 # -- forged ------------------------------------------------------------------------------------------------------------

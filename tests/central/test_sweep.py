@@ -65,7 +65,7 @@ def test_a_sweep_with_nothing_to_do_asks_the_index_and_no_more(central: Central,
     posts = len(central.slack.posts)
     calls.clear()
     central.sweep(minutes=30)
-    assert calls == ["dynamodb.Query"] * 8
+    assert calls == ["dynamodb.Query"] * 9
     assert len(central.slack.posts) == posts
 
 

@@ -22,8 +22,6 @@ _ELSEWHERE = "the flows here only add inbound rules; tests/member/test_permissio
 REASONS: Final[dict[tuple[str, str], str]] = {
     ("*", "logs:CreateLogStream"): "Lambda writes the log as the function's role",
     ("*", "logs:PutLogEvents"): "Lambda writes the log as the function's role",
-    ("*", "xray:PutTelemetryRecords"): "Lambda sends traces as the function's role",
-    ("*", "xray:PutTraceSegments"): "Lambda sends traces as the function's role",
     ("*", "sqs:SendMessage"): "Lambda sends what a function failed on to the queue as its role",
     ("*", "kms:Decrypt"): "only where topics or secrets are encrypted with a customer managed key",
     ("*", "kms:GenerateDataKey"): "only where topics are encrypted with a customer managed key",

@@ -47,8 +47,9 @@ class Operator:
 
     def at(self, place: Place, verb: str, *arguments: str) -> int:
         """Run a verb for a place."""
-        app = [place.app] if verb in ("doctor", "undeploy", "redrive") else []
-        return main([verb, *app, "--profile", place.app, "--region", place.region, *arguments])
+        app = [place.app] if verb in ("doctor", "finish", "undeploy", "redrive") else []
+        more = ["--yes"] if verb == "undeploy" else []
+        return main([verb, *app, *more, "--profile", place.app, "--region", place.region, *arguments])
 
     def deploy(self, place: Place, *arguments: str) -> int:
         """Deploy to a place."""

@@ -66,7 +66,7 @@ def test_every_function_runs_under_its_own_role_or_the_shared_one(operator: Oper
 def test_a_function_is_configured_as_shipped(operator: Operator) -> None:
     """Architecture, tracing and the operator's settings reach Lambda; no secret does."""
     found = operator.client(CENTRAL, "lambda").get_function_configuration(FunctionName=CENTRAL.function("api_handler"))
-    assert (found["Architectures"], found["TracingConfig"]["Mode"]) == (["arm64"], "Active")
+    assert (found["Architectures"], found["TracingConfig"]["Mode"]) == (["arm64"], "PassThrough")
     variables = found["Environment"]["Variables"]
     assert variables["slackSigningSecret"] == "ssm:/security-group-approval/slackSigningSecret"
     member = operator.client(MEMBER, "lambda").get_function_configuration(

@@ -350,6 +350,16 @@ def test_a_missing_secret_is_named(operator: Operator) -> None:
     assert said.startswith(f"The setting {HOOK} refers to ssm:/security-group-approval/{HOOK}, which does not exist")
 
 
+def test_one_webhook_stored_twice_is_noticed(operator: Operator) -> None:
+    """Under two names; questions and monitoring would be in one channel."""
+    set_secret("monitoringHookUrl", operator.slack.url("/approve"))(clients(operator, CENTRAL))
+    try:
+        (said,) = examined(operator, CENTRAL)
+    finally:
+        operator.store_secrets()
+    assert said.startswith("Both channels have the same webhook")
+
+
 def test_a_secret_is_never_printed(operator: Operator) -> None:
     """Whatever is wrong with it."""
     secret = "not-a-signing-secret-but-still-secret"

@@ -98,6 +98,16 @@ def test_two_clean_builds_give_the_same_bytes(built: Built, tmp_path_factory: py
     assert again.path.read_bytes() == built.path.read_bytes()
 
 
+def test_packaging_again_leaves_one_zip(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The guide uploads by a pattern; an older version's zip goes, anything else in the folder stays."""
+    folder = tmp_path_factory.mktemp("again")
+    older, other = folder / f"member-{'0' * 64}.zip", folder / "member-notes.zip"
+    for one in (older, other):
+        one.touch()
+    _, code = package("member", folder, {**os.environ, **offline_pip(tmp_path_factory)})
+    assert set(folder.glob("member-*.zip")) == {code, other}
+
+
 def test_a_zip_holds_the_app_and_what_it_needs_and_nothing_else(built: Built) -> None:
     """No tests, configuration or tools, no unused half of powertools, and every file has the same date."""
     with zipfile.ZipFile(built.code) as archive:

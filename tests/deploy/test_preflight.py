@@ -16,6 +16,7 @@ from deploy.finishing import insist
 from deploy.preflight import RUNTIMES, check, problems
 from deploy.running_chalice import chalice
 from deploy.settings import merged
+from tests.support.web_page import serving_a_web_page
 
 POLICY = "mode = 'enforce'\n"
 
@@ -58,6 +59,16 @@ def test_a_symlink_that_became_a_file_is_refused(checkout: Path) -> None:
     link.write_text("../../shared", encoding="utf-8")
     (said,) = found(checkout)
     assert said.startswith("member/vendor/shared is not a symlink to shared")
+
+
+def test_a_policy_with_a_contradiction_is_refused(checkout: Path) -> None:
+    """What ``check`` only warns of is deployed; keys that need a bot token are fine, since there may be one."""
+    text = 'approvers = ["S0614TZR7"]\nremind_after_hours = 72\n'
+    (checkout / "shared/policy.toml").write_text(text, encoding="utf-8")
+    assert found(checkout) == []
+    (checkout / "shared/policy.toml").write_text('[[rules]]\napprovals = 0\ndeny = "No."\n', encoding="utf-8")
+    (problem,) = found(checkout)
+    assert "policy.toml: rules[0].approvals: 0 approvals and deny contradict each other" in problem
 
 
 def test_a_broken_policy_is_refused(checkout: Path) -> None:
@@ -106,6 +117,22 @@ def test_a_wrong_profile_or_region_is_reported_at_once(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody listens there
     assert main(["doctor", "central", *arguments]) == 1
     assert sentence in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", [["doctor", "central"], ["report"], ["member"]])
+def test_a_web_page_in_aws_s_place_is_reported(
+    verb: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy that wants a login: a sentence instead of a traceback, and not the page."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with serving_a_web_page() as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        assert main([*verb, "--region", "eu-west-1"]) == 1
+    said = capsys.readouterr().out
+    assert "AWS cannot be reached: the answer is a web page, not AWS's" in said
+    assert "Please log in" not in said
 
 
 def error_of(code: str, text: str) -> ClientError:

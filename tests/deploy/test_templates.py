@@ -16,7 +16,8 @@ from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, TABLES, App, Place
 from deploy.policies import SOURCE_FUNCTION, Scope, function_policy, narrow, template_scope
 from deploy.templates import LARGEST_BODY, as_body, foundation
 
-SCP_LIMIT = 5120
+SCP_LIMIT = 10_240
+"""Characters, with the white space that the AWS CLI sends: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html"""
 ROLE_POLICIES_LIMIT = 10_240
 """Characters, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
@@ -50,31 +51,57 @@ def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> No
         statements = {one["Sid"]: one for one in function_policy(function, template_scope(app))["Statement"]}
         name = f"{app}-${{Stage}}-${{AWS::Region}}" + ("" if function == ROUTE else f"-{function}")
         own = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{name}"
-        by_code = {
-            sid for sid, one in statements.items() if one.get("Condition") == {"ArnEquals": {SOURCE_FUNCTION: own}}
+        bound = {
+            sid: next(
+                (name for name in one.get("Condition", {}) if one["Condition"][name] == {SOURCE_FUNCTION: own}), ""
+            )
+            for sid, one in statements.items()
         }
-        assert by_code == statements.keys() - {"Failures", "Log", "OwnKey", "Trace"}
+        by_code = {sid for sid, operator in bound.items() if operator == "ArnEquals"}
+        assert by_code == statements.keys() - {"Failures", "Log", "OwnKey"}
         assert {"State"} < by_code
+        # Lambda itself names no function, code always does: another function's code forges no dead letter and no log.
+        not_by_other_code = {sid for sid, operator in bound.items() if operator == "ArnEqualsIfExists"}
+        assert not_by_other_code == statements.keys() & {"Failures", "Log"}
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_a_right_is_named_and_as_narrow_as_aws_allows(app: App) -> None:
-    """No action is a pattern; "all resources" stands only where EC2 and X-Ray know no narrower."""
+    """No action is a pattern; "all resources" stands only where EC2 knows no narrower."""
     for function in FUNCTIONS[app]:
         for one in function_policy(function, template_scope(app))["Statement"]:
             assert not [action for action in one["Action"] if "*" in action]
-            assert (one["Resource"] == "*") == (one["Sid"] in ("ReadGroups", "Trace"))
+            assert (one["Resource"] == "*") == (one["Sid"] == "ReadGroups")
+            if one["Sid"] == "TagRules":  # only the rules that this very call makes
+                assert one["Condition"]["StringEquals"].keys() == {"ec2:CreateAction"}
             if (
                 one["Sid"] == "OwnKey"
             ):  # the key's id is known to nobody beforehand: its alias and who uses it stand for it
                 assert one["Condition"].keys() == {"ForAnyValue:StringLike", "StringLike"}
 
 
+LONGEST = Place(
+    app="member", stage="p23456789", partition="aws-us-gov", account="222222222222", region="ap-southeast-2"
+)
+"""A place with names as long as any."""
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_tracing_is_off_and_switched_on_in_one_place(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the cost of a request; `"xray": true` in config.json brings the permission with it."""
+    function = FUNCTIONS[app][0]
+    assert "Trace" not in [one["Sid"] for one in function_policy(function, template_scope(app))["Statement"]]
+    monkeypatch.setattr("deploy.policies.is_traced", lambda _: True)
+    (trace,) = [one for one in function_policy(function, template_scope(app))["Statement"] if one["Sid"] == "Trace"]
+    assert trace["Action"] == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+
+
 def test_the_shared_role_has_every_functions_policy_and_room_left() -> None:
-    """One inline policy per function, and all of them within IAM's limit."""
+    """One inline policy per function, and all of them, filled in, within IAM's limit."""
     policies = foundation("member")["Resources"]["Role"]["Properties"]["Policies"]
     assert [one["PolicyName"] for one in policies] == list(FUNCTIONS["member"])
-    assert sum(len(as_body(one["PolicyDocument"])) for one in policies) <= ROLE_POLICIES_LIMIT
+    scope = Scope(place=LONGEST, central_region="ap-southeast-2", central_account="111111111111")
+    assert sum(len(as_body(function_policy(name, scope))) for name in FUNCTIONS["member"]) <= ROLE_POLICIES_LIMIT
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -178,8 +205,8 @@ def scp() -> list[dict[str, Any]]:
 
 
 def test_the_scp_fits_and_only_denies() -> None:
-    """Organizations takes 5,120 characters; an SCP that allows would take everything else away."""
-    assert len(json.dumps({"Version": "2012-10-17", "Statement": scp()}, separators=(",", ":"))) <= SCP_LIMIT
+    """The file is sent as it is, white space and all; an SCP that allows would take everything else away."""
+    assert len((ROOT / "deploy" / "scp.json").read_text(encoding="utf-8")) <= SCP_LIMIT
     assert {one["Effect"] for one in scp()} == {"Deny"}
     assert all("aws:PrincipalArn" in one["Condition"]["ArnNotLike"] for one in scp())
 
@@ -188,6 +215,8 @@ LAMBDA = "arn:aws:lambda:eu-west-1:222222222222:function:member-prod-eu-west-1-"
 QUEUE = "arn:aws:sqs:eu-west-1:222222222222:security-group-approval-member-failures"
 STACK = "arn:aws:cloudformation:eu-west-1:222222222222:stack/"
 TABLE = "arn:aws:dynamodb:eu-west-1:222222222222:table/securityGroupState"
+EVIDENCE = "arn:aws:logs:eu-west-1:222222222222:log-group:/aws/events/security-group-approval-tampering:log-stream:x"
+KEY = "arn:aws:kms:eu-west-1:222222222222:key/0a1b2c3d"
 TOPIC = "arn:aws:sns:eu-west-1:222222222222:applySecurityGroupChange"
 RULE = "arn:aws:events:eu-west-1:222222222222:rule/member-prod-eu-west-1-revertSecurityGroup-event"
 OWN_ROLE = "arn:aws:iam::222222222222:role/security-group-approval-member-prod-eu-west-1"
@@ -220,6 +249,17 @@ OWN_ROLE = "arn:aws:iam::222222222222:role/security-group-approval-member-prod-e
         ("dynamodb:UpdateItem", TABLE),
         ("dynamodb:DeleteTable", TABLE),
         ("dynamodb:PutResourcePolicy", TABLE),
+        ("dynamodb:ImportTable", TABLE),
+        ("sqs:CreateQueue", QUEUE),
+        ("logs:PutLogEvents", EVIDENCE),
+        ("logs:CreateLogStream", EVIDENCE),
+        ("logs:AssociateKmsKey", EVIDENCE),
+        ("kms:DisableKey", KEY),
+        ("kms:ScheduleKeyDeletion", KEY),
+        ("kms:PutKeyPolicy", KEY),
+        ("kms:DeleteAlias", "arn:aws:kms:eu-west-1:222222222222:alias/security-group-approval-member"),
+        ("cloudformation:RollbackStack", f"{STACK}security-group-approval-member/0a1b"),
+        ("cloudformation:CancelUpdateStack", f"{STACK}security-group-approval-member/0a1b"),
         ("iam:PassRole", OWN_ROLE),
         ("iam:PutRolePolicy", OWN_ROLE),
         ("cloudformation:DeleteStack", f"{STACK}security-group-approval-member/0a1b"),
@@ -234,6 +274,18 @@ def test_the_scp_protects_what_the_product_needs(action: str, arn: str) -> None:
     """Functions, rules, topic, subscription, table, role, queues, stack and alarms."""
     found = [one for one in scp() if any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))]
     assert any(fnmatchcase(arn, pattern) for one in found for pattern in meant(one))
+
+
+def test_the_scp_leaves_the_functions_their_logs_and_other_keys_alone() -> None:
+    """The product's own role is not the deployer; a key counts by its alias."""
+    write = [one for one in scp() if "logs:PutLogEvents" in listed(one["Action"])]
+    function_log = (
+        "arn:aws:logs:eu-west-1:222222222222:log-group:/aws/lambda/member-prod-eu-west-1-revertSecurityGroup:x"
+    )
+    assert not [one for one in write if any(fnmatchcase(function_log, pattern) for pattern in meant(one))]
+    keys = [one for one in scp() if "kms:DisableKey" in listed(one["Action"])]
+    wanted = {"kms:ResourceAliases": "alias/security-group-approval-*"}
+    assert [one["Condition"]["ForAnyValue:StringLike"] for one in keys] == [wanted]
 
 
 def listed(value: Any) -> list[str]:
@@ -261,3 +313,12 @@ def test_the_scp_leaves_other_resources_alone(statement: dict[str, Any]) -> None
         "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:shop",
     ]
     assert not [one for one in others if any(fnmatchcase(one, pattern) for pattern in meant(statement))]
+
+
+def test_few_alarms_are_those_on_the_dead_letter_queues() -> None:
+    """What a member's function gave up on, or never got, is worth its price anywhere; the rest can be left out."""
+    template = foundation("member")
+    alarms = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    assert {name for name, one in alarms.items() if "Condition" not in one} == {"FailuresAlarm", "UndeliveredAlarm"}
+    assert {one["Condition"] for one in alarms.values() if "Condition" in one} == {"HasAllAlarms"}
+    assert template["Parameters"]["Alarms"]["Default"] == "all"

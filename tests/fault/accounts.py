@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any, Self
 from unittest import mock
 
 import boto3
+from botocore.exceptions import ClientError
 from botocore.retries.adaptive import ClientRateLimiter
 from botocore.retries.quota import RetryQuota
 from moto import mock_aws
@@ -71,6 +73,13 @@ class Somebody:
         self.ec2.authorize_security_group_ingress(
             GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True), **tagged
         )
+
+    def asks_for(self, group_id: str, *rules: Rule) -> None:
+        """Authorize rules in a dry run, which changes nothing."""
+        with contextlib.suppress(ClientError):  # EC2 answers DryRunOperation, always
+            self.ec2.authorize_security_group_ingress(
+                GroupId=group_id, IpPermissions=permissions(rules, with_descriptions=True), DryRun=True
+            )
 
     def closes(self, group_id: str, *rules: Rule) -> None:
         """Revoke live rules in one call, by id, as the console does."""
@@ -220,7 +229,7 @@ class Accounts:
 
     def _stored(self) -> list[Record]:
         items = [from_attributes(item) for item in _items(CENTRAL, resources.REQUESTS_TABLE)]
-        records = [record_from_item(item) for item in items if not item["requestId"].startswith("member#")]
+        records = [record_from_item(item) for item in items if "body" in item]
         return sorted(records, key=lambda record: (record.requested_at, record.request.request_id))
 
     def state(self) -> tuple[dict[str, Baseline], dict[str, LedgerEntry]]:

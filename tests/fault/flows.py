@@ -112,6 +112,11 @@ allow_self_approval = false
 [exempt]
 principals = ["arn:aws:iam::*:role/ci-deploy"]
 """
+_ASKS = f"""ask_by_dry_run = true
+{POLICY}
+[people]
+"arn:aws:iam::*:user/ada" = "U0ADA"
+"""
 _REPORTED = 'drift = "report"\n' + POLICY
 
 FLOWS: tuple[Flow, ...] = (
@@ -190,6 +195,21 @@ FLOWS: tuple[Flow, ...] = (
         play=clicks("approve"),
         end=ends(_ADDED, APPROVED),
         policy=_FOUR_EYES,
+    ),
+    Flow(name="ask", prepare=scenes.guarded, play=then_all(scenes.asks_first), end=ends(BASE, PENDING), policy=_ASKS),
+    Flow(
+        name="approve ask",
+        prepare=asked(scenes.asks_first),
+        play=clicks("approve"),
+        end=ends(_ADDED, APPROVED),
+        policy=_ASKS,
+    ),
+    Flow(
+        name="ask again",
+        prepare=asked(scenes.asks_first),
+        play=then_all(scenes.asks_first),
+        end=ends(BASE, PENDING, PENDING),
+        policy=_ASKS,
     ),
     Flow(name="deny", prepare=asked(scenes.adds), play=clicks("deny"), end=ends(BASE, _DENIED)),
     Flow(

@@ -109,6 +109,11 @@ def adds(world: World, group: str) -> None:
     world.accounts.ada.opens(group, SSH, TELNET)
 
 
+def asks_first(world: World, group: str) -> None:
+    """Ada asks for two ports by a dry run."""
+    world.accounts.ada.asks_for(group, SSH, TELNET)
+
+
 def removes(world: World, group: str) -> None:
     """Ada closes a port."""
     world.accounts.ada.closes(group, HTTPS)

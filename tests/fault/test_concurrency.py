@@ -104,6 +104,40 @@ def test_of_a_hundred_clicks_at_once_one_decides_and_everybody_is_told(system: S
     assert system.dead_letters == ()
 
 
+TWO_APPROVALS = '\n[[rules]]\nmatch = { ports = ["23"] }\napprovals = 2\n'
+
+
+def test_of_twenty_clicks_of_five_people_two_different_people_decide_once(system: Sandbox, tmp_path: Path) -> None:
+    """From several processes, each person four times: one decision, two people, and everybody else is told."""
+    group = make_group(system, "clicked-twice")
+    system.wait_until_idle()
+    request_id = open_port(system, group, 23)
+    system.wait_until_idle()
+    (question,) = about(system.slack.messages(APPROVAL_CHANNEL), request_id)
+    events = [click(system, PEOPLE[number % 5], question, approves=True) for number in range(20)]
+    policy_file = tmp_path / "policy.toml"
+    policy_file.write_text(system.settings.policy_text() + TWO_APPROVALS, encoding="utf-8")
+    told_before = number_of_notes(system)
+    assert run_clicks(system, events, policy_file) == Counter({200: 20})
+    system.wait_until_idle()
+    item = system.aws.request(request_id)
+    assert item is not None
+    people = [one["by"] for one in item["approvals"]]
+    assert (len(people), len(set(people)), item["decidedBy"]) == (2, 2, people[-1])
+    moves = [(entry["status"], entry["by"]) for entry in item["history"][1:3]]
+    assert moves == [("pending", people[0]), ("approved", people[1])]
+    assert [entry["status"] for entry in item["history"]] == ["pending", "pending", "approved", "applied"]
+    assert len(system.aws.rules(SHOP, group)) == 1
+    assert number_of_notes(system) - told_before == 18
+    assert [message.button_texts() for message in about(system.slack.messages(APPROVAL_CHANNEL), request_id)] == [[]]
+    assert system.dead_letters == ()
+
+
+def number_of_notes(system: Sandbox) -> int:
+    """Count what only the clicker saw, of the first five people."""
+    return sum(len(system.slack.notes(APPROVAL_CHANNEL, user=user.id)) for user in PEOPLE[:5])
+
+
 def click(system: Sandbox, user: SlackUser, message: Message, *, approves: bool) -> dict[str, Any]:
     """Return the event of a click."""
     settings = ClickSettings(

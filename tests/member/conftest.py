@@ -15,6 +15,7 @@ from tests.support import permissions
 from tests.support.aws_clients import aws_client
 from tests.support.faults import Faults
 from tests.support.member_account import ACCOUNT, REGION, Member, Person
+from tests.support.memory_account import MemoryMember, memory_member
 from tests.support.trimmed import trimmed_models
 
 __all__ = ["trimmed_models"]
@@ -120,3 +121,17 @@ def ada(member: Member) -> Person:
 def faults() -> Faults:
     """Counts AWS calls, and breaks the ones it is told to."""
     return Faults()
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryMember]:
+    """A member account in memory, with a clock that only the test moves on."""
+    import member.app
+    from member.chalicelib import context
+
+    with Client(member.app.app) as client:
+        made, account = memory_member(client.lambda_, lambda name, value: monkeypatch.setattr(context, name, value))
+        context._own_session_arn.cache_clear()
+        with account.installed():
+            yield made
+        context._own_session_arn.cache_clear()

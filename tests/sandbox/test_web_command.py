@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -98,6 +99,23 @@ def test_a_missing_package_is_one_sentence() -> None:
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert ended.stderr.strip() == "The package moto is missing. Run “make venv”, then use .venv/bin/python."
+
+
+def test_a_checkout_without_symlinks_is_one_sentence_a_link(tmp_path: Path) -> None:
+    """What Git on Windows or a downloaded zip makes of them; the apps would not find `shared`."""
+    left_out = shutil.ignore_patterns("__pycache__", "vendor", "tests")
+    for name in ("central", "member", "sandbox", "deploy", "shared", ".chalice"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, symlinks=True, ignore=left_out)
+    for app in ("central", "member"):
+        (tmp_path / app / "vendor").mkdir()
+        (tmp_path / app / "vendor" / "shared").write_text("../../shared")
+    command = [sys.executable, "-m", "sandbox", "demo"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()] == [
+        "central/vendor/shared is not a symlink to shared",
+        "member/vendor/shared is not a symlink to shared",
+    ]
 
 
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from member.chalicelib.ec2.forms import permissions, rule_from_api, rule_request
 from member.chalicelib.state.baseline import Baseline
 from sandbox.aws.events import message_event, scheduled_event
-from shared.domain.request import Request
+from shared.domain.net_change import compositions, digest_of
+from shared.domain.request import Approver, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, make_rule
 from shared.wire.messages import (
     AdoptedMessage,
     AppliedMessage,
+    ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
     Message,
@@ -100,16 +102,33 @@ class Member:
         for event in some:
             self.run("revertSecurityGroup", event)
 
-    def approve(self, request: Request, *, digest: str = "", at: datetime | None = None) -> None:
+    def approve(
+        self,
+        request: Request,
+        *,
+        digest: str = "",
+        at: datetime | None = None,
+        by: Iterable[str] = ("U061F7AUR",),
+        hours: float | None = None,
+        valid_until: datetime | None = None,
+    ) -> None:
         """Deliver the central account's approval of a request."""
+        moment = at or datetime.now(UTC)
+        people = tuple(Approver(by=one, by_name="ada", at=moment, hours=hours) for one in by)
         message = ApplyMessage(
             request_id=request.request_id,
             digest=digest or request.digest,
-            approver_id="U061F7AUR",
+            approver_id=people[-1].by,
             approver_name="ada",
-            approved_at=at or datetime.now(UTC),
+            approved_at=moment,
+            approvals=people,
+            valid_until=valid_until,
         )
         self.deliver_message(write(message))
+
+    def approve_batch(self, *requests: Request, at: datetime | None = None, hours: float | None = None) -> None:
+        """Deliver the central account's approval of the net change of requests, for good or for so many hours."""
+        self.deliver_message(write(batch_approval(*requests, at=at, hours=hours)))
 
     def deliver_message(self, text: str) -> None:
         """Deliver a message of the apply topic."""
@@ -201,6 +220,21 @@ class Member:
         """Return the outcome the ledger has of a request."""
         item = self.ledger(request_id)
         return "" if item is None else item["outcome"]["S"]
+
+
+def batch_approval(*requests: Request, at: datetime | None = None, hours: float | None = None) -> ApplyBatchMessage:
+    """Return the central account's approval of the net change of requests."""
+    now = at or datetime.now(UTC)
+    composed = compositions(requests).values()
+    digests = {one.request_id: one.digest for one in requests}
+    return ApplyBatchMessage(
+        batch_id="batch#1",
+        digest=digest_of(requests),
+        requests=tuple((one, digests[one]) for group in composed for one in group.request_ids),
+        approvals=(Approver(by="U061F7AUR", by_name="ada", at=now, hours=hours),),
+        approved_at=now,
+        valid_until=None if hours is None else now + timedelta(hours=hours),
+    )
 
 
 def exact(rules: Iterable[Rule]) -> list[tuple[Any, ...]]:

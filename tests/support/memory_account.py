@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from shared.wire.messages import AdoptedMessage, Message, read_message
 from tests.support.aws_clients import aws_client
-from tests.support.member_account import ACCOUNT, REGION, Member
+from tests.support.member_account import ACCOUNT, REGION, Member, Person, at
 
 Json = dict[str, Any]
 
@@ -267,6 +267,7 @@ class MemoryAccount:
         return {}
 
     def _delete_item(self, _client: BaseClient, parameters: Json) -> Json:
+        self._check(parameters, "DeleteItem", parameters["Key"]["id"]["S"])
         self.items.pop(parameters["Key"]["id"]["S"], None)
         return {}
 
@@ -322,6 +323,18 @@ class MemoryMember(Member):
     def new_group(self, name: str = "") -> str:
         """Make one more group and return its id."""
         return self.account.new_group(name or f"group-{next(self._numbers)}")
+
+
+@dataclass
+class Colleague(Person):
+    """Somebody whose calls are made when the account's own clock says."""
+
+    member: MemoryMember
+
+    def event(self, name: str, parameters: Any, response: Any, **fields: Any) -> Json:
+        """Return the event of a call by this person; each call is made a second after the one before."""
+        self.member.clock.wait(seconds=1)
+        return super().event(name, parameters, response, **{"eventTime": at(self.member.clock.now), **fields})
 
 
 def memory_member(lambda_: Any, patch: Callable[[str, Any], None]) -> tuple[MemoryMember, MemoryAccount]:
@@ -390,8 +403,10 @@ def _size(item: Json) -> int:
 
 def _holds(stored: Json | None, term: str, values: Json) -> bool:
     """True when an item meets a condition such as ``attribute_not_exists(id)`` or ``version = :seen``."""
-    if stored is None or term == "attribute_not_exists(id)":
-        return stored is None and term == "attribute_not_exists(id)"
+    if term.startswith("attribute_not_exists("):
+        return term.removeprefix("attribute_not_exists(").removesuffix(")") not in (stored or {})
+    if stored is None:
+        return False
     name, sign, value = term.split(" ")
     ((is_now,), (wanted,)) = (stored[name].values(), values[value].values())
     return bool({"=": is_now == wanted, "<": is_now < wanted, ">": is_now > wanted}[sign])

@@ -12,9 +12,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from central.chalicelib.requests.record import ClickedMessage, Decision, Failure, HistoryEntry, Record, Task
+from member.chalicelib.assessment.approved import approved_with
 from member.chalicelib.cloudtrail.call import Call, CallKind
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
+from shared.domain.operations import Added, Described, Edited, Operation, Removed
 from shared.domain.request import FIRST_STATUSES, MOVES, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, group, make_rule, prefix_list
 
@@ -177,6 +179,22 @@ def changes(draw: st.DrawFn, /, **options: Any) -> Change:
     return make_change(added=added, removed=removed, modified=modified)
 
 
+_names = st.one_of(
+    st.fixed_dictionaries({"rule_id": rule_ids}),
+    st.fixed_dictionaries({"rule": rules()}),
+    st.fixed_dictionaries({"rule_id": rule_ids, "rule": rules()}),
+)
+operations: st.SearchStrategy[Operation] = st.one_of(
+    rules().map(lambda rule: Added(rule=rule)),
+    _names.map(lambda names: Removed(**names)),
+    st.builds(
+        lambda names, after, was_gone: Edited(**names, after=after, was_gone=was_gone), _names, rules(), st.booleans()
+    ),
+    st.builds(lambda names, text: Described(**names, description=text), _names, descriptions),
+)
+"""What a call may have done to one rule, named by id, by values or by both."""
+
+
 @st.composite
 def callers(draw: st.DrawFn) -> Caller:
     """An IAM user, or a session of a role, with or without a service acting for it."""
@@ -247,6 +265,8 @@ def requests(draw: st.DrawFn, /, **options: Any) -> Request:
     requester = draw(st.one_of(st.none(), callers()))
     status = draw(st.sampled_from(sorted(FIRST_STATUSES)))
     change = draw(changes(**options))
+    made = () if requester is None else draw(st.lists(operations, max_size=3).map(tuple))
+    timed = sorted({rule.identity for rule in change.rules if draw(st.integers(0, 4)) == 0})
     return Request(
         request_id=draw(request_ids),
         account=draw(accounts),
@@ -262,6 +282,9 @@ def requests(draw: st.DrawFn, /, **options: Any) -> Request:
         status=status,
         reason="" if status == "pending" else draw(st.text(string.printable, min_size=1, max_size=40)),
         remaining=tuple(change.added) if status == "unreverted" else (),
+        operations=made,
+        approved=approved_with(change, made, draw(rule_sets(max_size=2))),
+        limits=tuple((identity, draw(moments)) for identity in timed),
     )
 
 

@@ -22,6 +22,7 @@ from ..requests.table import RequestsTable
 from ..requests.update_expression import Refused, Update
 from ..slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, post
 from ..steps import step
+from ..views import view_of
 from .channels import Channel, Channels
 
 MESSAGE_TASKS: Final[Mapping[Task, Channel]] = {
@@ -230,7 +231,7 @@ class Outbox:
         self._table.update(record.request.request_id, update)
 
     def _post(self, record: Record, task: Task) -> None:
-        view, channel = record.view, MESSAGE_TASKS[task]
+        view, channel = view_of(record), MESSAGE_TASKS[task]
         if task == "ask":
             self._channels.post(channel, question(view, reminder=record.reminded_at is not None))
         elif task == "notify":
@@ -239,7 +240,10 @@ class Outbox:
             self._channels.post(channel, outcome(view))
 
     def _post_outcome(self, record: Record) -> None:
-        """Show the outcome over the question, else in its thread, else as a message of its own."""
+        """Show the outcome over the question, else in its thread, else as a message of its own.
+
+        The end of a change that was approved for a time comes long after; few would see it in a thread.
+        """
         clicked_at = record.decision.at if record.decision else record.history[-1].at
         if record.clicked.response_url and self._clock() - clicked_at < _RESPONSE_URL_FOR:
             try:
@@ -252,7 +256,8 @@ class Outbox:
                     return
             except SlackError:
                 count("SlackFailures", channel="response_url")
-        self._channels.post("approval", outcome(record.view), thread_ts=record.clicked.ts)
+        thread_ts = "" if record.status == "ended" else record.clicked.ts
+        self._channels.post("approval", outcome(record.view), thread_ts=thread_ts)
 
     def _not_before(self, record: Record, task: Task, error: Exception) -> datetime | None:
         """Return when to try again: a message that Slack refuses as such, at growing intervals; others at any time."""

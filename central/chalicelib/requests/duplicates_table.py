@@ -23,7 +23,7 @@ from shared.aws.conflicts import cancellation_reasons
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
-from .fingerprint import ASKED_SINGLY, fingerprint
+from .fingerprint import asked_singly, fingerprint
 from .items import record_to_item
 from .record import Record
 from .table import INDEX, TABLE, RequestsTable, Row
@@ -58,7 +58,7 @@ class Duplicates:
             if duplicate_of:
                 return duplicate_of if duplicate_of != own else ""
             asked += 1
-            if asked == ASKED_SINGLY:
+            if asked == asked_singly(record.request):
                 return request_id
         return ""
 
@@ -87,7 +87,7 @@ class Duplicates:
             },
             "ExpressionAttributeValues": to_attributes(
                 {
-                    ":asked": ASKED_SINGLY - 1,
+                    ":asked": asked_singly(record.request) - 1,
                     ":one": 1,
                     ":status": record.status,
                     ":since": time_to_text(record.requested_at - joins_for),

@@ -42,12 +42,20 @@ def fingerprint(request: Request) -> str:
     """
     change = request.change
     parts = [request.account, request.region, request.group_id, request.status, request.origin]
-    parts += [_principal(request.requester)]
+    parts += [requester_text(request.requester)]
     parts += [rule_text("add", rule) for rule in change.added]
     parts += [rule_text("remove", rule) for rule in change.removed]
     for edit in change.modified:
         parts += [rule_text("before", edit.before), rule_text("after", edit.after)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def asked_singly(request: Request) -> int:
+    """Return how many requests like this one have their own question.
+
+    Nothing disappears after an ask, so there is no reason to wonder and try again: the second one is a duplicate.
+    """
+    return 1 if request.origin == "ask" else ASKED_SINGLY
 
 
 def shown_again_at(made: int) -> int:
@@ -67,7 +75,8 @@ def shown_again_at(made: int) -> int:
     return step
 
 
-def _principal(caller: Caller | None) -> str:
+def requester_text(caller: Caller | None) -> str:
+    """Return who counts as one requester: the role or user, of people of Identity Center the session."""
     if caller is None:
         return ""
     is_person = _SHARED_BY_PEOPLE in caller.principal_arn

@@ -1,6 +1,7 @@
 """A move of a request to another status, and the one conditional write that makes it.
 
-With the status changes everything that depends on it: the history, the decision, and which tasks begin and end.
+With the status changes everything that depends on it: the history, the decision, and which tasks begin and end. An
+approval that is not the last one needed is a move too, one that leaves the request ``pending``.
 
 What does not belong here: making the write (``requests.table``).
 """
@@ -10,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.request import Status
+from shared.domain.request import MOVES, Approver, Origin, Status
+from shared.wire.request_json import approver_to_json
 from shared.wire.rule_json import time_to_text
 
 from .items import LEASED_FOR, entry_to_item, lease_to_item, parts_to_item
@@ -25,7 +27,7 @@ class Move:
     Attributes:
         request_id: which request.
         previous: the status it has to have.
-        to: the status it gets; has to be one of ``MOVES[previous]``.
+        to: the status it gets; has to be one of ``MOVES[previous]``, or ``pending`` still where approvals are missing.
         digest: the digest it has to have.
         at: when, UTC.
         by: Slack user id, account id, or ``sweep``.
@@ -38,6 +40,10 @@ class Move:
         decision: who decided; unchanged when ``None``.
         failure: why applying failed; unchanged when ``None``.
         clicked: the message that was clicked; unchanged when ``None``.
+        not_of: an origin that it must not have.
+        judged_on: the approvals it has to have, in this order; any when ``None``.
+        approvals: who has approved, this move included; unchanged when ``None``.
+        valid_until: until when it is approved; unchanged when ``None``.
     """
 
     request_id: str
@@ -55,6 +61,20 @@ class Move:
     decision: Decision | None = None
     failure: Failure | None = None
     clicked: ClickedMessage | None = None
+    not_of: Origin | None = None
+    judged_on: tuple[Approver, ...] | None = None
+    approvals: tuple[Approver, ...] | None = None
+    valid_until: datetime | None = None
+
+    @property
+    def stays(self) -> bool:
+        """True for an approval after which others are missing."""
+        return self.previous == self.to == "pending" and bool(self.approvals)
+
+    @property
+    def is_allowed(self) -> bool:
+        """False for a move that no request may make."""
+        return self.stays or self.to in MOVES[self.previous]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +110,23 @@ def update_of(move: Move, *, invocation: str) -> Update:
     update.append("history", [entry_to_item(entry_of(move))])
     for key, value in parts_to_item(move.decision, move.failure, move.clicked).items():
         update.set(key, value)
-    # Both maps as a whole: the tasks of an earlier status end with it, whoever has leased them.
-    lease = lease_to_item(invocation, move.at + LEASED_FOR)
-    update.set("tasks", dict.fromkeys(move.tasks, time_to_text(move.at)))
-    update.set("leases", dict.fromkeys(move.tasks, lease) if move.leases_tasks else {})
+    if move.approvals is not None:
+        update.set("approvals", [approver_to_json(one) for one in move.approvals])
+    if move.valid_until is not None:
+        update.set("validUntil", time_to_text(move.valid_until))
+    if move.stays:
+        for task in move.tasks:
+            update.set(f"tasks.{task}", time_to_text(move.at))
+    else:
+        # Both maps as a whole: the tasks of an earlier status end with it, whoever has leased them.
+        lease = lease_to_item(invocation, move.at + LEASED_FOR)
+        update.set("tasks", dict.fromkeys(move.tasks, time_to_text(move.at)))
+        update.set("leases", dict.fromkeys(move.tasks, lease) if move.leases_tasks else {})
+    _require(update, move)
+    return update
+
+
+def _require(update: Update, move: Move) -> None:
     update.require_equal("status", move.previous)
     required = {"digest": move.digest, "account": move.account, "region": move.region}
     for key, value in required.items():
@@ -101,4 +134,9 @@ def update_of(move: Move, *, invocation: str) -> Update:
             update.require_equal(key, value)
     if move.requested_after is not None:
         update.require(f"{update.name('requestedAt')} > {update.value(time_to_text(move.requested_after))}")
-    return update
+    if move.not_of is not None:
+        update.require(f"{update.name('origin')} <> {update.value(move.not_of)}")
+    if move.judged_on:
+        update.require_equal("approvals", [approver_to_json(one) for one in move.judged_on])
+    elif move.judged_on is not None:
+        update.require_absent("approvals")

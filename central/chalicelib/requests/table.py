@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from shared.aws.attributes import from_attributes, to_attributes
 from shared.aws.conflicts import retry_on_conflict
-from shared.domain.request import MOVES, Status
+from shared.domain.request import Status
 from shared.wire.rule_json import time_to_text
 
 from .items import LEASED_FOR, Item, entry_to_item, lease_to_item, leased_by, record_from_item, record_to_item
@@ -132,7 +132,7 @@ class RequestsTable:
         Raises:
             ValueError: for a move that no request may make.
         """
-        if move.to not in MOVES[move.previous]:
+        if not move.is_allowed:
             raise ValueError(f"a request cannot move from {move.previous} to {move.to}")
         answer = self.update(move.request_id, update_of(move, invocation=self.invocation))
         if not isinstance(answer, Refused):

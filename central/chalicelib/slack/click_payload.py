@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from shared.slack.messages import APPROVE, DENY
+from shared.slack.messages import APPROVE, APPROVE_FOR, DENY
 from shared.wire.fields import Field, FieldError
+from shared.wire.request_json import hours_from_text
 
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes. A click repeats the whole message; the largest of ours, in JSON and urlencoded, stays far below."""
@@ -40,7 +41,8 @@ class Click:
     Attributes:
         request_id: from the button.
         digest: from the button, SHA-256 in hex.
-        approving: whether it was the approve button.
+        approving: whether it was one of the buttons that approve.
+        hours: for how many hours it would approve; ``None``: for good. Whether that is offered is judged later.
         user_id: who clicked, e.g. ``U061F7AUR``.
         user_name: how Slack calls them; for people to read; never decides anything.
         team_ids: workspaces that took part: the message's and the clicker's own (they differ in a shared channel).
@@ -52,6 +54,7 @@ class Click:
     request_id: str
     digest: str
     approving: bool
+    hours: float | None = None
     user_id: str
     user_name: str = ""
     team_ids: tuple[str, ...] = ()
@@ -111,7 +114,8 @@ def _click(payload: Field) -> Click:
     return Click(
         request_id=_text(button["requestId"], _LONGEST_ID),
         digest=_matching(button["digest"], _DIGEST),
-        approving=action["action_id"].value == APPROVE,
+        approving=action["action_id"].value != DENY,
+        hours=_hours(button["hours"], action["action_id"].text()),
         user_id=_matching(user["id"], _USER),
         user_name=_optional(user.either("username", "name"), _LONGEST_ID)[:_LONGEST_NAME],
         team_ids=tuple(sorted({team for team in teams if team})),
@@ -125,9 +129,18 @@ def _action(payload: Field) -> Field:
     actions = list(payload["actions"].elements())
     if len(actions) != 1:
         raise payload["actions"].error(f"expected one action, found {len(actions)}")
-    if actions[0]["action_id"].text() not in (APPROVE, DENY):
-        raise actions[0]["action_id"].error(f"expected {APPROVE} or {DENY}")
+    action_id = actions[0]["action_id"].text()
+    if action_id not in (APPROVE, DENY) and not action_id.startswith(APPROVE_FOR):
+        raise actions[0]["action_id"].error(f"expected {APPROVE}, {APPROVE_FOR}… or {DENY}")
     return actions[0]
+
+
+def _hours(field: Field, action_id: str) -> float | None:
+    """Read for how many hours a button approves: it is part of the value, never of the button's name alone."""
+    if action_id == DENY or (field.is_missing and action_id == APPROVE):
+        return None
+    field.text()  # an empty one does not mean for good
+    return hours_from_text(field)
 
 
 def _message_ts(field: Field) -> str:

@@ -20,6 +20,7 @@ from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
 from .register import ADOPTED, APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
+from .timed import Limit
 
 IDS_KEPT: Final = 20
 REMOVED_KEPT: Final = 400
@@ -43,6 +44,7 @@ class Approval:
         removed_by_id: the id by which that call named it, where that is not its first one.
         removed_place: where that call found it, as far as it says.
         is_adopted: it counts as approved only because it was there when the region was adopted.
+        limits: what it is for a time only; they follow the rule through every edit but those that end them.
     """
 
     ids: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class Approval:
     removed_by_id: str = ""
     removed_place: str = ""
     is_adopted: bool = False
+    limits: tuple[Limit, ...] = ()
 
     @property
     def last_change(self) -> Moment:
@@ -338,6 +341,7 @@ class Editor:
         values, own_values = known.values.split(rule_id, with_applied=is_made_there)
         texts, own_texts = known.texts.split(rule_id, with_applied=is_made_there)
         is_removed_by_it = known.removed_by_id == rule_id
+        moved = {one.at for register in (own_values, own_texts) for one in register.versions}
         own = Approval(
             ids=(rule_id,),
             rule_id=rule_id,
@@ -346,11 +350,14 @@ class Editor:
             texts=own_texts,
             removed=known.removed if is_removed_by_it else None,
             removed_place=known.removed_place if is_removed_by_it else "",
+            limits=tuple(one for one in known.limits if one.at in moved),
         )
         if own.last_change == NEVER:
             return -1
         was_adopted = bool(values.versions) and all(one.at[1] == ADOPTED for one in values.versions)
-        rest = replace(known, values=values, texts=texts, is_adopted=known.is_adopted or was_adopted)
+        limits = tuple(one for one in known.limits if one.at not in moved)
+        is_adopted = known.is_adopted or was_adopted
+        rest = replace(known, values=values, texts=texts, limits=limits, is_adopted=is_adopted)
         kept = replace(rest, removed=None, removed_by_id="", removed_place="")
         self._entries[index] = kept if is_removed_by_it else rest
         return self._append(own)

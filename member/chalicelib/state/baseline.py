@@ -22,6 +22,7 @@ from ..rule_set import RuleSet
 from .approvals import Approvals, Editor, placed_rules
 from .doubt import Doubt
 from .register import ADOPTED, APPLIED, CREATED, EDITED, LONG_AGO, REMOVED, moment
+from .timed import Timed
 
 EVENT_TIME_STEP: Final = timedelta(seconds=1)
 """CloudTrail writes whole seconds, so a call was made at its event's time or up to a second later."""
@@ -67,6 +68,7 @@ class Baseline:
         tags: pairs of a rule's identity and its tags, as the last snapshot saw them; a restored rule gets them again.
         differences: what the last snapshot saw, by key.
         doubt: what may have been opened by calls that nobody can read, while it is not known what is approved.
+        timed: the approvals that hold for a time, in the order in which they began.
         version: counts writes; the store refuses a write that is based on an older one.
         rules: the approved rules, sorted by identity; worked out from the rest.
     """
@@ -79,6 +81,7 @@ class Baseline:
     tags: tuple[tuple[str, Tags], ...] = ()
     differences: tuple[Difference, ...] = ()
     doubt: Doubt = field(default_factory=Doubt)
+    timed: tuple[Timed, ...] = ()
     version: int = 0
     rules: RuleSet = field(init=False, compare=False, repr=False)
 

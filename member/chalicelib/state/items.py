@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
+from shared.domain.operations import Added, Edited, Operation
 from shared.domain.request import Request
 from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags
 from shared.wire.compression import from_bytes, to_bytes
@@ -25,9 +26,10 @@ from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
 from .doubt import Doubt, Restored
 from .register import Register, Version
+from .timed import Limit, Timed
 
 Item = dict[str, Any]
-Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "error"]
+Outcome = Literal["reverted", "unreverted", "observed", "denied", "applying", "applied", "ended", "error", "superseded"]
 
 OUTCOME_OF_STATUS: Final[Mapping[str, Outcome]] = {
     "pending": "reverted",
@@ -58,12 +60,16 @@ class LedgerEntry:
             anything.
         attempts: how often applying was begun.
         parts: of a request that was too large for one message, into how many requests it was split; else 0.
+        note: the code of an ``error``; the batch that a request was applied or superseded with; else empty.
+        valid_until: until when it is applied; ``None``: for good, or not applied yet.
     """
 
     request: Request
     outcome: Outcome
     attempts: int = 0
     parts: int = 0
+    note: str = ""
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +181,7 @@ def baseline_to_item(baseline: Baseline) -> Item:
         body = _baseline_body(replace(baseline, approvals=compacted(baseline.approvals)), ())
     if len(body) > LARGEST_BODY:
         raise TooLargeError(f"the baseline of {baseline.group_id} takes {len(body)} bytes, more than {LARGEST_BODY}")
+    ending = [one.until for one in baseline.timed if not one.is_told]
     return {
         "id": group_key(baseline.region, baseline.group_id),
         "region": baseline.region,
@@ -183,7 +190,7 @@ def baseline_to_item(baseline: Baseline) -> Item:
         "adoptedAt": {direction: time_to_text(at) for direction, at in baseline.adopted},
         "version": baseline.version,
         "body": body,
-    }
+    } | ({"endsAt": time_to_text(min(ending))} if ending else {})
 
 
 def within_budget(tags: tuple[tuple[str, Tags], ...]) -> tuple[tuple[str, Tags], ...]:
@@ -209,6 +216,7 @@ def _baseline_body(baseline: Baseline, tags: tuple[tuple[str, Tags], ...]) -> by
             ],
         }
         | _doubt_to_json(baseline.doubt)
+        | ({"timed": [_timed_to_json(one) for one in baseline.timed]} if baseline.timed else {})
     )
 
 
@@ -238,6 +246,7 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
             for one in body["differences"].elements()
         ),
         doubt=_doubt(body),
+        timed=tuple(_timed_from_json(one) for one in body["timed"].elements()),
         version=field["version"].integer(),
     )
 
@@ -270,6 +279,7 @@ def _approval_to_json(approval: Approval) -> Item:
         "removedById": approval.removed_by_id or None,
         "removedPlace": approval.removed_place or None,
         "isAdopted": approval.is_adopted,
+        "limits": [_limit_to_json(one) for one in approval.limits],
     }
     return {key: value for key, value in document.items() if value not in (None, False, [])}
 
@@ -285,6 +295,47 @@ def _approval_from_json(field: Field) -> Approval:
         removed_by_id=field["removedById"].optional_text(),
         removed_place=field["removedPlace"].optional_text(),
         is_adopted=field["isAdopted"].flag(),
+        limits=tuple(_limit_from_json(one) for one in field["limits"].elements()),
+    )
+
+
+def _limit_to_json(limit: Limit) -> Item:
+    before = {} if limit.before is None else {"before": rule_to_json(limit.before)}
+    return {"key": limit.key, "at": _moment_to_json(limit.at), "place": limit.place, "text": limit.text, **before}
+
+
+def _limit_from_json(field: Field) -> Limit:
+    return Limit(
+        key=field["key"].text(),
+        at=_moment(field["at"]),
+        place=field["place"].text(),
+        text=field["text"].optional_text(),
+        before=None if field["before"].is_missing else rule_from_json(field["before"]),
+    )
+
+
+def _timed_to_json(timed: Timed) -> Item:
+    document: Item = {
+        "key": timed.key,
+        "until": time_to_text(timed.until),
+        "requests": list(timed.requests),
+        "letThrough": [rule_to_json(one) for one in timed.let_through],
+        "endedAt": None if timed.ended_at is None else time_to_text(timed.ended_at),
+        "note": timed.note,
+        "isTold": timed.is_told,
+    }
+    return {key: value for key, value in document.items() if value not in (None, False, [], "")}
+
+
+def _timed_from_json(field: Field) -> Timed:
+    return Timed(
+        key=field["key"].text(),
+        until=field["until"].time(),
+        requests=tuple(one.text() for one in field["requests"].elements()),
+        let_through=tuple(rule_from_json(one) for one in field["letThrough"].elements()),
+        ended_at=None if field["endedAt"].is_missing else field["endedAt"].time(),
+        note=field["note"].optional_text(),
+        is_told=field["isTold"].flag(),
     )
 
 
@@ -318,31 +369,62 @@ def bounded(request: Request) -> Request:
 
     What is shown is what is applied: rules whose tags were left out are added without them.
     """
-    left, without = TAGS_BUDGET, 0
-
-    def kept(rule: Rule) -> Rule:
-        nonlocal left, without
-        left -= sum(len(key.encode()) + len(value.encode()) for key, value in rule.tags)
-        if left >= 0 or not rule.tags:
-            return rule
-        without += 1
-        return replace(rule, tags=())
-
+    budget = _TagBudget()
     change = replace(
         request.change,
-        added=tuple(kept(rule) for rule in request.change.added),
-        removed=tuple(kept(rule) for rule in request.change.removed),
+        added=tuple(map(budget.kept, request.change.added)),
+        removed=tuple(map(budget.kept, request.change.removed)),
         modified=tuple(
-            replace(edit, before=kept(edit.before), after=kept(edit.after)) for edit in request.change.modified
+            replace(edit, before=budget.kept(edit.before), after=budget.kept(edit.after))
+            for edit in request.change.modified
         ),
     )
-    remaining = tuple(kept(rule) for rule in request.remaining)
-    if not without:
+    remaining = tuple(map(budget.kept, request.remaining))
+    operations = tuple(map(budget.kept_in, request.operations))
+    if not budget.without:
         return request
-    note = f"The tags of {without} rules are left out: together they are too large to be shown or stored."
+    note = f"The tags of {budget.without} rules are left out: together they are too large to be shown or stored."
     return replace(
-        request, change=change, remaining=remaining, reason=" ".join(part for part in (request.reason, note) if part)
+        request,
+        change=change,
+        remaining=remaining,
+        operations=operations,
+        reason=" ".join(part for part in (request.reason, note) if part),
     )
+
+
+class _TagBudget:
+    """How many characters of tags are left; of a rule, all tags are kept or none.
+
+    Attributes:
+        without: of how many rules the tags were left out.
+    """
+
+    def __init__(self) -> None:
+        self.without = 0
+        self._left = TAGS_BUDGET
+        self._bare: set[str] = set()
+
+    def kept(self, rule: Rule) -> Rule:
+        """Return a rule with its tags where there is room for them."""
+        self._left -= sum(len(key.encode()) + len(value.encode()) for key, value in rule.tags)
+        if self._left >= 0 or not rule.tags:
+            return rule
+        self.without += 1
+        self._bare.add(rule.identity)
+        return replace(rule, tags=())
+
+    def kept_in(self, operation: Operation) -> Operation:
+        """Return an operation with the tags of what it made, unless the change has the rule without them."""
+        match operation:
+            case Added():
+                return replace(operation, rule=self._again(operation.rule))
+            case Edited():
+                return replace(operation, after=self._again(operation.after))
+        return operation
+
+    def _again(self, rule: Rule) -> Rule:
+        return replace(rule, tags=()) if rule.identity in self._bare else self.kept(rule)
 
 
 def entry_to_item(entry: LedgerEntry) -> Item:
@@ -365,7 +447,10 @@ def entry_to_item(entry: LedgerEntry) -> Item:
         "region": request.region,
         "eventTime": time_to_text(request.event_time),
         "body": body,
-    } | ({"parts": entry.parts} if entry.parts else {})
+        **({"parts": entry.parts} if entry.parts else {}),
+        **({"note": entry.note} if entry.note else {}),
+        **({"validUntil": time_to_text(entry.valid_until)} if entry.valid_until is not None else {}),
+    }
 
 
 def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
@@ -383,6 +468,8 @@ def entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:
         outcome=outcome.value,  # type: ignore[arg-type]  # checked above
         attempts=field["attempts"].optional_integer() or 0,
         parts=field["parts"].optional_integer() or 0,
+        note=field["note"].optional_text(),
+        valid_until=field["validUntil"].time() if field["validUntil"].optional_text() else None,
     )
 
 

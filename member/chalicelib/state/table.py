@@ -21,6 +21,7 @@ from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
 from shared.aws.conflicts import FIRST_PAUSE_SECONDS, retry_on_conflict
 from shared.wire.fields import FieldError
+from shared.wire.rule_json import time_to_text
 
 from .baseline import Baseline
 from .items import (
@@ -152,20 +153,24 @@ class StateTable:
             raise
         return entry
 
-    def move_entry(self, entry: LedgerEntry, outcome: Outcome, *, note: str = "") -> LedgerEntry | None:
+    def move_entry(
+        self, entry: LedgerEntry, outcome: Outcome, *, note: str = "", valid_until: datetime | None = None
+    ) -> LedgerEntry | None:
         """Move a ledger entry to another outcome; return it, or ``None`` when somebody else moved it first.
 
         Args:
             entry: as it was read.
             outcome: where to; ``applying`` counts one more attempt.
-            note: an error code to keep beside an ``error``.
+            note: what to keep beside it, see :class:`LedgerEntry`.
+            valid_until: of an intent, until when it will be applied; later moves keep it.
         """
+        until = valid_until if outcome == "applying" else entry.valid_until
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
         try:
             self._client.update_item(
                 TableName=TABLE,
                 Key=to_attributes({"id": request_key(entry.request.request_id)}),
-                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note",
+                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note, validUntil = :until",
                 ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
                 ExpressionAttributeValues={
                     ":to": to_attribute(outcome),
@@ -173,6 +178,7 @@ class StateTable:
                     ":attempts": to_attribute(attempts),
                     ":seen": to_attribute(entry.attempts),
                     ":note": to_attribute(note),
+                    ":until": to_attribute("" if until is None else time_to_text(until)),
                     ":digest": to_attribute(entry.request.digest),
                 },
             )
@@ -180,7 +186,7 @@ class StateTable:
             if _is_condition(error):
                 return None
             raise
-        return replace(entry, outcome=outcome, attempts=attempts)
+        return replace(entry, outcome=outcome, attempts=attempts, note=note, valid_until=until)
 
     # -- adoption ------------------------------------------------------------------------------------------------------
 
@@ -334,6 +340,20 @@ class StateTable:
     def forget(self, group_id: str) -> None:
         """Delete the baseline of a group that is gone."""
         self._client.delete_item(TableName=TABLE, Key=to_attributes({"id": group_key(self.region, group_id)}))
+
+    def forget_unless_timed(self, group_id: str) -> bool:
+        """Delete the baseline of a group that is gone; False when approvals for a time have to be ended before."""
+        try:
+            self._client.delete_item(
+                TableName=TABLE,
+                Key=to_attributes({"id": group_key(self.region, group_id)}),
+                ConditionExpression="attribute_not_exists(endsAt)",
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+            return False
+        return True
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,11 @@
 import { find, h } from "./dom.js";
 import { chosenGroup } from "./console.js";
 
-const WHO = { user: "the IAM user alice", sso: "ada@example.com, signed in by IAM Identity Center (a role session)" };
+const WHO = {
+  user: "the IAM user alice",
+  sso: "ada@example.com, signed in by IAM Identity Center (a role session)",
+  asker: "the IAM user linus, who may only ask (AWS refuses the call, and the question is asked)",
+};
 
 export function startDoors(overview) {
   find("#open-doors").addEventListener("click", () => open(overview));

@@ -7,61 +7,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final
 
 from shared.domain.policy import Policies, Policy
 
-from .globs import DIGIT, HEX, LETTERS, NAME, NAME_CHARACTER, PATH_AND_NAME, SERVICE, Form, Token, can_match, form
+from .approver_checks import general_approvers
+from .finding import Finding, warning
+from .forms import ACCOUNT, GROUP_ID, PRINCIPALS, SERVICE_NAME, USER
+from .globs import LETTERS, NAME, NAME_CHARACTER, Form, Token, can_match, form
+from .rule_checks import find_rule_mistakes
 
-Severity = Literal["error", "warning"]
 
+def find_mistakes(policies: Policies, *, has_bot_token: bool = False) -> tuple[Finding, ...]:
+    """Return what is wrong in general, then what is wrong in single accounts only, then what with ``[[rules]]``.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One mistake.
-
-    Attributes:
-        severity: ``error`` when requests could not be decided as the policy says; ``warning`` for everything else.
-        key: where it stands, e.g. ``exempt.principals[0]``, ``accounts.222222222222.mode``.
-        meaning: what the key does as it is written.
-        remedy: what to write instead.
+    Args:
+        policies: what the file says.
+        has_bot_token: whether the central app has a bot token, without which some keys are ignored.
     """
-
-    severity: Severity
-    key: str
-    meaning: str
-    remedy: str
-
-
-def find_mistakes(policies: Policies) -> tuple[Finding, ...]:
-    """Return what is wrong in general, and then what is wrong in single accounts only."""
-    general = tuple(_mistakes(policies.general))
+    general = tuple(_mistakes(policies.general, has_bot_token=has_bot_token))
     special = [
         replace(finding, key=f"accounts.{account}.{finding.key}", meaning=f"in account {account}, {finding.meaning}")
         for account, policy in policies.accounts
-        for finding in _mistakes(policy)
+        for finding in _mistakes(policy, has_bot_token=has_bot_token)
         if finding not in general
     ]
-    return (*general, *special)
+    return (*general, *special, *find_rule_mistakes(policies, has_bot_token=has_bot_token))
 
 
-def _mistakes(policy: Policy) -> Iterator[Finding]:
+def _mistakes(policy: Policy, *, has_bot_token: bool) -> Iterator[Finding]:
     yield from _unguarded(policy)
     yield from _times(policy)
-    yield from _approvers(policy)
+    yield from general_approvers(policy, has_bot_token=has_bot_token)
+    if policy.require_denial_reason and not has_bot_token:
+        yield warning(
+            "require_denial_reason",
+            "without a bot token this key is ignored, because only a modal can ask for a reason",
+            "Set slackBotToken in the central app (and pass --bot-token here), or write require_denial_reason = false.",
+        )
     yield from _people(policy)
     for index, pattern in enumerate(policy.exempt_principals):
-        yield from _principal(f"exempt.principals[{index}]", pattern)
+        key = f"exempt.principals[{index}]"
+        yield from _never_a_principal(key, pattern) or _too_wide(key, pattern)
+    for index, pattern in enumerate(policy.ask_by_refusal):
+        yield from _never_a_principal(f"ask_by_refusal[{index}]", pattern)
     for index, pattern in enumerate(policy.exempt_groups):
         yield from _group(f"exempt.groups[{index}]", pattern)
     for index, pattern in enumerate(policy.exempt_service_linked_roles):
         yield from _service(f"exempt.service_linked_roles[{index}]", pattern)
-
-
-def _warning(key: str, meaning: str, remedy: str) -> Finding:
-    return Finding(severity="warning", key=key, meaning=meaning, remedy=remedy)
 
 
 # -- what is guarded, and when -----------------------------------------------------------------------------------------
@@ -70,25 +66,26 @@ def _warning(key: str, meaning: str, remedy: str) -> Finding:
 def _unguarded(policy: Policy) -> Iterator[Finding]:
     if policy.mode == "observe":
         meaning = "nothing is reverted: changes stay in force, are reported, and count as approved"
-        yield _warning("mode", meaning, 'Write mode = "enforce" when you have seen enough.')
+        yield warning("mode", meaning, 'Write mode = "enforce" when you have seen enough.')
     if not policy.guard:
-        yield _warning(
+        yield warning(
             "guard",
             "nothing is reverted, because no kind of change is guarded: the product is switched off",
             _GUARD_ALL,
         )
     elif "add" not in policy.guard:
-        yield _warning("guard", "added rules stay in force without approval", _GUARD_ALL)
+        yield warning("guard", "added rules stay in force without approval", _GUARD_ALL)
     if not policy.directions:
-        yield _warning(
+        yield warning(
             "directions",
             "nothing is reverted, because no direction is guarded: the product is switched off",
             _GUARD_INBOUND,
         )
     elif "ingress" not in policy.directions:
-        yield _warning("directions", "inbound rules are not guarded", _GUARD_INBOUND)
+        yield warning("directions", "inbound rules are not guarded", _GUARD_INBOUND)
 
 
+_LONGEST_BATCH: Final = timedelta(minutes=2)
 _GUARD_ALL: Final = 'Write guard = ["add", "modify", "remove"].'
 _GUARD_INBOUND: Final = 'Write directions = ["ingress"], or ["ingress", "egress"].'
 
@@ -97,51 +94,24 @@ def _times(policy: Policy) -> Iterator[Finding]:
     remind, expire = policy.remind_after_hours, policy.expire_after_hours
     if remind >= expire:
         meaning = f"nobody is ever reminded: requests expire after {expire:g} hours, reminders follow after {remind:g}"
-        yield _warning("remind_after_hours", meaning, f"Write a number below expire_after_hours ({expire:g}).")
+        yield warning("remind_after_hours", meaning, f"Write a number below expire_after_hours ({expire:g}).")
     if policy.drift_grace > policy.expires_after:
         meaning = (
             f"a difference that no event explains stays in force for {policy.drift_grace_minutes:g} minutes, longer "
             f"than a request may be approved ({expire:g} hours)"
         )
-        yield _warning("drift_grace_minutes", meaning, "Write 15, or as many minutes as your events are late.")
+        yield warning("drift_grace_minutes", meaning, "Write 15, or as many minutes as your events are late.")
+    if policy.gather_seconds and policy.expires_after <= _LONGEST_BATCH + policy.gathers_for:
+        meaning = (
+            f"requests expire after {expire:g} hours, and calls are gathered for up to "
+            f"{_LONGEST_BATCH.seconds / 60:g} minutes, so a batch may expire before anybody is asked"
+        )
+        yield warning("expire_after_hours", meaning, "Write 1 or more.")
 
 
 # -- who decides -------------------------------------------------------------------------------------------------------
 
-_SLACKBOT: Final = "USLACKBOT"
-_SHORTEST_SLACK_ID: Final = 9
-
-
-def _approvers(policy: Policy) -> Iterator[Finding]:
-    for index, user_id in enumerate(policy.approvers):
-        if user_id == _SLACKBOT or len(user_id) < _SHORTEST_SLACK_ID:
-            meaning = f"{user_id} is not the id of a person in Slack, so nobody is this approver"
-            remedy = "Copy the id from the person's Slack profile (More, Copy member ID), such as U061F7AUR."
-            yield _warning(f"approvers[{index}]", meaning, remedy)
-    if policy.allow_self_approval:
-        return
-    if not policy.people:
-        meaning = "nobody can approve anything: requesters may not approve their own changes, and [people] is empty"
-        yield Finding(
-            severity="error",
-            key="allow_self_approval",
-            meaning=meaning,
-            remedy="List under [people] who is who, or write allow_self_approval = true.",
-        )
-    without = sorted({user_id for _, user_id in policy.people if set(policy.approvers) == {user_id}})
-    if without:
-        is_everybody = {user_id for _, user_id in policy.people} == set(without)
-        yield Finding(
-            severity="error" if is_everybody else "warning",
-            key="approvers",
-            meaning=f"nobody can approve the changes of {without[0]}, who is the only approver",
-            remedy="Add a second approver.",
-        )
-
-
-_ACCOUNT: Final = (DIGIT,) * 12
-_USER: Final = form("arn:aws", LETTERS, ":iam::", *_ACCOUNT, ":user/", PATH_AND_NAME)
-_SESSION: Final = ("arn:aws", LETTERS, ":sts::", *_ACCOUNT, ":assumed-role/")
+_SESSION: Final = ("arn:aws", LETTERS, ":sts::", *ACCOUNT, ":assumed-role/")
 _IDENTITY_CENTER: Final = "AWSReservedSSO_"
 _PERSON: Final = form(*_SESSION, _IDENTITY_CENTER, NAME, "/", NAME_CHARACTER, NAME)
 _OTHER_SESSIONS: Final = tuple(
@@ -153,7 +123,7 @@ _OTHER_SESSIONS: Final = tuple(
 
 def _people(policy: Policy) -> Iterator[Finding]:
     for pattern, _ in policy.people:
-        if not _matches_any(pattern, (_USER, _PERSON)):
+        if not _matches_any(pattern, (USER, _PERSON)):
             meaning = "never counts, because it is not the ARN of an IAM user or of a session of Identity Center"
         elif _matches_any(pattern, _OTHER_SESSIONS):
             meaning = "also matches sessions of other roles, which never count"
@@ -170,11 +140,6 @@ def _people(policy: Policy) -> Iterator[Finding]:
 
 # -- who is exempt -----------------------------------------------------------------------------------------------------
 
-_ROLE: Final = form("arn:aws", LETTERS, ":iam::", *_ACCOUNT, ":role/", PATH_AND_NAME)
-_ROOT: Final = form("arn:aws", LETTERS, ":iam::", *_ACCOUNT, ":root")
-_GROUP: Final = form("sg-", HEX)
-_SERVICE: Final = form(SERVICE)
-
 _SESSION_PATTERN: Final = re.compile(r"arn:([^:]*):sts:[^:]*:([^:]*):assumed-role/([^/]*)")
 _PATHLESS_PATTERN: Final = re.compile(r"arn:([^:]*):iam:[^:]*:([^:]*):role/(AWSReservedSSO_[^/]*)\Z")
 _PARTITION: Final = re.compile(r"arn:(aws[a-z-]*):")
@@ -183,19 +148,20 @@ _ANY_NAMES: Final = ("q7", "Zk/w_9", "0.x@y")
 _ANY_GROUPS: Final = ("sg-0123456789abcdef0", "sg-fedcba98")
 
 
-def _principal(key: str, pattern: str) -> Iterator[Finding]:
+def _never_a_principal(key: str, pattern: str) -> list[Finding]:
     session, pathless = _SESSION_PATTERN.match(pattern), _PATHLESS_PATTERN.match(pattern)
     if pathless:
         meaning = f'"{pattern}" can never match, because roles of Identity Center have a path'
-        yield _warning(key, meaning, f'Write "{_role_pattern(*pathless.groups())}".')
-    elif _matches_any(pattern, (_USER, _ROLE, _ROOT)):
-        yield from _too_wide(key, pattern)
-    elif session:
+        return [warning(key, meaning, f'Write "{_role_pattern(*pathless.groups())}".')]
+    if _matches_any(pattern, PRINCIPALS):
+        return []
+    if session:
         meaning = f'"{pattern}" can never match: it is a session, and the role behind a session is what counts'
-        yield _warning(key, meaning, f'Write "{_role_pattern(*session.groups())}", with the path if the role has one.')
+        remedy = f'Write "{_role_pattern(*session.groups())}", with the path if the role has one.'
     else:
         meaning = f'"{pattern}" can never match, because it is not the ARN of an IAM user or a role'
-        yield _warning(key, meaning, 'Write the whole ARN, such as "arn:aws:iam::222222222222:role/deploy".')
+        remedy = 'Write the whole ARN, such as "arn:aws:iam::222222222222:role/deploy".'
+    return [warning(key, meaning, remedy)]
 
 
 def _role_pattern(partition: str, account: str, role: str) -> str:
@@ -212,25 +178,25 @@ def _too_wide(key: str, pattern: str) -> Iterator[Finding]:
     ]
     remedy = "List single roles by their whole ARN."
     if len(kinds) > 1:
-        yield _warning(key, f'"{pattern}" exempts everybody {whose}, which switches the product off', remedy)
+        yield warning(key, f'"{pattern}" exempts everybody {whose}, which switches the product off', remedy)
     elif kinds:
-        yield _warning(key, f'"{pattern}" exempts every {kinds[0]} {whose}', remedy)
+        yield warning(key, f'"{pattern}" exempts every {kinds[0]} {whose}', remedy)
 
 
 def _group(key: str, pattern: str) -> Iterator[Finding]:
-    if not can_match(pattern, _GROUP):
+    if not can_match(pattern, GROUP_ID):
         meaning = f'"{pattern}" can never match: ids of security groups are compared, which begin with sg-, not names'
-        yield _warning(key, meaning, 'Write the id of the group, such as "sg-0a1b2c3d4e5f60718".')
+        yield warning(key, meaning, 'Write the id of the group, such as "sg-0a1b2c3d4e5f60718".')
     elif all(fnmatchcase(group_id, pattern) for group_id in _ANY_GROUPS):
         meaning = f'"{pattern}" exempts every group, which switches the product off'
-        yield _warning(key, meaning, "List single groups by their id.")
+        yield warning(key, meaning, "List single groups by their id.")
 
 
 def _service(key: str, pattern: str) -> Iterator[Finding]:
-    if ".amazonaws." in pattern or not can_match(pattern, _SERVICE):
+    if ".amazonaws." in pattern or not can_match(pattern, SERVICE_NAME):
         meaning = f'"{pattern}" can never match, because it is not the short name of an AWS service'
         remedy = 'Write the part before ".amazonaws.com" in the path of its role, such as "elasticloadbalancing".'
-        yield _warning(key, meaning, remedy)
+        yield warning(key, meaning, remedy)
 
 
 def _matches_any(pattern: str, forms: Iterable[Form]) -> bool:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from member.chalicelib.cloudtrail.asks import asked_call, asked_head
 from member.chalicelib.cloudtrail.call import Call, RuleEdit
 from member.chalicelib.cloudtrail.event import EventError, read_head, read_rules
 from member.chalicelib.decision import Decision, decide, denied_at_once
+from member.chalicelib.decision_of_asks import DRY_RUN, REFUSED, reason_not_to_ask
 from shared.domain.caller import is_session_of
-from shared.domain.policy import Policies, Policy, may_decide, person_behind
+from shared.domain.needs import Needs
+from shared.domain.policy import Policies, Policy
 from shared.domain.rule import Rule
+from shared.policy.cli.explained_needs import Explained, explain_needs
+from shared.policy.cli.requester import requester_of
 from shared.slack.describe import peer, sentence, traffic
 from shared.slack.text import visible
 from shared.wire.rule_json import time_to_text
@@ -40,17 +45,23 @@ class Explanation:
     Attributes:
         call: the call with its rules.
         decision: what the member account would do, and why.
+        asks: the call changed nothing, and would ask first.
         rules: the rules in the event, each a line of text.
         denied: why policy itself would deny the request; empty when people are asked, or nobody is.
+        needs: what the request would need; ``None`` when nothing is to be decided.
         deciders: who could approve, as a sentence; empty when there is nothing to approve.
+        gathered: with which calls it would be asked as one question, as a sentence; empty when it is asked alone.
         sentences: all of it for people, one line each.
     """
 
     call: Call
     decision: Decision
+    asks: bool = False
     rules: tuple[str, ...]
-    denied: str
-    deciders: str
+    denied: str = ""
+    needs: Needs | None = None
+    deciders: str = ""
+    gathered: str = ""
     sentences: tuple[str, ...]
 
 
@@ -82,21 +93,91 @@ def explain(policies: Policies, event: Mapping[str, object], *, own_session: str
     Raises:
         EventError: when the event cannot be read; names the field.
     """
-    call = read_rules(event, read_head(event))
-    if call.unreadable:
+    head = read_head(event)
+    is_ask = head.error_code in (DRY_RUN, REFUSED)
+    call = asked_call(event, asked_head(event, head)) if is_ask else read_rules(event, head)
+    if call.unreadable and not is_ask:
         path, _, problem = call.unreadable.partition(": ")
         raise EventError(path, problem)
     policy = policies.for_account(call.account)
-    decision = decide(policy, call, is_own=is_session_of(call.caller, own_session))
+    is_own = is_session_of(call.caller, own_session)
+    decision = decide(policy, call, is_own=is_own)
+    if is_ask:
+        return _explanation_of_ask(policy, call, decision, is_own=is_own)
+    enforced = decide(replace(policy, mode="enforce"), call, is_own=is_own)
+    explained = explain_needs(policy, call) if enforced.verb == "revert" else None
+    return _explanation(policy, call, decision, explained)
+
+
+def _explanation(policy: Policy, call: Call, decision: Decision, explained: Explained | None) -> Explanation:
     rules = _rules(call)
-    would_add = call.kind == "add" and decision.verb == "revert"
-    denied = denied_at_once(policy, _known(call)) if would_add else ""
-    deciders = _deciders(policy, call) if decision.verb == "revert" and not denied else ""
-    sentences = [_what(call), *(f"- {rule}" for rule in rules), f"{_WOULD[decision.verb]}: {decision.reason}."]
-    sentences += [f"Nobody would be asked: {denied}."] if denied else []
-    sentences += [deciders] if deciders else []
+    denied = gathered = deciders = ""
+    sentences = [_what(call), *(f"- {rule}" for rule in rules)]
+    if explained is not None and decision.verb == "revert":
+        denied = denied_at_once(policy, _known(call)) if call.kind == "add" else ""
+        denied = denied or explained.needs.deny
+    if explained is None or denied or not explained.is_zero or decision.verb != "revert":
+        sentences.append(f"{_WOULD[decision.verb]}: {decision.reason}.")
+    else:
+        sentences.append("It would stay in force, without a question, and become part of what is approved.")
+    if explained is not None and decision.verb != "revert":
+        sentences += ["In enforce mode:", *explained.sentences]
+    elif denied and explained is not None and not explained.needs.deny:
+        sentences.append(f"Nobody would be asked: {denied}.")
+    elif explained is not None:
+        deciders = explained.deciders
+        gathered = "" if denied or explained.is_zero else _gathered(policy, call)
+        sentences += [*explained.sentences[: len(explained.sentences) - bool(deciders)], gathered, deciders]
     return Explanation(
-        call=call, decision=decision, rules=rules, denied=denied, deciders=deciders, sentences=tuple(sentences)
+        call=call,
+        decision=decision,
+        rules=rules,
+        denied=denied,
+        needs=None if explained is None else explained.needs,
+        deciders=deciders,
+        gathered=gathered,
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _explanation_of_ask(policy: Policy, call: Call, decision: Decision, *, is_own: bool) -> Explanation:
+    """Explain a dry run or a refused call, as if it were made just now."""
+    rules = _rules(call)
+    sentences = [_what(call), *(f"- {rule}" for rule in rules)]
+    reason = reason_not_to_ask(policy, call, is_own=is_own, now=call.event_time)
+    if call.omitted and not reason:
+        reason = (
+            f"its parameters are not all there, or cannot be read{f' ({call.unreadable})' if call.unreadable else ''}"
+        )
+    if reason:
+        sentences += [f"{_WOULD[decision.verb]}: {decision.reason}.", f"It would ask nothing: {reason}."]
+        return Explanation(call=call, decision=decision, rules=rules, sentences=tuple(sentences))
+    explained = explain_needs(policy, call, origin="ask")
+    denied = denied_at_once(policy, call.requested) if call.kind == "add" else ""
+    denied = denied or explained.needs.deny
+    sentences.append(f"It changed nothing ({call.error_code}), and asks: the product makes the change once approved.")
+    sentences += explained.sentences if explained.needs.deny or not denied else [f"Nobody would be asked: {denied}."]
+    sentences += [] if denied else [_gathered(policy, call)]
+    return Explanation(
+        call=call,
+        decision=decision,
+        asks=True,
+        rules=rules,
+        denied=denied,
+        needs=explained.needs,
+        deciders="" if denied else explained.deciders,
+        gathered="" if denied else _gathered(policy, call),
+        sentences=tuple(sentence for sentence in sentences if sentence),
+    )
+
+
+def _gathered(policy: Policy, call: Call) -> str:
+    if not policy.gather_seconds:
+        return ""
+    where = f"in account {call.account}, {call.region}"
+    return (
+        f"Calls by {visible(requester_of(call.caller))} {where} within {policy.gather_seconds:g} seconds of each other "
+        "would be asked as one question."
     )
 
 
@@ -113,9 +194,25 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
         "rules": list(explanation.rules),
         "decision": explanation.decision.verb,
         "reason": explanation.decision.reason,
+        "asks": explanation.asks,
         "deniedAtOnce": explanation.denied,
+        "needs": None if explanation.needs is None else _needs_json(explanation.needs),
         "deciders": explanation.deciders,
+        "batch": {"requester": requester_of(call.caller), "account": call.account, "region": call.region}
+        if explanation.gathered
+        else None,
         "sentences": list(explanation.sentences),
+    }
+
+
+def _needs_json(needs: Needs) -> dict[str, Any]:
+    return {
+        "approvals": needs.approvals,
+        "approvers": [list(one) for one in needs.approvers],
+        "maxHours": needs.max_hours,
+        "deny": needs.deny,
+        "mention": list(needs.mention),
+        "entries": [{"entry": match.place, "why": match.why} for match in needs.matches],
     }
 
 
@@ -156,26 +253,3 @@ def _edit(edit: RuleEdit) -> str:
 
 def _described(description: str) -> str:
     return f'described as "{visible(description)}"' if description else "without description"
-
-
-def _deciders(policy: Policy, call: Call) -> str:
-    person = person_behind(policy, call.caller)
-    nobody_knows = not policy.allow_self_approval and person is None
-    allowed = [
-        user_id
-        for user_id in policy.approvers
-        if may_decide(policy, user_id=user_id, approving=True, requester=call.caller).allowed
-    ]
-    if nobody_knows:
-        return (
-            "Nobody could approve it: self-approval is off (policy key allow_self_approval), and the requester is not "
-            "listed under [people]."
-        )
-    if policy.approvers and not allowed:
-        return (
-            "Nobody could approve it: the only approver is the requester (policy keys approvers, allow_self_approval)."
-        )
-    if allowed:
-        return f"It could be approved by {', '.join(allowed)} (policy key approvers)."
-    but = "" if policy.allow_self_approval else f", but not {person}, who made it (policy key allow_self_approval)"
-    return f"It could be approved by everybody who can click in the approval channel{but}."

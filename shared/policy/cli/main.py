@@ -16,9 +16,10 @@ from typing import Any, Final
 
 from shared.domain.policy import Policies
 from shared.policy.cli import replay_command
-from shared.policy.cli.checks import Finding, find_mistakes
+from shared.policy.cli.checks import find_mistakes
 from shared.policy.cli.event_files import EventFileError, read_events
 from shared.policy.cli.explanation import explain, session_of_role, to_json
+from shared.policy.cli.finding import Finding
 from shared.policy.cli.summary import summary
 from shared.policy.loading import PolicyFileError, policy_file, read_policy_text
 from shared.wire.fields import FieldError
@@ -85,6 +86,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     check.add_argument("events", nargs="*", type=Path, metavar="EVENT", help=_EVENT_HELP)
     check.add_argument("--event", nargs="+", action="extend", default=[], type=Path, metavar="EVENT", help=_EVENT_HELP)
     check.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
+    check.add_argument(
+        "--bot-token", action="store_true", help="the central app has a bot token: do not warn of keys that need one"
+    )
     explanation = _verb(verbs, "explain", _explain, "Say what a policy would do with CloudTrail events, and why.")
     explanation.add_argument("events", nargs="+", type=Path, metavar="EVENT", help=_EVENT_HELP)
     explanation.add_argument("--policy", type=Path, metavar="FILE", help=_POLICY_HELP)
@@ -128,7 +132,7 @@ def _check(options: argparse.Namespace) -> Report:
     policies, text = _read(report, file)
     if policies is None:
         return report
-    findings = find_mistakes(policies)
+    findings = find_mistakes(policies, has_bot_token=options.bot_token)
     places = [(finding, _line(text, finding.key)) for finding in findings]
     is_refused = any(finding.severity == "error" for finding in findings)
     sentences = summary(policies)
@@ -180,8 +184,13 @@ def _place(file: Path, line: int | None) -> str:
 
 
 def _line(text: str, key: str) -> int | None:
-    """Return the line of a key; of one that an account has from the general part, the line of the account's section."""
-    return line_of(text, key) or line_of(text, ".".join(key.split(".")[:2]))
+    """Return the line of a key; of one that is not written down, the line of the section it would stand in."""
+    while key:
+        line = line_of(text, key)
+        if line:
+            return line
+        key = key.rpartition(".")[0]
+    return None
 
 
 def _explain_files(report: Report, policies: Policies, files: Sequence[Path], own_session: str) -> None:

@@ -19,7 +19,6 @@ from shared.policy.cli.trail_files import Record, TrailFileError, find_trail_fil
 from shared.policy.loading import PolicyFileError, policy_file, read_policy_text, with_mode
 from shared.wire.policy_document import PolicyError, parse_policies
 
-_GATHER_SECONDS: Final = 60
 _STEP: Final = 500
 """Records between two steps of the progress bar."""
 
@@ -43,8 +42,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser], own_r
     parser.add_argument(
         "--gather-seconds",
         type=float,
-        default=_GATHER_SECONDS,
-        help="how long after a call the next one joins its batch; 0: each is asked alone (default: %(default)s)",
+        help="how long after a call the next one joins its batch; 0: each is asked alone (default: as the policy says)",
     )
     parser.add_argument("--own-role", type=own_role, metavar="ARN", help="the member app's role")
     parser.add_argument("--top", type=int, default=10, help="how many accounts and callers to list")

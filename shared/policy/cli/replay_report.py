@@ -11,6 +11,9 @@ from shared.policy.cli.replay import Tally
 _SHARE: Final = 0.1
 """A role that makes this share of the calls that are asked is noisy."""
 
+_MOSTLY: Final = 0.5
+"""A caller whose calls are this share of calls to private addresses mostly opens these."""
+
 _NEVER_EXEMPT: Final = ("/aws-reserved/sso.amazonaws.com/",)  # people
 
 
@@ -33,6 +36,22 @@ def suggested_exemptions(tally: Tally) -> list[str]:
     ]
 
 
+def suggested_entries(tally: Tally) -> list[str]:
+    """Return entries of ``[[rules]]`` with 0 approvals for noisy callers that mostly open private addresses."""
+    entries = []
+    for requester, count in tally.harmless.most_common():
+        if count < _SHARE * tally.asked or count < _MOSTLY * tally.callers[requester]:
+            continue
+        match = ['source = ["private", "group"]']
+        spans = sorted(tuple(map(int, span.split("-"))) for span in tally.ports.get(requester) or ())
+        if spans:
+            texts = (f'"{first}"' if first == last else f'"{first}-{last}"' for first, last in spans)
+            match.append(f"ports = [{', '.join(texts)}]")
+        match += ['kinds = ["add", "modify"]', f'principals = ["{tally.principals[requester]}"]']
+        entries.append(f"[[rules]]\nmatch = {{ {', '.join(match)} }}\napprovals = 0  # {count:,} questions less")
+    return entries
+
+
 def to_json(tally: Tally) -> dict[str, Any]:
     """Return the counts for other programs; later versions may add names."""
     return {
@@ -45,6 +64,7 @@ def to_json(tally: Tally) -> dict[str, Any]:
         "last": tally.last.isoformat() if tally.last else None,
         "decisions": dict(tally.verbs),
         "asked": tally.asked,
+        "askedAtTheEnd": tally.ended,
         "allowedAtOnce": tally.let_through,
         "deniedByPolicy": tally.denied,
         "questions": sum(tally.questions.values()),
@@ -52,10 +72,13 @@ def to_json(tally: Tally) -> dict[str, Any]:
         "questionsByAccount": dict(_by(tally, 1).most_common()),
         "questionsByRequester": dict(_by(tally, 0).most_common()),
         "callsByApprovals": {str(number): count for number, count in sorted(tally.approvals.items())},
+        "batches": tally.batches,
+        "callsInBatches": tally.batched,
         "largestBatch": tally.largest_batch,
         "entries": {place: dict(counts) for place, counts in tally.entries.items()},
         "repeats": {requester: count for requester, count in tally.repeats.most_common() if count},
         "suggestedExemptions": suggested_exemptions(tally),
+        "suggestedEntries": suggested_entries(tally),
     }
 
 
@@ -101,7 +124,11 @@ def _questions(tally: Tally, top: int) -> Iterator[str]:
     days = (tally.last.date() - tally.first.date()).days + 1
     busiest, most = max(tally.days.items(), key=lambda pair: pair[1])
     yield f"Questions: {questions:,} in {days:,} days, {questions / days:.1f} a day; most on {busiest}: {most:,}."
-    yield f"The largest batch has {tally.largest_batch} calls."
+    yield (
+        f"Batches: {tally.batched:,} calls in {tally.batches:,} questions; the largest has {tally.largest_batch} calls."
+    )
+    if tally.ended:
+        yield f"{tally.ended:,} of the questions follow the end of what was allowed at once for a time."
     needed = ", ".join(f"{count:,} need {number}" for number, count in sorted(tally.approvals.items()))
     yield f"Approvals: {needed}."
     yield from _table("Questions by account", _by(tally, 1), top)
@@ -122,6 +149,12 @@ def _callers(tally: Tally, top: int) -> Iterator[str]:
     yield from _table(
         "The same change made again, by requester (a controller may do so without end)", tally.repeats, top
     )
+    entries = suggested_entries(tally)
+    if entries:
+        yield ""
+        yield "These callers mostly open private addresses and groups of the same account. Such entries would allow it"
+        yield "at once, told in monitoring:"
+        yield from entries
     suggested = suggested_exemptions(tally)
     if not suggested:
         return

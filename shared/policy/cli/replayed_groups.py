@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _MOST_GROUPS: Final = 10_000
 """How many groups are remembered; those that nobody changed for longest are forgotten first."""
 
+_MOST_RULES_OF_ALL: Final = 200_000
+"""How many rules are remembered of all groups together."""
+
 _MOST_RULES: Final = 1_000  # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 
 
@@ -29,6 +32,7 @@ class ReplayedGroups:
 
     def __init__(self) -> None:
         self._groups: OrderedDict[tuple[str, str, str], dict[str, Rule]] = OrderedDict()
+        self._number_of_rules = 0
 
     def rules(self, call: Call) -> Sequence[Rule]:
         """Return the rules of the call's group, as far as known."""
@@ -50,9 +54,10 @@ class ReplayedGroups:
     def apply(self, call: Call, change: Change) -> None:
         """Remember what a call changed; rules that are not known are left out."""
         if call.kind == "delete_group":
-            self._groups.pop(_key(call), None)
+            self._number_of_rules -= len(self._groups.pop(_key(call), ()))
             return
         known = self._known(call)
+        self._number_of_rules -= len(known)
         for rule in (*change.removed, *(edit.before for edit in change.modified)):
             known.pop(rule.identity, None)
         for rule in (*change.added, *(edit.after for edit in change.modified)):
@@ -60,8 +65,9 @@ class ReplayedGroups:
                 known[rule.identity] = rule
         self._groups[_key(call)] = known
         self._groups.move_to_end(_key(call))
-        if len(self._groups) > _MOST_GROUPS:
-            self._groups.popitem(last=False)
+        self._number_of_rules += len(known)
+        while len(self._groups) > _MOST_GROUPS or self._number_of_rules > _MOST_RULES_OF_ALL:
+            self._number_of_rules -= len(self._groups.popitem(last=False)[1])
 
     def _known(self, call: Call) -> dict[str, Rule]:
         return self._groups.get(_key(call), {})

@@ -35,10 +35,10 @@ def body(document: Any) -> bytes:
     return urlencode({"payload": json.dumps(document)}).encode()
 
 
-def button(**values: Any) -> list[dict[str, Any]]:
+def button(action_id: str = "deny", **values: Any) -> list[dict[str, Any]]:
     """Return the actions of a click whose button value is replaced in parts."""
     value = {"requestId": "r-1", "digest": DIGEST} | values
-    return [{"action_id": "deny", "value": json.dumps(value)}]
+    return [{"action_id": action_id, "value": json.dumps(value)}]
 
 
 def test_a_click_is_read_with_who_and_what() -> None:
@@ -60,6 +60,31 @@ def test_a_click_needs_no_more_than_user_and_button() -> None:
     """What is only for convenience may be missing."""
     sparse = payload(user={"id": "W1"}, team=None, token=None, container=None, response_url=None, actions=button())
     assert read_click(body(sparse)) == Click(request_id="r-1", digest=DIGEST, approving=False, user_id="W1")
+
+
+@pytest.mark.parametrize(
+    ("action_id", "hours", "read"),
+    [
+        ("approve", None, None),
+        ("approve_for_8", "8", 8.0),
+        ("approve_for_0.5", "0.5", 0.5),
+        ("approve", "8", 8.0),
+        ("approve_for_8", "9", 9.0),  # the value counts, never the name of the button
+        ("deny", "8", None),
+    ],
+)
+def test_hours_are_part_of_the_value(action_id: str, hours: str | None, read: float | None) -> None:
+    """For how many a click approves; whether they are offered is judged later."""
+    click = read_click(body(payload(actions=button(action_id, hours=hours))))
+    assert (click.approving, click.hours) == (action_id != "deny", read)
+
+
+@pytest.mark.parametrize("hours", [None, "", "0", "-8", "8h", " 8", 8, "1e3", "inf", "9" * 7, ["8"], "\u0668"])
+def test_hours_of_another_form_are_named(hours: object) -> None:
+    """Left out, they do not mean for good."""
+    with pytest.raises(ClickError) as caught:
+        read_click(body(payload(actions=button("approve_for_8", hours=hours))))
+    assert caught.value.path == "payload.actions[0].value.hours"
 
 
 def test_both_workspaces_of_a_shared_channel_are_seen() -> None:

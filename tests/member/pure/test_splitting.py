@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from member.chalicelib.splitting import LARGEST_MESSAGE, fitting_parts
 from shared.domain.change import Change, Modification, make_change
-from shared.domain.request import Request
+from shared.domain.operations import Added, Edited, Removed
+from shared.domain.request import Request, operation_text
 from shared.domain.rule import Rule, cidr, make_rule
 from shared.wire.compression import to_bytes
 from shared.wire.messages import RequestMessage, write_message
@@ -128,8 +129,12 @@ def test_parts_ask_for_the_whole_and_nothing_else(large: Request, largest: int) 
         one.identity for one in large.remaining
     )
     assert len({part.request_id for part in parts}) == len(parts)
-    keep = {"request_id": large.request_id, "change": large.change, "remaining": large.remaining}
-    assert all(replace(part, **keep) == large for part in parts)  # type: ignore[arg-type]  # of several types
+    of_a_part = ("request_id", "change", "remaining", "status", "operations", "approved", "limits")
+    keep = {name: getattr(large, name) for name in of_a_part}
+    assert all(replace(part, **keep) == large for part in parts)
+    made = sorted(operation_text(one) for part in parts for one in part.operations)
+    assert made == sorted(map(operation_text, large.operations))
+    assert {part.status for part in parts if not part.change.is_empty} <= {large.status}
     assert fitting_parts(large, largest=largest) == parts
 
 
@@ -139,3 +144,51 @@ def test_a_request_that_fits_is_left_alone() -> None:
     small = request(make_change(added=[only]))
     assert fitting_parts(small) == (small,)
     assert fitting_parts(small, largest=0) == (small,)
+
+
+def test_a_part_has_what_is_about_its_rules() -> None:
+    """Operations, approved rules and time limits; operations on other rules are shared out."""
+    chance = random.Random(3)  # noqa: S311 - the same test data each time
+    one, two, other = (rule(number, "", chance) for number in (1, 2, 3))
+    until = datetime(2026, 3, 3, tzinfo=UTC)
+    whole = request(
+        make_change(removed=[one, two]),
+        operations=(Removed(rule_id=two.rule_id), Removed(rule_id="sgr-3"), Removed(rule=one)),
+        approved=(one, two, other),
+        limits=((one.identity, until), (two.identity, until)),
+    )
+    by_rule = {part.change.removed[0].identity: part for part in fitting_parts(whole, largest=0)}
+    first, second = by_rule[one.identity], by_rule[two.identity]
+    assert Removed(rule=one) in first.operations
+    assert Removed(rule_id=two.rule_id) in second.operations
+    assert len(first.operations) + len(second.operations) == 3
+    assert first.limits == ((one.identity, until),)
+    assert [held.identity for held in second.approved if held.rule_id] == [two.identity]
+    # What only counts with the part's own rules is there without its id.
+    assert all(held.rule_id is None for held in second.approved if held != two)
+
+
+def test_many_operations_that_ask_nothing_are_told_in_parts() -> None:
+    """A thousand edits of rules that were gone: they ask nothing, and still have to be heard."""
+    chance = random.Random(4)  # noqa: S311 - the same test data each time
+    edits = (rule(number, random_text(chance), chance) for number in range(1000))
+    made = tuple(Edited(rule_id=one.rule_id, after=one, was_gone=True) for one in edits)
+    whole = request(Change(), status="observed", operations=made)
+    parts = fitting_parts(whole)
+    assert len(parts) > 1
+    assert all(message_size(part) <= LARGEST_MESSAGE for part in parts)
+    assert [one for part in parts for one in part.operations] == list(made)
+    assert {part.status for part in parts} == {"observed"}
+
+
+def test_a_part_that_asks_nothing_is_observed() -> None:
+    """Nobody can decide about a part without a change."""
+    chance = random.Random(5)  # noqa: S311 - the same test data each time
+    one, two, three = (rule(number, "", chance) for number in (1, 2, 3))
+    whole = request(make_change(added=[one]), operations=tuple(Added(rule=each) for each in (one, two, three)))
+    parts = fitting_parts(whole, largest=0)
+    assert [(part.status, part.change.is_empty) for part in parts] == [
+        ("pending", False),
+        *[("observed", True)] * (len(parts) - 1),
+    ]
+    assert len(parts) > 1

@@ -49,6 +49,7 @@ from member.chalicelib.state.items import (
     unread_to_item,
 )
 from shared.domain.change import Modification, make_change
+from shared.domain.operations import Added, Edited, Removed
 from shared.domain.request import FIRST_STATUSES, Request
 from shared.domain.rule import DIRECTIONS, Rule, cidr, make_rule
 from shared.wire.fields import FieldError
@@ -262,6 +263,23 @@ def test_a_requests_tags_are_bounded_and_its_reason_says_so() -> None:
     )
 
 
+def test_the_tags_of_operations_are_bounded_with_those_of_the_change() -> None:
+    """A rule that the change adds without its tags is added without them; what only operations tell counts too."""
+    large = replace(tcp(80), tags=(("a", "x" * TAGS_BUDGET),))
+    small, edited = replace(tcp(81), tags=(("a", "b"),)), replace(tcp(82), tags=(("a", "b"),))
+    made = (
+        *(Added(rule=rule) for rule in (large, small, replace(large, to_port=90))),
+        Edited(rule_id="sgr-1", after=edited),
+        Removed(rule_id="sgr-2"),
+    )
+    found = bounded(make_request(change=make_change(added=[small, large]), operations=made))
+    rules = [one.after if isinstance(one, Edited) else one.rule for one in found.operations]
+    assert [rule.tags if rule is not None else None for rule in rules] == [(), (), (), (), None]
+    fitting = bounded(make_request(change=make_change(added=[small]), operations=made[1:2]))
+    assert [one.rule and one.rule.tags for one in fitting.operations] == [(("a", "b"),)]
+    assert "The tags of 4 rules" in found.reason
+
+
 def test_an_entry_comes_back_with_the_digest_it_was_stored_with() -> None:
     """Else an approval would be refused that fits."""
     entry = LedgerEntry(request=make_request(event_time=AT), outcome="reverted", attempts=2)
@@ -311,3 +329,11 @@ def test_a_damaged_ledger_entry_is_refused_by_path(request: Request, key: str) -
     with pytest.raises(FieldError) as caught:
         entry_from_item({**item, key: "nonsense"})
     assert caught.value.path == f"request#{request.request_id}.{key}"
+
+
+def test_until_when_a_request_is_applied_is_kept() -> None:
+    """An empty one is none: the table writes it so when a later approval is for good."""
+    entry = LedgerEntry(request=make_request(event_time=AT), outcome="ended", valid_until=NOON)
+    item = entry_to_item(entry)
+    assert (entry_from_item(item), item["validUntil"]) == (entry, "2026-10-01T12:00:00.000Z")
+    assert entry_from_item({**item, "validUntil": ""}).valid_until is None

@@ -346,6 +346,18 @@ def test_an_edited_rule_that_is_removed_after_its_revert_is_removed() -> None:
     assert composition.change == make_change(removed=[SSH])
 
 
+def test_what_a_revert_restored_is_the_approved_rule() -> None:
+    """Edited away, another rule made and removed in its place; then the restored one is removed."""
+    composition = composed(
+        [SSH],
+        call("a", 0, Edited(rule_id="sgr-22", after=rule(80))),
+        call("b", 1, Added(rule=rule(22, "new", "sgr-2"))),
+        call("c", 2, Removed(rule_id="sgr-2", rule=rule(22, "new"))),
+        call("d", 9, Removed(rule_id="sgr-3", rule=SSH)),
+    )
+    assert composition.change == make_change(removed=[SSH])
+
+
 def test_a_rule_added_again_after_its_revert_is_one_addition() -> None:
     """With the last description; alone, the first request would not be what is wanted any more."""
     calls = call("a", 0, Added(rule=rule(80, "one"))), call("b", 9, Added(rule=rule(80, "two", "sgr-2")))
@@ -356,10 +368,20 @@ def test_a_rule_added_again_after_its_revert_is_one_addition() -> None:
     assert composed([], *calls, call("c", 10, Removed(rule_id="sgr-2"))).superseded == ("a", "b")
 
 
-def test_a_rule_added_where_another_was_edited_to_is_the_edited_one() -> None:
-    """The edit had been reverted, so that EC2 took the addition."""
-    calls = call("a", 0, Edited(rule_id="sgr-22", after=rule(80))), call("b", 9, Added(rule=rule(80, "new")))
-    assert composed([SSH], *calls).change == edit(SSH, rule(80, "new"))
+def test_a_rule_added_where_another_was_edited_to_is_another_rule() -> None:
+    """The edit had been reverted, so that EC2 took the addition: the edited rule is still not wanted as it was."""
+    edited, added = call("a", 0, Edited(rule_id="sgr-22", after=rule(80))), call("b", 9, Added(rule=rule(80, "new")))
+    both = make_change(added=[rule(80, "new")], removed=[SSH])
+    assert composed([SSH], edited, added).change == both
+    assert composed([SSH], edited, added, call("c", 19, Removed(rule_id="sgr-9", rule=SSH))).change == both
+    again = call("c", 19, Edited(rule_id="sgr-9", rule=SSH, after=rule(443)))
+    assert composed([SSH], edited, added, again).change == make_change(
+        added=[rule(80, "new")], modified=[Modification(before=SSH, after=rule(443))]
+    )
+    described = call("c", 19, Described(rule_id="sgr-9", rule=SSH, description="x"))
+    assert composed([SSH], edited, added, described).change == make_change(
+        added=[rule(80, "new")], modified=[Modification(before=SSH, after=rule(22, "x"))]
+    )
 
 
 def test_a_rule_edited_to_where_another_was_added_replaces_it() -> None:
@@ -378,6 +400,15 @@ def test_an_edit_of_a_rule_nobody_knows_is_an_addition() -> None:
         [], call("a", 0, Edited(rule_id="sgr-1", after=rule(80))), call("b", 1, Removed(rule_id="sgr-1"))
     )
     assert followed.change.is_empty
+
+
+def test_an_edit_of_a_rule_that_was_gone_follows_the_call_that_made_it() -> None:
+    """Its direction is a guess, so that alone it asks for nothing; the rule that was made says which it is."""
+    gone = call("b", 0, Edited(rule_id="sgr-80", after=rule(81), was_gone=True))
+    assert composed([SSH], gone).change.is_empty
+    outbound = replace(rule(80, rule_id="sgr-80"), direction="egress")
+    made = call("a", 0, Added(rule=outbound))
+    assert composed([SSH], gone, made).change == make_change(added=[replace(rule(81), direction="egress")])
 
 
 def test_other_operations_on_a_rule_nobody_knows_do_nothing() -> None:

@@ -58,6 +58,22 @@ def test_a_port_range_is_exposed_at_one_of_its_ports(protocol: str, span: Span, 
     assert is_exposed(exposure(HALVES), "ingress", protocol, 4, [span]) is expected
 
 
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        ("11.128.0.0/16", (Span(25, 30),)),
+        ("10.0.0.0/7", (Span(25, 30),)),
+        ("12.0.0.0/8", ()),
+        ("10.0.0.0/8", ()),
+        ("2001::/16", ()),
+    ],
+)
+def test_only_ports_that_named_ranges_reach_as_well(within: str, expected: tuple[Span, ...]) -> None:
+    """Whichever of the ranges it is, and by its public addresses."""
+    reaches = [*HALVES, reach("10.0.0.0/8", 25, 30)]
+    assert exposure(reaches, [range_of(within)])["ingress", "tcp", 4] == expected
+
+
 def test_an_unlisted_protocol_is_exposed_as_all_protocols_are() -> None:
     """A rule for all protocols opens those that no other rule names."""
     exposed: Exposure = exposure([Reach("ingress", "-1", EVERY_PORT, range_of("11.0.0.0/8"))])

@@ -9,6 +9,7 @@ import pytest
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.exposure import Span
 from shared.domain.needs import Match, Needs, can_anybody_satisfy, is_approver, needs, needs_zero, strictest
+from shared.domain.networks import range_of
 from shared.domain.risk_rule import RiskRule
 from shared.domain.rule import Rule, group, make_rule
 from tests.support.risk import ACCOUNT, entry, facts, opened
@@ -173,6 +174,39 @@ def test_what_lenient_entries_let_through_adds_up() -> None:
     assert needs_zero([wide, replace(INTERNET, ports=(Span(443, 443),))], part)
 
 
+def test_what_other_principals_were_let_through_adds_up_too() -> None:
+    """Two callers cannot open a half of the internet each, nor one of them in groups that are not known."""
+    low = entry(place="low", cidrs=["11.0.0.0/9"], approvals=0, principals=("*:role/deploy",))
+    high = entry(place="high", cidrs=["11.128.0.0/9"], approvals=0, principals=("*:role/other",))
+    part = facts(opened("11.0.0.0/9"))
+    assert needs_zero([low, high], part)
+    assert needs_zero([low, INTERNET], part)
+    assert not needs_zero([low, high, INTERNET], part)
+    assert needs([low, high, INTERNET], part).approvals == 1
+    elsewhere = replace(high, groups=("sg-other",))
+    assert needs_zero([low, elsewhere, INTERNET], part)
+    assert not needs_zero([low, elsewhere, INTERNET], replace(part, group_id=""))
+
+
+def test_removing_without_asking_lets_nothing_through() -> None:
+    """Whoever may close every port may open none by it."""
+    closing = entry(place="closing", kinds=("remove",), cidrs=["0.0.0.0/0", "::/0"], approvals=0)
+    opening = replace(INTERNET, kinds=("add", "modify"))
+    assert needs_zero([closing, OFFICE_FREE, opening], facts(OFFICE))
+    assert needs_zero([closing, opening], facts(change=make_change(removed=[SSH_TO_ALL])))
+
+
+def test_an_entry_for_a_part_of_the_internet_holds_in_whatever_order_it_is_opened() -> None:
+    """The part that it names first, as one of several ranges, does not get past it."""
+    named = replace(INTERNET, cidrs=(range_of("11.0.0.0/16"),))
+    first, second = opened("11.0.0.0/9"), opened("11.128.0.0/9")
+    assert approvals([named], opened("11.0.0.0/8")) == 2
+    assert approvals([named], first) == 1
+    assert approvals([named], second, approved=(first,)) == 2
+    assert approvals([named], second, approved=(opened("11.0.0.0/9", 80),)) == 1
+    assert approvals([named], second, approved=(opened("12.0.0.0/8"),)) == 1
+
+
 def test_zero_is_decided_from_the_event_alone() -> None:
     """It agrees with what the request needs where nothing is approved yet."""
     assert needs_zero([PRIVATE_FREE, INTERNET], facts(PRIVATE))
@@ -181,6 +215,15 @@ def test_zero_is_decided_from_the_event_alone() -> None:
     assert not needs_zero([INTERNET], facts(SSH_TO_ALL))
     assert not needs_zero([], facts(PRIVATE))
     assert not needs_zero([replace(PRIVATE_FREE, principals=("*:user/*",))], facts(PRIVATE))
+
+
+def test_zero_does_not_hold_where_approved_ranges_make_it_the_internet() -> None:
+    """Whoever knows them asks again."""
+    half = entry(place="half", cidrs=["11.128.0.0/9"], approvals=0)
+    part = facts(opened("11.128.0.0/9"))
+    assert needs_zero([half, INTERNET], part)
+    assert not needs_zero([half, INTERNET], part, [opened("11.0.0.0/9")])
+    assert needs_zero([half, INTERNET], part, [opened("11.0.0.0/9", 443)])
 
 
 def test_a_batch_needs_the_strictest_of_its_requests() -> None:

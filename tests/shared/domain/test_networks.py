@@ -7,6 +7,7 @@ import pytest
 from shared.domain.networks import (
     PRIVATE,
     Range,
+    has_private_part,
     intersection,
     is_internet,
     is_private,
@@ -54,6 +55,14 @@ def test_private_ranges_are_private(cidr: str) -> None:
 def test_everything_else_is_public(cidr: str) -> None:
     """Also what Python calls private in some versions: documentation, reserved and mapped ranges."""
     assert not is_private(range_of(cidr))
+
+
+def test_a_range_may_be_private_in_part() -> None:
+    """In whatever range of the list."""
+    assert has_private_part(range_of("10.0.0.0/7"))
+    assert has_private_part(range_of("::/0"))
+    assert has_private_part(range_of("192.168.1.0/24"))
+    assert not has_private_part(range_of("11.0.0.0/8"))
 
 
 def test_private_ranges_do_not_touch() -> None:

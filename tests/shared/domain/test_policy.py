@@ -138,18 +138,22 @@ def test_the_requester_cannot_approve_where_self_approval_is_off() -> None:
     ).allowed
 
 
-def test_an_unknown_requester_means_refused_where_self_approval_is_off() -> None:
-    """Whether a click is the requester's own is not known, so nobody's counts."""
-    verdict = may_decide(Policy(allow_self_approval=False), user_id=BOB, approving=True, requester=call().caller)
-    assert not verdict.allowed
-    assert "[people]" in verdict.reason
-
-
-def test_drift_without_a_requester_is_refused_where_self_approval_is_off() -> None:
-    """Nobody knows who made the change, so anybody's approval might be the own one; denying is fine."""
+def test_of_an_unknown_requester_anybody_may_approve() -> None:
+    """Whether a click is the requester's own is not known; two people have to approve (``needs_of``)."""
     strict = Policy(allow_self_approval=False)
-    assert not may_decide(strict, user_id=BOB, approving=True, requester=None).allowed
-    assert may_decide(strict, user_id=BOB, approving=False, requester=None).allowed
+    for requester in (call().caller, None):
+        assert may_decide(strict, user_id=BOB, approving=True, requester=requester).allowed
+
+
+def test_an_ask_is_not_approved_by_its_requester_where_others_may_approve_their_own() -> None:
+    """It always needs somebody else; the requester may deny it."""
+    policy = Policy(people=(("arn:aws:iam::*:user/ada", ADA),))
+    requester = call().caller
+    refused = may_decide(policy, user_id=ADA, approving=True, requester=requester, is_ask=True)
+    assert not refused.allowed
+    assert "asked for this change yourself" in refused.reason
+    assert may_decide(policy, user_id=ADA, approving=False, requester=requester, is_ask=True).allowed
+    assert may_decide(policy, user_id=BOB, approving=True, requester=requester, is_ask=True).allowed
 
 
 def test_people_map_users_and_sessions_to_slack() -> None:
@@ -167,7 +171,6 @@ def test_people_leave_out_sessions_that_choose_their_names() -> None:
     policy = Policy(allow_self_approval=False, people=(("*", ADA), ("arn:aws:sts::*:assumed-role/*/ada@*", ADA)))
     eve = call(userIdentity=events.assumed_role("developer", "ada@example.com")).caller
     assert person_behind(policy, eve) is None
-    assert not may_decide(policy, user_id=BOB, approving=True, requester=eve).allowed
     assert person_behind(policy, Caller(type="AWSService", name="a service")) is None
 
 

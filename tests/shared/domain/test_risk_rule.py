@@ -14,6 +14,7 @@ from shared.domain.risk_rule import (
     RiskRule,
     concerns,
     contains,
+    may_have_let_through,
     opening_of,
     overlaps,
     reaches_let_through,
@@ -41,7 +42,7 @@ AWS_LISTS = replace(FACTS, aws_prefix_lists=frozenset({"pl-1"}))
 def overlapped(one: RiskRule, rule: Rule, kind: Any = "add", about: RequestFacts = FACTS) -> bool:
     """Whether the entry overlaps the rule, which is alone in its request."""
     opening: Opening = opening_of(kind, rule)
-    return overlaps(one, opening, about, exposure(list(reaches_of([opening]))))
+    return overlaps(one, opening, about, exposure(list(reaches_of([opening])), one.cidrs))
 
 
 def contained(one: RiskRule, rule: Rule, kind: Any = "add", about: RequestFacts = FACTS) -> bool:
@@ -150,6 +151,8 @@ def lenient(**values: Any) -> RiskRule:
         (lenient(sources=("internet",), cidrs=["0.0.0.0/0"]), SSH_TO_ALL, True),
         (lenient(sources=("internet",), cidrs=["0.0.0.0/0"]), PUBLIC, True),
         (lenient(sources=("public",), cidrs=["203.0.113.0/24"]), PUBLIC, True),
+        (lenient(sources=("internet",), cidrs=["0.0.0.0/0"]), PRIVATE, False),
+        (lenient(sources=("public", "private"), cidrs=["0.0.0.0/0"]), PRIVATE, True),
         (lenient(sources=("private",), cidrs=["0.0.0.0/0"]), PUBLIC, False),
         (lenient(sources=("private",), cidrs=["0.0.0.0/0"]), PRIVATE, True),
         (lenient(ports=[(22, 22)]), PRIVATE, True),
@@ -227,6 +230,18 @@ def test_a_lenient_entry_may_have_let_its_ranges_through() -> None:
     )
     assert len(list(reaches_let_through(one))) == 4
     assert list(reaches_let_through(lenient())) == []
+    assert list(reaches_let_through(lenient(cidrs=["0.0.0.0/0"], kinds=("remove",)))) == []
+    assert len(list(reaches_let_through(lenient(cidrs=["0.0.0.0/0"], kinds=("remove", "modify"))))) == 2
+
+
+def test_whoever_called_before_may_have_been_let_through() -> None:
+    """In the same group, or in one that may be the same; a principal changes nothing."""
+    assert may_have_let_through(lenient(principals=("*:user/*",)), FACTS)
+    assert may_have_let_through(lenient(groups=("sg-1", GROUP), accounts=(ACCOUNT,), regions=("eu-*",)), FACTS)
+    assert may_have_let_through(lenient(groups=("sg-1",)), replace(FACTS, group_id=""))
+    for values in ({"groups": ("sg-1",)}, {"accounts": ("333333333333",)}, {"regions": ("us-*",)}):
+        assert not may_have_let_through(lenient(**values), FACTS)
+    assert not may_have_let_through(entry(), FACTS)
 
 
 def test_groups_and_prefix_lists_have_no_addresses() -> None:

@@ -119,12 +119,12 @@ def test_a_replacement_shows_the_rules_that_its_question_showed(status: Status, 
 
 def test_groups_of_rules_follow_each_other_across_parts() -> None:
     """Where one kind of change ends in the middle of a part, the next begins there under its own heading."""
-    rules = many(60).added
-    parts = question(make_view(make_request(Change(added=rules[:30], removed=rules[30:]))))
+    rules = many(66).added
+    parts = question(make_view(make_request(Change(added=rules[:36], removed=rules[36:]))))
     headings = [text for part in parts for text in texts(part, "mrkdwn") if text.startswith(("*Add ", "*Remove "))]
     kinds = list(dict.fromkeys(text.removesuffix(" (continued)") for text in headings))
-    assert kinds == ["*Add 30 inbound rules*", "*Remove 30 inbound rules*"]
-    assert headings.count("*Add 30 inbound rules*") == headings.count("*Remove 30 inbound rules*") == 1
+    assert kinds == ["*Add 36 inbound rules*", "*Remove 30 inbound rules*"]
+    assert headings.count("*Add 36 inbound rules*") == headings.count("*Remove 30 inbound rules*") == 1
     assert any("*Remove 30 inbound rules*" in texts(part) and any("*Add" in t for t in texts(part)) for part in parts)
 
 

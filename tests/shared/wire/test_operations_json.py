@@ -19,18 +19,6 @@ from tests.support import strategies
 SSH = make_rule(direction="ingress", protocol="tcp", from_port=22, source=cidr("10.0.0.0/8"), description="office")
 WEB = make_rule(direction="ingress", protocol="tcp", from_port=443, source=cidr("10.0.0.0/8"))
 
-_names = st.one_of(
-    st.fixed_dictionaries({"rule_id": strategies.rule_ids}),
-    st.fixed_dictionaries({"rule": strategies.rules()}),
-    st.fixed_dictionaries({"rule_id": strategies.rule_ids, "rule": strategies.rules()}),
-)
-operations = st.one_of(
-    strategies.rules().map(lambda rule: Added(rule=rule)),
-    _names.map(lambda names: Removed(**names)),
-    st.builds(lambda names, after: Edited(**names, after=after), _names, strategies.rules()),
-    st.builds(lambda names, text: Described(**names, description=text), _names, strategies.descriptions),
-)
-
 
 def through_json(document: Any) -> Field:
     """The document as the other side reads it."""
@@ -43,7 +31,7 @@ def everything(operation: Operation) -> list[object]:
     return [operation, *((rule.tags, rule.rule_id, rule.source.peering) for rule in rules if rule is not None)]
 
 
-@given(st.lists(operations, max_size=4).map(tuple))
+@given(st.lists(strategies.operations, max_size=4).map(tuple))
 def test_operations_come_back_whole(some: tuple[Operation, ...]) -> None:
     """In their order, with rule ids and tags."""
     again = operations_from_json(through_json(operations_to_json(some)))
@@ -55,6 +43,10 @@ def test_operations_come_back_whole(some: tuple[Operation, ...]) -> None:
     ("operation", "document"),
     [
         (Added(rule=WEB), {"kind": "add", "rule": rule_to_json(WEB)}),
+        (
+            Edited(rule_id="sgr-1", after=WEB, was_gone=True),
+            {"kind": "edit", "ruleId": "sgr-1", "after": rule_to_json(WEB), "wasGone": True},
+        ),
         (Removed(rule_id="sgr-1"), {"kind": "remove", "ruleId": "sgr-1"}),
         (Removed(rule=SSH), {"kind": "remove", "rule": rule_to_json(SSH)}),
         (

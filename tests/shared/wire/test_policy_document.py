@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,13 @@ expire_after_hours = 24
 remind_after_hours = 0.5
 drift = "report"
 drift_grace_minutes = 30
-approvers = ["U061F7AUR", "W012A3CDE"]
+gather_seconds = 30
+offer_hours = [72, 8, 8.0]
+ask_by_dry_run = true
+ask_by_refusal = ["arn:aws:iam::*:role/dev-*"]
+require_denial_reason = true
+keep_days = 0
+approvers = ["U061F7AUR", "W012A3CDE", "S0614TZR7"]
 allow_self_approval = false
 
 [people]
@@ -45,7 +52,13 @@ def test_every_key_is_read() -> None:
             remind_after_hours=0.5,
             drift="report",
             drift_grace_minutes=30,
-            approvers=("U061F7AUR", "W012A3CDE"),
+            gather_seconds=30,
+            offer_hours=(8, 72),
+            ask_by_dry_run=True,
+            ask_by_refusal=("arn:aws:iam::*:role/dev-*",),
+            require_denial_reason=True,
+            keep_days=0,
+            approvers=("U061F7AUR", "W012A3CDE", "S0614TZR7"),
             allow_self_approval=False,
             people=(
                 ("arn:aws:sts::*:assumed-role/AWSReservedSSO_*/ada@example.com", "U061F7AUR"),
@@ -56,6 +69,14 @@ def test_every_key_is_read() -> None:
             exempt_service_linked_roles=("elasticloadbalancing",),
         )
     )
+
+
+def test_times_are_durations() -> None:
+    """In the units of their keys' names."""
+    policy = parse_policies(WHOLE).general
+    assert policy.gathers_for == timedelta(seconds=30)
+    assert policy.drift_grace == timedelta(minutes=30)
+    assert (policy.expires_after, policy.reminds_after) == (timedelta(hours=24), timedelta(minutes=30))
 
 
 def test_an_empty_file_is_the_default_policy() -> None:
@@ -126,6 +147,18 @@ def test_an_account_replaces_any_key_and_keeps_the_others(lines: str, changed: d
         ("remind_after_hours = inf", "remind_after_hours"),
         ("drift_grace_minutes = 525601", "drift_grace_minutes"),
         ("drift_grace_minutes = -1", "drift_grace_minutes"),
+        ("gather_seconds = 121", "gather_seconds"),
+        ("gather_seconds = -1", "gather_seconds"),
+        ("offer_hours = 8", "offer_hours"),
+        ("offer_hours = [8, 0]", "offer_hours[1]"),
+        ("offer_hours = [8761]", "offer_hours[0]"),
+        ("offer_hours = [1, 2, 3, 4]", "offer_hours"),
+        ('ask_by_dry_run = "yes"', "ask_by_dry_run"),
+        ('ask_by_refusal = "*"', "ask_by_refusal"),
+        ("require_denial_reason = 1", "require_denial_reason"),
+        ("keep_days = 29", "keep_days"),
+        ("keep_days = -1", "keep_days"),
+        ("keep_days = 36501", "keep_days"),
         ("drift = 5", "drift"),
         ('drift = "ignore"', "drift"),
         ('approvers = "U061F7AUR"', "approvers"),

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.exposure import Span
-from shared.domain.needs import Needs, needs, needs_zero
+from shared.domain.needs import Needs, needs, needs_zero, strictest
 from shared.domain.networks import is_private, merged, range_of
 from shared.domain.risk_rule import RiskRule
 from shared.domain.rule import Rule, Source, cidr, group, make_rule, prefix_list
@@ -164,6 +165,36 @@ def _like(rule: Rule, source: Source, first: int | None = None, last: int | None
     )
 
 
+@given(policies, rules(), st.data())
+def test_splitting_over_several_calls_never_makes_it_need_less(
+    policy: Sequence[RiskRule], rule: Rule, data: st.DataObject
+) -> None:
+    """Each part is approved before the next one is asked; the most that any of them needs is what the whole needs.
+
+    Each may be opened without asking on its own, where an entry says so of each part.
+    """
+    strict = [entry for entry in policy if not entry.is_lenient]
+    whole = needs(strict, facts(rule))
+    parts = data.draw(st.permutations(list(split(rule, data, depth=3))))
+    found = [needs(strict, facts(part), parts[:index]) for index, part in enumerate(parts)]
+    assert at_least(strictest(found), whole)
+
+
+@given(policies, changes(), changes(), approved)
+def test_a_batch_needs_what_each_of_its_requests_and_its_net_change_need(
+    policy: Sequence[RiskRule], one: Change, other: Change, already: Sequence[Rule]
+) -> None:
+    """In any order; a batch of one request needs what the request needs."""
+    net = make_change(added=one.added + other.added, removed=one.removed + other.removed)
+    each = [needs(policy, facts(change=change), already) for change in (one, other, net)]
+    batch = strictest(each)
+    assert all(at_least(batch, request) for request in each)
+    assert batch.approvals == max(request.approvals for request in each)
+    assert replace(strictest(each[::-1]), matches=()) == replace(batch, matches=())
+    assert at_least(each[0], strictest([each[0]]))
+    assert at_least(strictest([each[0]]), each[0])
+
+
 @given(st.lists(st.integers(0, 59), min_size=1, max_size=59), st.integers(2, 9))
 def test_sixty_parts_of_the_internet_are_the_internet(cuts: Sequence[int], number: int) -> None:
     """Wherever it is cut, in one request; every part with the approved others."""
@@ -205,11 +236,14 @@ def test_the_order_of_entries_does_not_matter(
     )
 
 
-@given(policies, changes())
-def test_zero_from_the_event_is_zero_of_the_request(policy: Sequence[RiskRule], change: Change) -> None:
-    """The decision before the revert and the one after agree where nothing is approved."""
+@given(policies, changes(), approved)
+def test_zero_from_the_event_is_zero_of_the_request(
+    policy: Sequence[RiskRule], change: Change, already: Sequence[Rule]
+) -> None:
+    """The decision before the revert and the one after agree on the same approved rules."""
     about = facts(change=change)
-    assert needs_zero(policy, about) == (needs(policy, about).approvals == 0)
+    assert needs_zero(policy, about, already) == (needs(policy, about, already).approvals == 0)
+    assert needs_zero(policy, about) or not needs_zero(policy, about, already)
 
 
 @given(policies, changes(), approved)

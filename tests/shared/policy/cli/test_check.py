@@ -70,9 +70,12 @@ def test_the_shipped_policy_is_valid() -> None:
         "In general:",
         "- Reverted until somebody approves: added, modified and removed inbound rules.",
         "- May approve and deny: everybody who can click in the approval channel, the requester included.",
+        "- An approval holds for good, unless an entry of [[rules]] limits it.",
         "- Exempt (neither reverted, asked nor reported): nobody.",
         "- AWS services whose service-linked roles may change rules without asking (reported in monitoring): all.",
+        "- Calls of one requester that follow each other within 60 seconds are asked as one question.",
         "- A request that nobody decides is asked again after 4 hours and expires after 72 hours.",
+        "- Ended requests are kept for 400 days.",
         "- Differences that no event explains are reverted and asked after 15 minutes.",
     ]
 
@@ -128,7 +131,7 @@ def test_the_file_of_the_setting_is_checked(
         (
             'allow_self_approval = false\npeople = { "*:user/ada" = "U061F7AUR" }',
             "approval channel; but nobody approves a change of their own. A change by somebody who is not listed under "
-            "[people] (1 listed), or whose maker is not known, can be approved by nobody.",
+            "[people] (1 listed), or whose maker is not known, needs two different people.",
         ),
         (
             '[exempt]\nprincipals = ["*:role/ci"]\ngroups = ["sg-0a1*"]',
@@ -136,6 +139,15 @@ def test_the_file_of_the_setting_is_checked(
         ),
         ("exempt = { service_linked_roles = [] }", "without asking (reported in monitoring): none."),
         ('exempt = { service_linked_roles = ["ecs", "eks"] }', "(reported in monitoring): ecs, eks."),
+        ("require_denial_reason = true", "A denial needs a reason (with a bot token)."),
+        ("offer_hours = [8, 72]", "An approval holds for good, or for 8 hours, or for 72 hours, unless an entry"),
+        ("gather_seconds = 0", "Every call is asked alone."),
+        ("keep_days = 0", "Ended requests are kept for ever."),
+        (
+            'approvers = ["U1"]\nask_by_dry_run = true\nask_by_refusal = ["*:role/dev"]',
+            "Ask first, without changing anything: calls with --dry-run and refused calls by *:role/dev; nobody",
+        ),
+        ("[[rules]]\napprovals = 2", "- rules[0]: anything to anybody needs 2 different people"),
         (
             'drift = "report"\ndrift_grace_minutes = 5',
             "that no event explains are reported after 5 minutes.",
@@ -151,11 +163,62 @@ def test_an_account_is_summed_up_by_what_differs(policy: Callable[[str], str], c
     """What is as in general is not repeated."""
     text = '[accounts."222222222222"]\napprovers = ["U061F7AUR"]\n[accounts."333333333333"]\nmode = "enforce"'
     _, out, _ = check(policy(text))
-    assert out.splitlines()[8:] == [
+    assert out.splitlines()[11:] == [
         "In account 222222222222, instead:",
         "- May approve and deny: U061F7AUR, the requester included.",
         "In account 333333333333: the same.",
     ]
+
+
+def test_entries_are_summed_up_where_they_hold(policy: Callable[[str], str], check: Check) -> None:
+    """By the approvers of that account; one for a certain account stands with it."""
+    text = """
+approvers = ["U061F7AUR"]
+[[rules]]
+match = { ports = ["22"] }
+[[rules]]
+match = { ports = ["443"], accounts = ["222222222222"] }
+[accounts."222222222222"]
+approvers = ["U0BOB0BOB"]
+"""
+    lines = check(policy(text))[1].splitlines()
+    assert [line for line in lines if line.startswith("- rules[")] == [
+        "- rules[0]: SSH (22) to anybody needs 1 of U061F7AUR.",
+        "- rules[0]: SSH (22) to anybody needs 1 of U0BOB0BOB.",
+        "- rules[1]: HTTPS (443) to anybody in account 222222222222 needs 1 of U0BOB0BOB.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (
+            '[[rules]]\n[[rules]]\n# never\ndeny = "No."\napprovals = 0',
+            ":5: error: rules[1].approvals: 0 approvals and",
+        ),
+        ('approvers = ["U061F7AUR"]\n\n[[rules]]\napprovals = 2', ":4: error: rules[0].approvals: nobody can satisfy"),
+        ('approvers = ["U061F7AUR"]\n[[rules]]\napprovers = ["U0BOB0BOB"]', ":2: error: rules[0].approvals: nobody"),
+        ("offer_hours = [8, 72]\n[[rules]]\nmax_hours = 8", ":1: error: offer_hours: 72 hours are never offered"),
+        ("[[rules]]\nmax_hours = 9999", ":2: error: rules[0].max_hours: expected a number above 0, at most 8760"),
+        ('\nask_by_refusal = ["*"]', ":2: error: ask_by_refusal: refused calls ask nothing"),
+        ('[[rules]]\nmatch = { accounts = ["2"] }', ":2: error: rules[0].match.accounts[0]: expected a 12-digit"),
+    ],
+)
+def test_a_contradiction_is_refused_with_its_line(
+    text: str, start: str, policy: Callable[[str], str], check: Check
+) -> None:
+    """Exit status 1; of a key that is not written down, the line of its entry."""
+    path = policy(text)
+    status, _, err = check(path)
+    assert status == 1
+    assert err.startswith(f"{path}{start}")
+
+
+def test_a_bot_token_silences_what_needs_one(policy: Callable[[str], str], check: Check) -> None:
+    """So that a pipeline may fail on warnings."""
+    path = policy('approvers = ["S0614TZR7"]\nrequire_denial_reason = true')
+    assert check("--strict", path)[0] == 1
+    assert check("--strict", "--bot-token", path)[0] == 0
 
 
 MATCHES_NOBODY = """\
@@ -185,7 +248,7 @@ def test_a_warning_names_line_key_meaning_and_remedy(policy: Callable[[str], str
 
 def test_a_policy_by_which_nobody_can_approve_fails(policy: Callable[[str], str], check: Check) -> None:
     """It is as bad as an invalid one; events are explained nevertheless."""
-    path = policy('mode = "enforce"\nallow_self_approval = false')
+    path = policy('mode = "enforce"\nallow_self_approval = false\napprovers = ["U061F7AUR"]')
     status, out, err = check(path, example("authorize_flat"))
     assert status == 1
     assert err.startswith(f"{path}:2: error: allow_self_approval: nobody can approve anything")
@@ -199,7 +262,7 @@ def test_a_mistake_of_an_account_in_a_general_key_has_the_sections_line(
     """The account's section made it a mistake."""
     people = '[people]\n"*:user/ada" = "U061F7AUR"\n'
     path = policy(f'allow_self_approval = false\n{people}[accounts."222222222222"]\npeople = {{}}')
-    assert check(path)[2].startswith(f"{path}:4: error: accounts.222222222222.allow_self_approval")
+    assert check(path)[2].startswith(f"{path}:4: warning: accounts.222222222222.allow_self_approval")
     people = '[people]\n"*:role/a.b" = "U061F7AUR"\n'
     path = policy(f'{people}[accounts."222222222222"]\nallow_self_approval = false')
     assert f"{path}:3: error: accounts.222222222222.people.*:role/a.b" in check(path)[2]
@@ -262,8 +325,11 @@ def test_a_change_is_explained_in_sentences(policy: Callable[[str], str], check:
     assert len([line for line in lines if line.startswith("- ")]) == 7
     assert "- TCP 22 (SSH) from 0.0.0.0/0 (the whole internet), without description" in lines
     assert '- TCP 22 (SSH) from 203.0.113.7/32, described as "office"' in lines
-    assert lines[-2:] == [
+    assert lines[-4:] == [
         "It would be reverted at once: not approved yet.",
+        "It needs 1 approval.",
+        "Calls by arn:aws:sts::222222222222:assumed-role/AWSReservedSSO_NetworkAdmin_0123456789abcdef/ada@example.com "
+        "in account 222222222222, eu-west-1 within 60 seconds of each other would be asked as one question.",
         "It could be approved by everybody who can click in the approval channel.",
     ]
 
@@ -333,13 +399,15 @@ def test_rules_known_by_id_alone_are_named_by_id(policy: Callable[[str], str], c
 def test_the_reason_names_the_policy_key(text: str, last: str, policy: Callable[[str], str], check: Check) -> None:
     """An operator sees which key to change."""
     _, out, _ = check(policy(text), "--event", example("authorize_flat"))
-    assert event_lines(out)[-1].endswith(last)
+    assert any(line.endswith(last) for line in event_lines(out))
 
 
 def test_the_policy_of_the_account_decides(policy: Callable[[str], str], check: Check) -> None:
     """The event's account has its own mode."""
     _, out, _ = check(policy('[accounts."222222222222"]\nmode = "observe"'), "--event", example("authorize_flat"))
-    assert "observe mode" in event_lines(out)[-1]
+    lines = event_lines(out)
+    assert lines[-4].endswith("observe mode: this would have been reverted (policy key mode).")
+    assert lines[-3:-1] == ["In enforce mode:", "It needs 1 approval."]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.domain.caller import Caller
 from shared.domain.policy import Policies, Policy, person_behind
-from shared.policy.cli.checks import Finding, find_mistakes
+from shared.policy.cli.checks import find_mistakes
+from shared.policy.cli.finding import Finding
 from shared.wire.policy_document import parse_policies
 from tests.support import strategies
 
@@ -156,7 +157,7 @@ def test_what_never_happens_is_found(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("allow_self_approval = false", "allow_self_approval"),
+        ('allow_self_approval = false\napprovers = ["U061F7AUR"]', "allow_self_approval"),
         (f'allow_self_approval = false\napprovers = ["U061F7AUR"]\n{PERSON}', "approvers"),
     ],
     ids=["nobody is known", "the only approver is the only requester"],
@@ -166,6 +167,14 @@ def test_a_policy_by_which_nobody_can_approve_is_an_error(text: str, key: str) -
     found = only(text)
     assert (found.severity, found.key) == ("error", key)
     assert "nobody can approve" in found.meaning
+
+
+def test_where_nobody_is_known_every_change_needs_two_people() -> None:
+    """That may be meant, so it is a warning."""
+    for approvers in ("", 'approvers = ["U061F7AUR", "U0BOB0BOB"]'):
+        found = only(f"allow_self_approval = false\n{approvers}")
+        assert (found.severity, found.key) == ("warning", "allow_self_approval")
+        assert "two different people" in found.meaning
 
 
 def test_the_only_approver_cannot_approve_the_own_changes() -> None:

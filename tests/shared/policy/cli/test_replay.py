@@ -16,7 +16,7 @@ from shared.domain.rule import Rule, cidr, make_rule
 from shared.policy.cli import replay as replay_module
 from shared.policy.cli.main import main
 from shared.policy.cli.replay import Replay, Tally
-from shared.policy.cli.replay_report import in_words, suggested_exemptions, to_json
+from shared.policy.cli.replay_report import in_words, suggested_entries, suggested_exemptions, to_json
 from shared.wire.policy_document import parse_policies
 from tests.support import events
 from tests.support.events import Json
@@ -197,6 +197,86 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert played("", one, one, other, one).duplicates == 1
 
 
+def test_calls_are_gathered_as_the_policy_says() -> None:
+    """For each account, unless another number of seconds is tried."""
+    text = 'gather_seconds = 10\n[accounts."333333333333"]\ngather_seconds = 0\n'
+    replay = Replay(parse_policies(text))
+    for seconds in (0, 9, 30):
+        replay.take(added(OFFICE, seconds))
+        replay.take(added(OFFICE, seconds, recipientAccountId="333333333333"))
+    tally = replay.tally
+    assert sum(tally.questions.values()) == 2 + 3
+    assert (tally.batches, tally.batched, tally.largest_batch) == (1, 2, 2)
+
+
+def test_calls_that_change_nothing_ask_where_policy_says_so() -> None:
+    """They need somebody else's approval at least, and leave nothing behind."""
+    dry, refused = {"errorCode": "Client.DryRunOperation"}, {"errorCode": "Client.UnauthorizedOperation"}
+    asks = 'approvers = ["U1", "U2"]\nask_by_dry_run = true\nask_by_refusal = ["*:role/ci"]\n'
+    records = [
+        added(OFFICE, **dry),
+        added(OFFICE, 1, identity=CI, **refused),
+        added(OFFICE, 2, **refused),
+        added(OFFICE, 3, errorCode="Client.InvalidPermission.Duplicate"),
+        {**added(OFFICE, 4, **dry), "requestParameters": None},
+        added(tcp(22, "11.0.0.0/9"), 5, **dry),
+        added(tcp(22, "11.128.0.0/9"), 6, **dry),
+    ]
+    tally = played(asks + RULES, *records)
+    assert tally.verbs == {"ask": 4, "ignore": 3}
+    assert (tally.asked, tally.approvals) == (4, {2: 4})
+    assert "rules[0]" not in {place for place, counts in tally.entries.items() if counts}
+    denied = played(asks + RULES, added(tcp(3389, "10.0.0.0/8"), **dry))
+    assert (denied.denied, denied.asked, denied.entries["rules[2]"]) == (1, 0, {"denied": 1})
+    assert played(asks, added(tcp(22, "10.0.0.0/8"), **dry), unknown_edit(dry)).unknown_values == 1
+    assert played("require_description = true\n" + asks, added(OFFICE, **dry)).denied == 1
+
+
+def unknown_edit(fields: dict[str, Any]) -> Json:
+    """An edit of a rule that is not known, which changed nothing."""
+    edit = events.edit("sgr-9", IpProtocol="tcp", FromPort=22, ToPort=22, CidrIpv4="10.0.0.0/8")
+    record: Json = events.modified([edit], eventTime=at(1), **fields)["detail"]
+    return record
+
+
+def test_where_self_approval_is_off_somebody_unknown_needs_two() -> None:
+    """As central judges it."""
+    policy = 'allow_self_approval = false\npeople = { "*:user/ada" = "U1" }\n'
+    ada = {
+        "type": "IAMUser",
+        "arn": "arn:aws:iam::222222222222:user/ada",
+        "accountId": "222222222222",
+        "userName": "ada",
+    }
+    assert played(policy, added(OFFICE, identity=ada), added(OFFICE, identity=CI)).approvals == {1: 1, 2: 1}
+
+
+def test_the_end_of_what_was_allowed_for_a_time_is_a_question() -> None:
+    """On the day on which it ends."""
+    break_glass = '[[rules]]\nmatch = { source = ["private"] }\napprovals = 0\nmax_hours = 24\n'
+    tally = played(break_glass, added(tcp(22, "10.0.0.0/8")))
+    assert (tally.let_through, tally.asked, tally.ended) == (1, 0, 1)
+    assert tally.days == {"2026-10-02": 1}
+    assert "1 of the questions follow the end" in "\n".join(in_words(tally, 9))
+
+
+def test_entries_are_suggested_for_callers_that_open_private_addresses() -> None:
+    """With their ports, where these are few; such an entry is valid, and lets their calls through."""
+    mine = [added(tcp(port, "10.0.0.0/8", f"sgr-{port}"), port, identity=CI) for port in (22, 443)]
+    others = [added(OFFICE, 900 + number) for number in range(3)]
+    tally = played("", *mine, *others)
+    (entry,) = suggested_entries(tally)
+    assert 'ports = ["22", "443"]' in entry
+    assert "\n".join(in_words(tally, 9)).count(entry) == 1
+    assert played(entry, *mine).let_through == 2
+    assert suggested_entries(played("", *others)) == []
+    many = [added(tcp(port, "10.0.0.0/8", f"sgr-{port}"), port, identity=CI) for port in range(1, 20)]
+    (entry,) = suggested_entries(played("", *many, *mine))
+    assert "ports" not in entry
+    mixed = [*mine, *(added(OFFICE, 900 + number, identity=CI) for number in range(3))]
+    assert suggested_entries(played("", *mixed)) == []
+
+
 # -- the report --------------------------------------------------------------------------------------------------------
 
 
@@ -233,7 +313,7 @@ def test_the_report_says_what_was_counted() -> None:
         "Of the calls to revert: 4 asked, 1 allowed at once, 0 denied.",
         "",
         "Questions: 4 in 3 days, 1.3 a day; most on 2026-10-01: 3.",
-        "The largest batch has 1 calls.",
+        "Batches: 0 calls in 0 questions; the largest has 1 calls.",
         "Approvals: 1 need 1, 3 need 2.",
         "",
         "Questions by account:",

@@ -106,3 +106,20 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for here in (places[0], places[1], places[0], places[2]):
         groups.apply(here, make_change(added=[SSH, WEB]))
     assert [len(groups.rules(here)) for here in places] == [1, 0, 1]
+
+
+def test_the_rules_of_all_groups_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after removals, and after the end of a group."""
+    monkeypatch.setattr(replayed_groups, "_MOST_RULES_OF_ALL", 3)
+    groups = ReplayedGroups()
+    places = [call("add", group_id=f"sg-{number}") for number in range(3)]
+    for here in places[:2]:
+        groups.apply(here, make_change(added=[SSH]))
+    groups.apply(places[0], make_change(removed=[SSH]))
+    groups.apply(places[2], make_change(added=[SSH, WEB]))
+    assert [len(groups.rules(here)) for here in places] == [0, 1, 2]
+    groups.apply(call("delete_group", group_id="sg-2"), make_change())
+    groups.apply(places[0], make_change(added=[SSH, WEB]))
+    assert [len(groups.rules(here)) for here in places] == [2, 1, 0]
+    groups.apply(places[2], make_change(added=[SSH]))
+    assert [len(groups.rules(here)) for here in places] == [2, 0, 1]

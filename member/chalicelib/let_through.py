@@ -1,0 +1,226 @@
+"""Calls that need 0 approvals: they stay, become part of the baseline, and are published as ``applied`` by policy.
+
+Where they hold for a time only (``max_hours``), that time begins here. What was decided is written to the ledger before
+the baseline: a redelivered event finishes what it finds there, and begins nothing again.
+
+What does not belong here: what the entries say (``risk``), how a time ends (``ending``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shared.telemetry import count, logger
+
+from . import context, publishing
+from .acceptance import restore
+from .assessment.assess import Assessment, assess
+from .ec2.refusal import Ec2Error
+from .group_state import baseline_of
+from .risk import let_through, needs_nothing
+from .state.baseline import Baseline, accept_call, with_tags_seen
+from .state.items import LedgerEntry, TooLargeError, baseline_to_item
+from .state.limits import begin, has_room, is_asked, limits_of
+from .state.register import CREATED, EDITED, moment
+from .state.timed import Timed
+
+if TYPE_CHECKING:
+    from shared.domain.change import Change
+    from shared.domain.policy import Policy
+    from shared.domain.request import Request
+    from shared.domain.rule import Rule
+
+    from .cloudtrail.call import Call
+    from .context import Context
+    from .ec2.security_groups import SecurityGroups
+    from .rule_set import RuleSet
+    from .state.table import Known
+
+
+def is_let_through(entry: LedgerEntry) -> bool:
+    """True for a request that policy let through and whose time is not over."""
+    return entry.request.status == "applied" and entry.outcome in ("applying", "applied")
+
+
+def let_through_call(here: Context, call: Call, policy: Policy, groups: SecurityGroups) -> bool:
+    """Let a call through if it needs 0 approvals, now that the approved rules are known too.
+
+    Args:
+        here: this invocation.
+        call: the recorded call with its rules.
+        policy: of the account.
+        groups: the account's groups.
+
+    Returns:
+        False when it has to be reverted and asked; nothing was done then.
+
+    Raises:
+        Exception: when the state could not be read or written; the event is delivered again.
+    """
+    known = here.table.read(call.request_id, call.group_id)
+    if known.unread is not None:
+        raise known.unread
+    if known.entry is None:
+        return _decide(here, call, policy, groups, known)
+    if known.entry.request.status != "applied":
+        return False  # it was decided otherwise
+    if not _is_whole(here, known.entry):
+        return _decide(here, call, policy, groups, known)
+    finish_let_through(here, call, groups, known.entry)
+    return True
+
+
+def _decide(here: Context, call: Call, policy: Policy, groups: SecurityGroups, known: Known) -> bool:
+    try:
+        live = groups.rules(call.group_id)
+        state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
+    except Ec2Error as error:
+        if error.is_temporary:
+            raise
+        return False
+    if not state.is_ours:
+        return True
+    if state.baseline is None:
+        return False
+    assessed = assess(call, state.baseline, live, policy.directions)
+    if not _may_stay(policy, call, state.baseline, assessed):
+        return False
+    if assessed.change.is_empty:
+        _accept(here, call, state.baseline, live, [])
+        _publish_observed(here, call, groups, state.baseline, assessed)
+        return True
+    request, until = _request(call, policy, groups, state.baseline, assessed.change, known.entry)
+    if not _fits(call, state.baseline, live, LedgerEntry(request=request, outcome="applying", valid_until=until)):
+        return False
+    entries, problem = publishing.add_entries(here, request, "applying", until)
+    if problem is not None:
+        raise problem
+    _finish(here, call, groups, state.baseline, live, entries)
+    return True
+
+
+def _publish_observed(
+    here: Context, call: Call, groups: SecurityGroups, baseline: Baseline, assessed: Assessment
+) -> None:
+    """Publish a call that changed nothing of what is approved."""
+    name = publishing.group_name(groups, call.group_id, baseline)
+    request = publishing.request_of(
+        call, group_name=name, change=assessed.change, status="observed", reason=assessed.reason
+    )
+    publishing.publish_request(here, request)
+
+
+def finish_let_through(here: Context, call: Call, groups: SecurityGroups, entry: LedgerEntry) -> None:
+    """Finish what an earlier run decided, and publish it again; what has ended since does not begin again."""
+    if entry.outcome != "applying":
+        publishing.publish_again(here, entry)
+        return
+    known = here.table.read(call.request_id, call.group_id)
+    if known.unread is not None:
+        raise known.unread
+    live = groups.rules(call.group_id)
+    baseline = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id).baseline
+    if baseline is None:
+        raise RuntimeError(f"The baseline of {call.group_id} cannot be read, so {call.request_id} is not finished.")
+    _finish(here, call, groups, baseline, live, publishing.parts_of(here, entry))
+
+
+def _is_whole(here: Context, entry: LedgerEntry) -> bool:
+    """True unless an earlier run crashed before it had written all parts; the baseline was not touched then."""
+    return entry.outcome != "applying" or len(publishing.parts_of(here, entry)) == max(entry.parts, 1)
+
+
+def _may_stay(policy: Policy, call: Call, baseline: Baseline, assessed: Assessment) -> bool:
+    change = assessed.change
+    if assessed.is_unknown or assessed.is_unguarded or not needs_nothing(policy, call, change):
+        return False
+    is_edit = call.kind not in ("add", "remove")
+    if is_edit and (change.added or change.removed or assessed.reason):
+        return False  # the old values are not known, or not approved
+    return not is_asked(baseline, _opened(change, with_former=True), context.now())
+
+
+def _opened(change: Change, *, with_former: bool = False) -> tuple[Rule, ...]:
+    former = (edit.before for edit in change.modified if with_former)
+    return (*change.added, *(edit.after for edit in change.modified), *former)
+
+
+def _request(
+    call: Call,
+    policy: Policy,
+    groups: SecurityGroups,
+    baseline: Baseline,
+    change: Change,
+    entry: LedgerEntry | None,
+) -> tuple[Request, datetime | None]:
+    """Return the request that shows the call, and until when it holds."""
+    found = let_through(policy, call, change)
+    until = None if found.lasts is None else (context.now() + found.lasts).replace(microsecond=0)
+    until = until if entry is None else entry.valid_until
+    reason = found.why if until is None else f"{found.why}. It is reverted at {until:%Y-%m-%d %H:%M} UTC."
+    name = publishing.group_name(groups, call.group_id, baseline)
+    request = publishing.request_of(call, group_name=name, change=change, status="applied", reason=reason)
+    limits = limits_of(baseline, change)
+    if until is not None:
+        limits = tuple(sorted({rule.identity: until for rule in _opened(change)}.items()))
+    return replace(request, limits=limits), until
+
+
+def _fits(call: Call, baseline: Baseline, live: RuleSet, entry: LedgerEntry) -> bool:
+    timed = _timed(entry)
+    if timed is not None and not has_room(baseline, timed):
+        return False
+    try:
+        baseline_to_item(_accepted(baseline, call, live, [entry]))
+    except TooLargeError:
+        return False
+    return True
+
+
+def _finish(
+    here: Context,
+    call: Call,
+    groups: SecurityGroups,
+    baseline: Baseline,
+    live: RuleSet,
+    entries: list[LedgerEntry],
+) -> None:
+    saved = _accept(here, call, baseline, live, entries)
+    restore(here, call, saved, groups)
+    for entry in entries:
+        moved = here.table.move_entry(entry, "applied") if entry.outcome == "applying" else entry
+        publishing.publish_entry(moved or entry)
+        until = "" if entry.valid_until is None else entry.valid_until.isoformat()
+        log = {"request_id": entry.request.request_id, "group": call.group_id, "until": until}
+        logger.info("let through", extra={**log, "reason": entry.request.reason})
+    count("LetThrough", account=call.account)
+
+
+def _accept(
+    here: Context, call: Call, baseline: Baseline, live: RuleSet, entries: list[LedgerEntry]
+) -> Baseline | None:
+    return here.table.update(
+        call.group_id,
+        lambda stored: _accepted(stored or baseline, call, live, entries),
+        known=baseline if baseline.version else None,
+    )
+
+
+def _accepted(baseline: Baseline, call: Call, live: RuleSet, entries: list[LedgerEntry]) -> Baseline:
+    accepted = with_tags_seen(accept_call(baseline, call, live), live)
+    at = moment(call.event_time, CREATED if call.kind == "add" else EDITED)
+    for entry in entries:
+        timed = _timed(entry)
+        if timed is not None:
+            accepted = begin(accepted, entry.request.change, live, at, timed)
+    return accepted
+
+
+def _timed(entry: LedgerEntry) -> Timed | None:
+    if entry.valid_until is None:
+        return None
+    request_id = entry.request.request_id
+    opened = _opened(entry.request.change)
+    return Timed(key=request_id, until=entry.valid_until, requests=(request_id,), let_through=opened)
