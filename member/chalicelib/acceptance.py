@@ -25,6 +25,7 @@ from .state.baseline import (
     accept_call,
     has_accepted,
     shortfall,
+    with_ids_seen,
     with_owner,
     with_tags_seen,
 )
@@ -114,11 +115,13 @@ def restore(here: Context, call: Call, baseline: Baseline | None, groups: Securi
         return
     wanted = baseline.by_ids(one.key.removeprefix(REVERTED_BY_COMPARISON) for one in noted)
     try:
-        converge(groups, call.group_id, State(lambda live: shortfall(wanted, live)))
+        done = converge(groups, call.group_id, State(lambda live: shortfall(wanted, live)))
     except Ec2Error as error:
         logger.warning("allowed rules not restored", extra={"request_id": call.request_id, "problem": str(error)})
         raise
-    here.table.update(call.group_id, lambda stored: stored and _without(stored, {one.key for one in noted}))
+    keys = {one.key for one in noted}
+    # The next allowed call names the rule by its new id.
+    here.table.update(call.group_id, lambda stored: stored and _without(with_ids_seen(stored, done.live), keys))
 
 
 def _tell_what_is_missing(here: Context, call: Call, baseline: Baseline | None, live: RuleSet) -> None:

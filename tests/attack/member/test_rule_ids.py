@@ -134,3 +134,19 @@ def test_a_removal_of_another_rule_leaves_the_rule_aws_gave(place: tuple[MemoryM
     pipeline(member, group_id).opens(PIPED, **now(member))
     member.deliver(pipeline(member, group_id).closes(PIPED, **now(member)))
     assert ends(member, group_id) == {own.identity}
+
+
+def test_an_allowed_rule_that_was_reverted_before_it_was_heard_is_known_by_its_new_id(
+    place: tuple[MemoryMember, MemoryAccount],
+) -> None:
+    """It is restored when it is heard of; an edit of the restored rule leaves nothing of the one before."""
+    member, _ = place
+    made = pipeline(member).opens(PIPED, **now(member))
+    member.clock.wait(seconds=1)
+    unread = unnamed(Person(member).opens(rule(80), **now(member)))
+    unread["detail"]["requestParameters"] = dict(OMITTED)
+    for event in (unread, made):
+        member.deliver(event)
+    assert names(PIPED) < {one.identity for one in member.live()}
+    member.deliver(pipeline(member).edits((PIPED, WEB), **now(member)))
+    assert ends(member) == names(SSH, WEB)
