@@ -301,3 +301,11 @@ def test_what_is_dropped_twice_is_dropped_once() -> None:
 def added_at_adoption(rule: Rule) -> Callable[[Editor], None]:
     """A rule that was there when the region was adopted."""
     return lambda editor: editor.add(rule, at(0, ADOPTED), is_adopted=True)
+
+
+def test_an_older_removal_that_is_heard_later_changes_nothing() -> None:
+    """The newest one says where the rule was."""
+    steps = [added(tcp(22, "sgr-1"))]
+    steps += [lambda editor, n=n: editor.remove("sgr-1", tcp(n, "sgr-1"), at(n, REMOVED)) for n in (80, 23)]
+    (one,) = edited(*steps).entries
+    assert (one.removed, one.removed_place) == (at(80, REMOVED), tcp(80).identity)
