@@ -223,7 +223,10 @@ class Story:
                 doubtful |= gone & facts
                 continue
             facts = facts - gone | one.opened.keys()
-            if not one.is_approval:
+            if one.is_approval:  # of whatever rule is in the place
+                places = {edit.before.identity: edit.after.identity for edit in one.change.modified}
+                held = {rule_id: places.get(place, place) for rule_id, place in held.items()}
+            else:
                 held = {rule_id: place for rule_id, place in held.items() if place not in one.opened}
                 held |= {edit.before.rule_id or "": edit.after.identity for edit in edits}
                 held |= dict.fromkeys([one.made_id] if one.made_id else [], next(iter(one.opened), ""))

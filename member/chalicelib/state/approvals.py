@@ -11,9 +11,10 @@ Pure. What does not belong here: what a recorded call did (``accept_call`` in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from shared.domain.rule import Direction, Rule
@@ -404,18 +405,11 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     there had left it before, whether or not anybody has heard how.
     """
     some = list(entries)
-    arrivals: dict[str, list[tuple[Moment, int]]] = {}
+    changed: dict[str, list[tuple[Moment, int]]] = {}
     texts: dict[str, Register[str]] = {}
     for index, one in enumerate(some):
-        for version in one.values.versions:
-            # Of the same second it is not certain which came first, and every departure is heard of in the end.
-            arrivals.setdefault(version.value.identity, []).append(((version.at[0], BEFORE_ALL), index))
-        if one.removed is not None:
-            # After a removal its place is empty. Within one second a new rule may have come into it since, if ids
-            # tell the two apart; but not before an approved removal, which names values.
-            is_by_values = not one.ids or one.removed[1] == APPLIED
-            at = one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
-            arrivals.setdefault(one.removed_place or one.place, []).append((at, index))
+        for place, at in _changes_of_places(one):
+            changed.setdefault(place, []).append((at, index))
         if not one.ids and one.texts.versions:
             texts[one.place] = one.texts
     placed: dict[int, Rule] = {}
@@ -426,12 +420,28 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
         if one.removed is not None and one.removed >= newest.at:
             continue
         identity = newest.value.identity
-        if any(at > newest.at and other != index for at, other in arrivals[identity]):
+        if any(at > newest.at and other != index for at, other in changed[identity]):
             continue
         named = texts.get(identity)
         text = (one.texts if named is None else one.texts.merged(named.since(newest.at))).newest
         placed[index] = replace(newest.value, rule_id=one.rule_id, description=text.value if text is not None else "")
     return placed
+
+
+def _changes_of_places(one: Approval) -> Iterator[tuple[str, Moment]]:
+    """Yield the places that a rule came to or left empty, and when: another one that was there had left by then."""
+    for version in one.values.versions:
+        # Of the same second it is not certain which came first, and every departure is heard of in the end.
+        yield version.value.identity, (version.at[0], BEFORE_ALL)
+    for before, after in pairwise(one.values.versions):
+        # An approved edit speaks of the place it leaves: whatever was allowed there before has gone with it.
+        if after.at[1] == APPLIED and before.value.identity != after.value.identity:
+            yield before.value.identity, after.at
+    if one.removed is not None:
+        # After a removal its place is empty. Within one second a new rule may have come into it since, if ids tell
+        # the two apart; but not before an approved removal, which names values.
+        is_by_values = not one.ids or one.removed[1] == APPLIED
+        yield one.removed_place or one.place, one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
 
 
 def compacted(approvals: Approvals) -> Approvals:

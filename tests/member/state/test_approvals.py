@@ -309,3 +309,18 @@ def test_an_older_removal_that_is_heard_later_changes_nothing() -> None:
     steps += [lambda editor, n=n: editor.remove("sgr-1", tcp(n, "sgr-1"), at(n, REMOVED)) for n in (80, 23)]
     (one,) = edited(*steps).entries
     assert (one.removed, one.removed_place) == (at(80, REMOVED), tcp(80).identity)
+
+
+def test_an_approved_edit_leaves_its_place_empty() -> None:
+    """A rule that was made there before, and heard of later, has gone with it; two that change places have not."""
+    edit = lambda editor: editor.replace(tcp(22), tcp(80, "sgr-1"), at(5, APPLIED))  # noqa: E731 - one step
+    start = edited(added(tcp(22, "sgr-1")), edit)
+    assert rules(edited(added(tcp(22, "sgr-2"), 3), start=start)) == facts(tcp(80, "sgr-1"))
+    assert rules(edited(added(tcp(22, "sgr-2"), 9), start=start)) == facts(tcp(80, "sgr-1"), tcp(22, "sgr-2"))
+
+    def swap(editor: Editor) -> None:
+        editor.replace(tcp(22), tcp(80, "sgr-1"), at(5, APPLIED))
+        editor.replace(tcp(80), tcp(22, "sgr-2"), at(5, APPLIED))
+
+    both = edited(added(tcp(22, "sgr-1")), added(tcp(80, "sgr-2")), swap)
+    assert rules(both) == facts(tcp(80, "sgr-1"), tcp(22, "sgr-2"))
