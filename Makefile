@@ -12,7 +12,7 @@ INPUTS ?= 10000
 STORIES ?= 10000
 
 # Pure code, where every branch has an example among its unit tests, without property tests (TRACED in tests/conftest.py).
-PURE := shared/domain/*,shared/wire/*,shared/slack/*,member/chalicelib/assessment/*,member/chalicelib/cloudtrail/*,member/chalicelib/decision*,member/chalicelib/risk*,member/chalicelib/splitting*,member/chalicelib/rule_set*,member/chalicelib/ec2/forms*,member/chalicelib/ec2/plan*,member/chalicelib/state/baseline*,member/chalicelib/state/approvals*,member/chalicelib/state/register*,member/chalicelib/state/timed*,member/chalicelib/state/limits*,member/chalicelib/state/items*,central/chalicelib/requests/fingerprint*,central/chalicelib/requests/items*
+PURE := shared/domain/*,shared/wire/*,shared/slack/*,member/chalicelib/assessment/*,member/chalicelib/cloudtrail/*,member/chalicelib/decision*,member/chalicelib/risk*,member/chalicelib/splitting*,member/chalicelib/rule_set*,member/chalicelib/ec2/forms*,member/chalicelib/ec2/plan*,member/chalicelib/state/baseline*,member/chalicelib/state/approvals*,member/chalicelib/state/register*,member/chalicelib/state/doubt*,member/chalicelib/state/timed*,member/chalicelib/state/limits*,member/chalicelib/state/items*,central/chalicelib/requests/fingerprint*,central/chalicelib/requests/items*
 
 # The first Python that is new enough; `make PYTHON=/path/to/python` takes another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -34,7 +34,8 @@ _LONGEST_ID: Final = 255
 
 _OBSERVED_IN_BOTH_CHANNELS: Final = frozenset(
     {
-        *("AdoptedAgain", "StateDamaged"),  # notices of the product itself that somebody has to look into
+        # notices of the product itself that somebody has to look into
+        *("AdoptedAgain", "CallWithoutDetails", "StateDamaged"),
         *("ModifyManagedPrefixList", "RestoreManagedPrefixListVersion", "AssociateSecurityGroupVpc"),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from shared.domain.change import make_change
 from shared.domain.policy import Policy
@@ -18,7 +19,18 @@ from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .rule_set import RuleSet
-from .state.baseline import REVERTED_BY_COMPARISON, Baseline, accept_call, shortfall, with_tags_seen
+from .state.baseline import (
+    REVERTED_BY_COMPARISON,
+    Baseline,
+    accept_call,
+    has_accepted,
+    shortfall,
+    with_ids_seen,
+    with_owner,
+    with_tags_seen,
+)
+
+_RULES_SHOWN: Final = 10
 
 
 def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups: SecurityGroups) -> bool:
@@ -45,23 +57,20 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
         # A redelivered event, perhaps of a change undone by approval since, has been accepted already.
         publishing.publish_again(here, known.entry)
         return True
-    live = groups.rules(call.group_id) if reports or _needs_live(call) else RuleSet()
+    is_new = known.baseline is None or not known.baseline.adopted  # it starts with what is there of AWS's own rules
+    live = groups.rules(call.group_id) if reports or is_new or _needs_live(call) else RuleSet()
     state = baseline_of(here, known, groups, call.group_id, live, call.only_rule_id)
     if not state.is_ours:
+        return True
+    if not reports and call.kind in ("add", "remove"):
+        _keep(here, call, state.baseline, live, groups)
         return True
     assessed = assess(call, state.baseline, live, policy.directions)
     if assessed.is_unguarded:
         return True
     if decision.is_for_approved and state.baseline is not None and assessed.change.added:
         return False
-    if state.baseline is not None:
-        fresh = state.baseline
-        saved = here.table.update(
-            call.group_id,
-            lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
-            known=fresh if fresh.version else None,
-        )
-        restore(here, call, saved, groups)
+    _keep(here, call, state.baseline, live, groups)
     if not reports:
         return True
     request = publishing.request_of(
@@ -73,6 +82,19 @@ def accept(here: Context, call: Call, decision: Decision, policy: Policy, groups
     )
     publishing.publish_request(here, request)
     return True
+
+
+def _keep(here: Context, call: Call, fresh: Baseline | None, live: RuleSet, groups: SecurityGroups) -> None:
+    """Write the baseline with an allowed call; ``fresh``: as it was read, ``None`` where nobody can know it."""
+    if fresh is None:
+        return
+    saved = here.table.update(
+        call.group_id,
+        lambda stored: with_tags_seen(accept_call(stored or fresh, call, live), live),
+        known=fresh if fresh.version else None,
+    )
+    restore(here, call, saved, groups)
+    _tell_what_is_missing(here, call, saved, live)
 
 
 def _needs_live(call: Call) -> bool:
@@ -93,11 +115,35 @@ def restore(here: Context, call: Call, baseline: Baseline | None, groups: Securi
         return
     wanted = baseline.by_ids(one.key.removeprefix(REVERTED_BY_COMPARISON) for one in noted)
     try:
-        converge(groups, call.group_id, State(lambda live: shortfall(wanted, live)))
+        done = converge(groups, call.group_id, State(lambda live: shortfall(wanted, live)))
     except Ec2Error as error:
         logger.warning("allowed rules not restored", extra={"request_id": call.request_id, "problem": str(error)})
         raise
-    here.table.update(call.group_id, lambda stored: stored and _without(stored, {one.key for one in noted}))
+    keys = {one.key for one in noted}
+    # The next allowed call names the rule by its new id.
+    here.table.update(call.group_id, lambda stored: stored and _without(with_ids_seen(stored, done.live), keys))
+
+
+def _tell_what_is_missing(here: Context, call: Call, baseline: Baseline | None, live: RuleSet) -> None:
+    """Tell of rules that an allowed call made and nobody can find, because CloudTrail left out their ids."""
+    if baseline is None or call.kind != "add" or call.resulting is not None or not call.requested:
+        return
+    made = [with_owner(rule, call.account, live, baseline.rules) for rule in call.requested]
+    missing = [
+        rule.identity for rule in made if baseline.knows(rule.direction) and not has_accepted(baseline, rule, call)
+    ]
+    if missing:
+        publishing.notice(
+            here,
+            "AllowedRulesNotFound",
+            f"CloudTrail left out EC2's answer to {call.name} by {call.caller.name}, who may change rules without "
+            "asking. These rules of it are not in the group as they were made, so they are not approved: "
+            f"{', '.join(missing[:_RULES_SHOWN])}{' …' if len(missing) > _RULES_SHOWN else ''}.",
+            at=call.event_time,
+            key=call.request_id,
+            group_id=call.group_id,
+            group_name=baseline.group_name,
+        )
 
 
 def _keys(rule_ids: set[str | None]) -> set[str]:

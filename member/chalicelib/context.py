@@ -58,7 +58,7 @@ class Context:
         """What this account stores for the region."""
         from .state.table import StateTable  # here, because no revoke should wait for it
 
-        return StateTable(self.region, pause=pause)
+        return StateTable(self.region, pause=pause, now=now)
 
     def groups(self, *, retries: RetryProfile = "standard") -> SecurityGroups:
         """Return the security groups of this account and region."""

@@ -63,6 +63,7 @@ class Look:
         read_at: a moment after they were read.
         policy: of the group's account.
         now: the time of the snapshot, UTC.
+        is_partial: a rule of it cannot be read: nobody knows whether that is an approved one which seems to be missing.
     """
 
     facts: GroupFacts
@@ -70,6 +71,7 @@ class Look:
     read_at: datetime
     policy: Policy
     now: datetime
+    is_partial: bool = False
 
 
 def look_for_drift(here: Context, look: Look, known: Baseline) -> None:
@@ -81,7 +83,7 @@ def look_for_drift(here: Context, look: Look, known: Baseline) -> None:
         known: its baseline, as it was read before the rules were.
     """
     current = _current(known, look)
-    parts = _parts(current, look.live)
+    parts = _certain(_parts(current, look.live), known, look)
     _publish_unfinished(here, known, parts, look.now)
     current = replace(current, differences=_noted(known, parts, look))
     # The same as before is not written again; where an event was faster, its word counts more than ours.
@@ -97,6 +99,12 @@ def _current(known: Baseline, look: Look) -> Baseline:
     """Return the baseline with the tags, ids, name and directions of today."""
     current = with_ids_seen(narrowed(known, look.policy.directions), look.live)
     return replace(with_tags_seen(current, look.live), group_name=look.facts.name)
+
+
+def _certain(parts: dict[str, Change], known: Baseline, look: Look) -> dict[str, Change]:
+    """Return the differences without approved rules that seem to be missing since a rule cannot be read."""
+    noted = {one.key for one in known.differences}
+    return {key: part for key, part in parts.items() if not (look.is_partial and part.removed and key not in noted)}
 
 
 def _parts(baseline: Baseline, live: RuleSet) -> dict[str, Change]:

@@ -20,7 +20,7 @@ from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
 
-from . import context, drift, ending, indirect, publishing
+from . import context, doubts, drift, ending, indirect, publishing
 from .acceptance import accept
 from .assessment.assess import Assessment, assess
 from .assessment.operations import operations_made
@@ -46,7 +46,9 @@ from .state.baseline import (
     Difference,
     accept_change,
     differences,
+    may_hide_rules,
     with_ids_seen,
+    with_unread,
     without_unapproved,
 )
 from .state.items import LedgerEntry
@@ -130,11 +132,16 @@ def _without_group(here: Context, head: Call, decision: Decision, policy: Policy
     if decision.verb in ("allow", "report"):
         logger.warning("allowed call without group", extra={"request_id": head.request_id, "call": head.name})
         return
-    differing = groups_that_differ(here, policy, since=head.event_time)
+    call = replace(head, omitted=True)
+    may_open = may_hide_rules(call)
+    problem = doubts.note_unread_call(here, call, policy) if may_open else None
+    differing = groups_that_differ(here, policy, since=head.event_time, may_open=may_open)
     for group_id in differing:
         request_id = head.request_id if len(differing) == 1 else f"{head.request_id}-{group_id}"
-        call = replace(head, request_id=request_id, group_id=group_id, omitted=True)
-        revert_call(here, call, policy, groups, Attempt(), is_compared=True)
+        one = replace(call, request_id=request_id, group_id=group_id)
+        revert_call(here, one, policy, groups, Attempt(), is_compared=True)
+    if problem is not None:
+        raise problem
 
 
 # -- reverting ---------------------------------------------------------------------------------------------------------
@@ -174,8 +181,13 @@ class _Goal:
         if not opened:
             return
         self.restored |= opened
-        again = self.here.table.read(self.call.request_id, self.call.group_id).baseline
-        if again is not None and self.baseline is not None and again.version != self.baseline.version:
+        known = self.here.table.read(self.call.request_id, self.call.group_id)
+        before = again = self.baseline
+        if known.baseline is not None and before is not None and known.baseline.version != before.version:
+            again = known.baseline
+        if again is not None:
+            again = with_unread(again, known.unread_since)
+        if again != before:
             self.baseline, self.assessed = again, None
 
     def _with_withdrawn(self, undo: Change, live: RuleSet) -> Change:
@@ -185,12 +197,15 @@ class _Goal:
             return undo
         known = without_unapproved(baseline, self.call, live)
         withdrawn = [
-            now
-            for rule in self.restored.values()
-            if known.knows(rule.direction) and known.like(rule) is None and (now := live.like(rule))
+            now for rule in self.restored.values() if self._is_withdrawn(rule, known) and (now := live.like(rule))
         ]
         removed = by_identity((*undo.removed, *withdrawn)).values()
         return make_change(added=undo.added, removed=removed, modified=undo.modified)
+
+    def _is_withdrawn(self, rule: Rule, known: Baseline) -> bool:
+        if not known.knows(rule.direction):
+            return known.doubt.covers(self.call.event_time)
+        return known.like(rule) is None
 
 
 def revert_call(
@@ -230,7 +245,9 @@ def revert_call(
     if not state.is_ours:
         logger.info("not our group", extra={"request_id": call.request_id, "group": call.group_id})
         return
-    goal = _Goal(here=here, call=call, policy=policy, baseline=state.baseline)
+    baseline, problem = doubts.note_restores(here, call, state.baseline, live, policy)
+    known = replace(known, unread=known.unread or problem)
+    goal = _Goal(here=here, call=call, policy=policy, baseline=baseline)
     done = converge(groups, call.group_id, goal, live=live)
     found = goal.assessed or assess(call, goal.baseline, done.first, policy.directions)
     if is_compared:
@@ -287,7 +304,7 @@ def _finish(
     if status in ("pending", "denied") and attempt.revoked_at is None:
         _measure_exposure(call, context.now())
     request = publishing.request_of(
-        call,
+        _as_shown(call, known),
         group_name=publishing.group_name(groups, call.group_id, goal.baseline),
         change=found.change,
         status=status,
@@ -320,6 +337,12 @@ def _finish(
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem
+
+
+def _as_shown(call: Call, known: Known) -> Call:
+    """Return a removal that could not be measured with another id: delivered again, it is asked about with its own."""
+    is_measured = known.unread is None or call.kind != "remove"
+    return call if is_measured else replace(call, request_id=f"{call.request_id}-unread")
 
 
 def _without_lost(goal: _Goal, done: Converged, lost: list[Rule]) -> tuple[Assessment, Converged]:
@@ -421,7 +444,8 @@ def _keep(
     waiting |= dict.fromkeys(keys_of_put_back(request, baseline.rules), request.request_id)
 
     def kept(stored: Baseline | None) -> Baseline:
-        known = without_unapproved(stored or baseline, call, done.live)
+        before = baseline if stored is None else with_unread(stored, baseline.doubt.unread_since)
+        known = without_unapproved(before, call, done.live)
         if lost:
             known = accept_change(known, make_change(removed=lost), done.live, done.read_at)
         known = with_ids_seen(known, done.live)

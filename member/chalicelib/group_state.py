@@ -7,11 +7,13 @@ rules that AWS itself gives it, whatever has been heard of its creation. Before 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from .context import Context
-from .ec2.security_groups import SecurityGroups
+from .ec2.security_groups import GroupFacts, SecurityGroups
 from .rule_set import RuleSet
-from .state.baseline import Baseline, start
+from .state.baseline import Baseline, start, with_unread
+from .state.items import Adoption
 from .state.table import Known
 
 
@@ -47,22 +49,39 @@ def baseline_of(
     """
     memory = known.baseline
     if (memory is not None and memory.adopted) or known.unread is not None or known.damaged:
-        return GroupState(baseline=memory)
+        return GroupState(baseline=_with_unread(memory, known))
     facts = groups.group(group_id)
     if facts is not None and here.account and facts.owner != here.account:
         return GroupState(baseline=None, is_ours=False)
     adoption = known.adoption
     if facts is None:
-        return GroupState(baseline=memory)
-    if adoption is None or not adoption.adopted or group_id in adoption.not_stored:
-        return GroupState(baseline=memory or Baseline(region=here.region, group_id=group_id, group_name=facts.name))
+        return GroupState(baseline=_with_unread(memory, known))
+    if not is_started(adoption, group_id):
+        empty = Baseline(region=here.region, group_id=group_id, group_name=facts.name)
+        return GroupState(baseline=_with_unread(memory or empty, known))
+    return GroupState(baseline=started(here.region, facts, adoption, live, memory, touched))
+
+
+def is_started(adoption: Adoption | None, group_id: str) -> TypeGuard[Adoption]:
+    """True where a group without a baseline is a new one: the region was adopted, and the group could be stored."""
+    return adoption is not None and bool(adoption.adopted) and group_id not in adoption.not_stored
+
+
+def started(
+    region: str, facts: GroupFacts, adoption: Adoption, live: RuleSet, memory: Baseline | None, touched: str = ""
+) -> Baseline:
+    """Return the baseline of a group that came after its region was adopted; ``memory`` is what is stored of it."""
     new = start(
-        region=here.region,
-        group_id=group_id,
+        region=region,
+        group_id=facts.group_id,
         group_name=facts.name,
         owner=facts.owner,
         directions=adoption.directions,
         live=live,
         touched=touched,
     )
-    return GroupState(baseline=replace(new, version=memory.version if memory is not None else 0))
+    return replace(new, version=memory.version if memory is not None else 0)
+
+
+def _with_unread(memory: Baseline | None, known: Known) -> Baseline | None:
+    return None if memory is None else with_unread(memory, known.unread_since)

@@ -20,8 +20,9 @@ from . import context
 from .context import Context
 from .drift import Look
 from .ec2.security_groups import GroupFacts, SecurityGroups
+from .group_state import is_started, started
 from .rule_set import RuleSet
-from .state.baseline import Baseline, differences, start
+from .state.baseline import Baseline, differences
 from .state.items import Adoption
 
 
@@ -56,22 +57,15 @@ class Region:
         adoption = self.adoption
         for group_id, facts in self.groups.items():
             known = self.baselines.get(group_id)
-            if group_id in self.unreadable or isinstance(known, FieldError):
+            if isinstance(known, FieldError):
                 continue
             live = self.live.get(group_id, RuleSet())
-            is_new = known is None or not known.adopted
-            if is_new and adoption is not None and adoption.adopted and group_id not in adoption.not_stored:
-                new = start(
-                    region=self.name,
-                    group_id=group_id,
-                    group_name=facts.name,
-                    owner=facts.owner,
-                    directions=adoption.directions,
-                    live=live,
-                )
-                known = replace(new, version=known.version if known is not None else 0)
+            if (known is None or not known.adopted) and is_started(adoption, group_id):
+                known = started(self.name, facts, adoption, live, known)
             if known is not None and known.adopted:
-                yield Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now), known
+                is_partial = group_id in self.unreadable
+                look = Look(facts=facts, live=live, read_at=self.read_at, policy=policy, now=now, is_partial=is_partial)
+                yield look, known
 
 
 def read_region(here: Context, policy: Policy) -> Region:
@@ -129,19 +123,23 @@ def _owned(rule: Rule, owner: str) -> Rule:
     return rule
 
 
-def groups_that_differ(here: Context, policy: Policy, *, since: datetime) -> list[str]:
+def groups_that_differ(here: Context, policy: Policy, *, since: datetime, may_open: bool = True) -> list[str]:
     """Return the groups whose difference to their baselines no snapshot saw before a call.
 
     Args:
         here: this invocation.
         policy: of the account.
         since: when the call was made; what differed before is not its doing.
+        may_open: it may have opened something: groups in which rules that were removed since have been restored count,
+            too.
     """
-    found = []
-    for look, known in read_region(here, policy).looks(policy, since):
+    region = read_region(here, policy)
+    stored = [one for one in region.baselines.values() if may_open and isinstance(one, Baseline)]
+    found = {one.group_id for one in stored if one.doubt.restored_since(since)}
+    for look, known in region.looks(policy, since):
         wanted = [direction for direction, _ in known.adopted]
         parts = differences(diff(known.rules.of(wanted), look.live.of(wanted)))
         older = {one.key for one in known.differences if one.since < since}
         if parts.keys() - older:
-            found.append(look.facts.group_id)
+            found.add(look.facts.group_id)
     return sorted(found)

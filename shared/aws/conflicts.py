@@ -43,6 +43,7 @@ def retry_on_conflict(
     until: float,
     conflict: type[Exception] = ClientError,
     is_conflict: Callable[[Any], bool] = is_transaction_conflict,
+    longest_pause: float = LONGEST_PAUSE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     uniform: Callable[[float, float], float] = random.uniform,
     sleep: Callable[[float], None] = time.sleep,
@@ -54,6 +55,7 @@ def retry_on_conflict(
         until: what ``clock`` says when there is no more time: no pause ends after it.
         conflict: the class of the errors that may mean that the same write succeeds in a moment.
         is_conflict: which of them do.
+        longest_pause: seconds that no pause exceeds.
         clock: monotonic seconds.
         uniform: draws a number between two.
         sleep: waits for so many seconds.
@@ -70,4 +72,4 @@ def retry_on_conflict(
             if not is_conflict(error) or clock() + pause >= until:
                 raise
         sleep(pause)
-        longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
+        longest = min(2 * longest, longest_pause)

@@ -76,12 +76,13 @@ _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
     "TooManyAsks": "Too many open questions of one requester",
     "Adopted": "Region adopted",
     "AdoptedAgain": "Warning: region adopted again",
+    "CallWithoutDetails": "Warning: a change without details",
     "StateDamaged": "Warning: stored state is damaged",
     "ModifyManagedPrefixList": "Prefix list changed",
     "RestoreManagedPrefixListVersion": "Prefix list changed",
     "AssociateSecurityGroupVpc": "Security group associated with another VPC",
 }
-_WARNINGS: Final = frozenset({"AdoptedAgain", "StateDamaged"})
+_WARNINGS: Final = frozenset({"AdoptedAgain", "CallWithoutDetails", "StateDamaged"})
 
 
 _WAITS: Final[Mapping[str, str]] = {

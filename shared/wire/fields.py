@@ -26,13 +26,22 @@ class FieldError(ValueError):
 
 
 class Field:
-    """One value in a foreign document and the path that leads to it."""
+    """One value in a foreign document and the path that leads to it; that is put together where it is asked for."""
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_parent", "_step", "value")
 
-    def __init__(self, value: object, path: str = "") -> None:
+    def __init__(self, value: object, path: str | int = "", *, parent: Field | None = None) -> None:
         self.value = value
-        self.path = path
+        self._step = path
+        self._parent = parent
+
+    @property
+    def path(self) -> str:
+        """Where the value stands, e.g. ``message.rules[3].source``."""
+        before = self._parent.path if self._parent is not None else ""
+        if isinstance(self._step, int):
+            return f"{before}[{self._step}]"
+        return f"{before}.{self._step}" if before else self._step
 
     def error(self, problem: str) -> FieldError:
         """Return the error that names this field."""
@@ -47,14 +56,14 @@ class Field:
         """Return the value as an object, an absent one as empty."""
         if self.value is None:
             return {}
-        if not isinstance(self.value, Mapping):
+        if not isinstance(self.value, dict | Mapping):  # a dict is told quickly
             raise self.error(f"expected an object, found {_kind(self.value)}")
         return self.value
 
     def __getitem__(self, key: str) -> Field:
         """Return the member ``key``; a missing one is a field whose value is ``None``."""
         members = self.value if type(self.value) is dict else self.mapping()  # nearly all are, and this is quick
-        return Field(members.get(key), f"{self.path}.{key}" if self.path else key)
+        return Field(members.get(key), key, parent=self)
 
     def either(self, *keys: str) -> Field:
         """Return the first of several spellings that is present (the first one when none is)."""
@@ -71,7 +80,7 @@ class Field:
         if not isinstance(self.value, list | tuple):
             raise self.error(f"expected a list, found {_kind(self.value)}")
         for index, value in enumerate(self.value):
-            yield Field(value, f"{self.path}[{index}]")
+            yield Field(value, index, parent=self)
 
     def members(self) -> Iterator[tuple[str, Field]]:
         """Yield key and field of each member of an object."""

@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -62,14 +62,31 @@ Facts = dict[str, str]
 
 @dataclass
 class Allowed:
-    """What somebody exempt did, or what was applied; ``is_heard`` once the account can know it."""
+    """What somebody exempt did, or what was applied.
+
+    Attributes:
+        at: when.
+        group_id: where.
+        change: what.
+        made_id: the id of the rule that it made.
+        heard_at: since when the account can know it.
+        is_approval: it was applied.
+        is_text: it changed a description alone.
+        is_by_id_alone: it removed the rule that AWS gave the group, and its event names an id alone: who has not seen
+            the rule before cannot tell (docs/reliability.md, known limits).
+        is_unclear: its rule is not there, and another one of the same values is; nobody can tell the two apart, because
+            its event has no ids.
+    """
 
     at: datetime
     group_id: str
     change: Change
+    made_id: str = ""
     heard_at: datetime | None = None
     is_approval: bool = False
     is_text: bool = False
+    is_by_id_alone: bool = False
+    is_unclear: bool = False
 
     @property
     def opened(self) -> dict[str, str]:
@@ -105,6 +122,7 @@ class Story:
     log: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     begin: dict[str, Facts] = field(default_factory=dict)
+    begin_ids: dict[str, dict[str, str]] = field(default_factory=dict)
     allowed: list[Allowed] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     delivered: list[Waiting] = field(default_factory=list)
@@ -176,23 +194,47 @@ class Story:
 
         Where an edit was heard of and the making of its rule was not, nobody can know: asking is right as well.
         """
-        facts = set(self.begin[group_id])
-        unheard = (one for one in self.allowed if one.group_id == group_id and not one.heard_at and not one.is_approval)
-        doubtful = {edit.before.identity for one in unheard for edit in one.change.modified}
-        some = [one for one in self.allowed if one.group_id == group_id and one.heard_at and not one.is_text]
-        for one in sorted(some, key=_when):
+        facts, doubtful = set(self.begin[group_id]), set()
+        some = sorted((one for one in self.allowed if one.group_id == group_id and not one.is_text), key=_when)
+        heard = [one for one in some if one.heard_at]
+        unheard_of = {one.made_id for one in some if one.made_id and not one.heard_at}
+        held = dict(self.begin_ids[group_id])
+        for one in some:
+            if not one.heard_at:
+                doubtful |= {edit.before.identity for edit in one.change.modified} if not one.is_approval else set()
+                if one.is_unclear:
+                    doubtful |= one.opened.keys() - facts
+                    facts |= one.opened.keys()
+                continue
             # An approval speaks of rules by what was known of them then: an edit heard of later had moved them already.
-            late = [edit for other in some if one.at < (other.heard_at or one.at) for edit in other.change.modified]
+            late = [edit for other in heard if one.at < (other.heard_at or one.at) for edit in other.change.modified]
             moved = {edit.before.identity: edit.after.identity for edit in late} if one.is_approval else {}
-            gone = {rule.identity for rule in (*one.change.removed, *(edit.before for edit in one.change.modified))}
-            if one.change.modified and not gone <= facts and not one.is_approval:
+            edits = [edit for edit in one.change.modified if one.is_approval or edit.before.rule_id not in unheard_of]
+            # Of a rule never heard of nobody knows whether it is the one that was approved in its place.
+            doubtful |= {edit.before.identity for edit in one.change.modified if edit not in edits} & facts
+            gone = {self._held(one, rule, held) for rule in (*one.change.removed, *(edit.before for edit in edits))}
+            if one.change.modified and not (edits and gone <= facts) and not one.is_approval:
                 doubtful |= one.opened.keys() - facts
             else:
                 doubtful -= one.opened.keys()
             gone |= {moved.get(identity, identity) for identity in gone - facts}
             doubtful -= gone
+            if one.is_by_id_alone:
+                doubtful |= gone & facts
+                continue
             facts = facts - gone | one.opened.keys()
+            if one.is_approval:  # of whatever rule is in the place
+                places = {edit.before.identity: edit.after.identity for edit in one.change.modified}
+                held = {rule_id: places.get(place, place) for rule_id, place in held.items()}
+            else:
+                held = {rule_id: place for rule_id, place in held.items() if place not in one.opened}
+                held |= {edit.before.rule_id or "": edit.after.identity for edit in edits}
+                held |= dict.fromkeys([one.made_id] if one.made_id else [], next(iter(one.opened), ""))
         return facts - doubtful, facts
+
+    def _held(self, one: Allowed, rule: Rule, held: dict[str, str]) -> str:
+        """Return what was approved of a rule: its id says that, whatever has been done to it unapproved."""
+        return rule.identity if one.is_approval else held.get(rule.rule_id or "", rule.identity)
 
     def _asked(self, group_id: str, part: str) -> set[str]:
         """Return the rules of edits by the pipeline that people are being asked about.
@@ -220,8 +262,12 @@ class Story:
         self.member.clock.wait(seconds=5)
         self._run(self.member.snapshot, "adopted")
         for group_id in self.groups:
-            self.begin[group_id] = self._live(group_id)
+            self._begin(group_id)
         self.member.clock.wait(seconds=5)
+
+    def _begin(self, group_id: str) -> None:
+        self.begin[group_id] = self._live(group_id)
+        self.begin_ids[group_id] = {one.rule_id or "": one.identity for one in self.member.live(group_id)}
 
     def _person_acts(self) -> None:
         group_id = self.random.choice(self.groups)
@@ -315,7 +361,9 @@ class Story:
             event = person.describes(after, **moment)
         else:
             return
-        step = Allowed(self.member.clock.now, group_id, _change(before, after), is_text=what == "describe")
+        made_id = _id_of(after, self.member.live(group_id)) if after and what == "open" else ""
+        change = _change(before, after)
+        step = Allowed(self.member.clock.now, group_id, change, made_id=made_id, is_text=what == "describe")
         self.allowed.append(step)
         self._send(event, f"pipeline: {what} {_named([one for one in (before, after) if one])}", allowed=step)
         self.member.clock.wait(seconds=1)
@@ -324,7 +372,7 @@ class Story:
         name = self.random.choice(("default", f"new-{len(self.groups)}"))
         group_id = self.account.new_group(name)
         self.groups.append(group_id)
-        self.begin[group_id] = self._live(group_id)
+        self._begin(group_id)
         self.log.append(f"new group {group_id} {name}")
         if name != "default":
             answer = {"groupId": group_id, "_return": True}
@@ -389,6 +437,10 @@ class Story:
             detail["responseElements"] = dict(OMITTED)
         if fate == "unreadable":
             _damage(detail, self.random)
+        if allowed is not None:
+            is_own = any(rule.source.value == allowed.group_id for rule in allowed.change.removed)
+            is_by_id = "securityGroupRuleIds" in str(detail["requestParameters"])
+            allowed.is_by_id_alone = fate == "answer omitted" and is_own and is_by_id
         self.log.append(f"{text} ({fate})")
         if fate != "lost":
             one = Waiting(event, allowed if allowed and _says_what(detail, fate) else None, early)
@@ -408,11 +460,13 @@ class Story:
 
     def _is_clear(self, one: Waiting) -> bool:
         """False for an opening without EC2's answer whose rule is not there: it may have been removed since."""
-        answer = one.event["detail"]["responseElements"]
-        is_opening = one.allowed is not None and bool(one.allowed.change.added)
-        return (
-            not is_opening or answer != OMITTED or one.allowed.opened.keys() <= self._live(one.allowed.group_id).keys()
-        )
+        answer, allowed = one.event["detail"]["responseElements"], one.allowed
+        if allowed is None or not allowed.made_id or answer != OMITTED:
+            return True
+        (made,) = allowed.change.added
+        found = _id_of(made, self.member.live(allowed.group_id))
+        allowed.is_unclear |= found not in ("", allowed.made_id)
+        return found == allowed.made_id
 
     def _run(self, run: Callable[[], object], text: str, may_open: list[Allowed] | None = None) -> None:
         """Let the product run, and note what it changed and said."""
@@ -424,7 +478,7 @@ class Story:
             if isinstance(message, RequestMessage):
                 request = message.request
                 reported.add(request.group_id)
-                if request.status == "pending":
+                if request.status == "pending" and request.request_id not in self.applied:
                     self.pending.setdefault(request.request_id, request)
                 self.reasons.add((request.group_id, request.reason))
                 self.mentioned |= {(request.group_id, one.identity) for one in all_rules(request.change)}
@@ -450,6 +504,11 @@ def _change(before: Rule | None, after: Rule | None) -> Change:
     if before is not None and after is not None:
         return make_change(modified=[Modification(before=before, after=after)])
     return make_change(added=[after] if after else [], removed=[before] if before else [])
+
+
+def _id_of(rule: Rule, live: Iterable[Rule]) -> str:
+    """Return the id of the rule that is in this place."""
+    return next((one.rule_id or "" for one in live if one.identity == rule.identity), "")
 
 
 def _when(one: Allowed) -> datetime:

@@ -182,7 +182,13 @@ def notice(event_name: str, **values: Any) -> Request:
 
 @pytest.mark.parametrize(
     ("event_name", "channels"),
-    [("AdoptedAgain", (1, 1)), ("StateDamaged", (1, 1)), ("DirectionUnguarded", (0, 1)), ("", (0, 1))],
+    [
+        ("AdoptedAgain", (1, 1)),
+        ("StateDamaged", (1, 1)),
+        ("CallWithoutDetails", (1, 1)),
+        ("DirectionUnguarded", (0, 1)),
+        ("", (0, 1)),
+    ],
 )
 def test_a_notice_goes_where_it_is_needed(central: Central, event_name: str, channels: tuple[int, int]) -> None:
     """What somebody has to look into goes to both channels, everything else to monitoring."""

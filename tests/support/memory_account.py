@@ -277,14 +277,9 @@ class MemoryAccount:
     def _check(self, parameters: Json, operation: str, key: str) -> None:
         condition = parameters.get("ConditionExpression", "")
         stored = self.items.get(key)
-        if condition == "attribute_not_exists(id)":
-            is_met = stored is None
-        elif condition == "attribute_not_exists(endsAt)":
-            is_met = "endsAt" not in (stored or {})
-        elif condition == "version = :seen":
-            is_met = stored is not None and stored["version"] == parameters["ExpressionAttributeValues"][":seen"]
-        else:
-            is_met = not condition
+        values = parameters.get("ExpressionAttributeValues", {})
+        terms = condition.split(" OR ") if condition else []
+        is_met = not terms or any(_holds(stored, term, values) for term in terms)
         if not is_met:
             raise _error("ConditionalCheckFailedException", operation, {"Item": deepcopy(stored or {})})
 
@@ -404,6 +399,17 @@ def _identity(rule: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _size(item: Json) -> int:
     return sum(len(key) + len(next(iter(value.values()))) for key, value in item.items() if set(value) & {"S", "B"})
+
+
+def _holds(stored: Json | None, term: str, values: Json) -> bool:
+    """True when an item meets a condition such as ``attribute_not_exists(id)`` or ``version = :seen``."""
+    if term.startswith("attribute_not_exists("):
+        return term.removeprefix("attribute_not_exists(").removesuffix(")") not in (stored or {})
+    if stored is None:
+        return False
+    name, sign, value = term.split(" ")
+    ((is_now,), (wanted,)) = (stored[name].values(), values[value].values())
+    return bool({"=": is_now == wanted, "<": is_now < wanted, ">": is_now > wanted}[sign])
 
 
 def _error(code: str, operation: str, more: Json | None = None) -> ClientError:

@@ -22,10 +22,23 @@ from shared.domain.rule import Direction, Rule
 
 from ..cloudtrail.call import Call
 from ..rule_set import RuleSet
-from ..state.baseline import Baseline, is_by_name, joined, shortfall, with_owner, without_unapproved
+from ..state.baseline import (
+    Baseline,
+    is_by_name,
+    joined,
+    may_hide_rules,
+    shortfall,
+    was_missed,
+    with_owner,
+    without_unapproved,
+)
 from .edits import Edits, assess_edits
 
 _UNKNOWN_RULES: Final = "the event does not say which rules, and nobody knows which rules of this group are approved"
+_IN_DOUBT: Final = (
+    "the removed rules are not restored: they may have been added or edited by a call that nobody can read, and nobody "
+    "knows which rules of this group are approved"
+)
 _NOT_APPROVED: Final = "the rules had not been approved, so there is nothing to restore"
 _APPROVED: Final = "the rules are approved already"
 _NO_EFFECT: Final = "the call changed nothing that is guarded"
@@ -75,9 +88,18 @@ def assess(call: Call, baseline: Baseline | None, live: RuleSet, directions: Ite
             assess_edits(call, known, live, guarded),
             is_whole=not call.omitted or (known is not None and bool(known.adopted)),
         )
+    if baseline is not None and known is not None and may_hide_rules(call):
+        found = _with_restored(found, baseline.doubt.restored_since(call.event_time), known, live)
     if call.omitted and call.resulting is None and known is not None and known.adopted:
         return _with_whole_group(found, known, live, guarded)
     return found
+
+
+def _with_restored(found: Assessment, restored: tuple[Rule, ...], known: Baseline, live: RuleSet) -> Assessment:
+    """Return the assessment with what was restored before anybody knew that this call may have added it."""
+    opened = [now for rule in restored if known.like(rule) is None and (now := live.like(rule)) is not None]
+    change = _merged(found.change, make_change(added=opened))
+    return replace(found, change=change, undo=_merged(found.undo, make_change(removed=opened)))
 
 
 def _with_whole_group(
@@ -184,14 +206,9 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
     if known is None:
         gone = [rule for rule in gone if baseline is None or not baseline.has_heard_of_removed(rule, call.event_time)]
         if call.resulting is None and (call.omitted or call.rule_ids or not gone):
-            missing = tuple(rule for rule in gone if live.like(rule) is None)
-            return Assessment(
-                change=make_change(removed=gone),
-                undo=make_change(),
-                remaining=missing,
-                reason=_UNKNOWN_RULES,
-                is_unknown=True,
-            )
+            return _not_restored(gone, live, _UNKNOWN_RULES)
+        if gone and (baseline is None or baseline.doubt.covers(call.event_time)):
+            return _not_restored(gone, live, _IN_DOUBT)
         # Events without EC2's answer are old ones; what such a call names is taken for what it removed.
         return Assessment(
             change=make_change(removed=gone), undo=_converged(gone, (), live), reason="" if gone else _NOT_APPROVED
@@ -200,10 +217,26 @@ def _assess_removed(call: Call, baseline: Baseline | None, live: RuleSet) -> Ass
     if call.resulting is None:
         by_ids += known.by_ids(call.rule_ids)
     approved = list(by_identity(rule for rule in by_ids if rule is not None).values())
+    doubtful = [rule for rule in gone if was_missed(known, rule, call)]
+    if doubtful:
+        found = _not_restored(doubtful, live, _IN_DOUBT)
+        gone = list(by_identity([*approved, *doubtful]).values())
+        return replace(found, change=make_change(removed=gone), undo=_converged(approved, (), live))
     return Assessment(
         change=make_change(removed=approved),
         undo=_converged(approved, (), live),
         reason="" if approved else _NOT_APPROVED,
+    )
+
+
+def _not_restored(gone: list[Rule], live: RuleSet, reason: str) -> Assessment:
+    missing = tuple(rule for rule in gone if live.like(rule) is None)
+    return Assessment(
+        change=make_change(removed=by_identity(gone).values()),
+        undo=make_change(),
+        remaining=missing,
+        reason=reason,
+        is_unknown=True,
     )
 
 

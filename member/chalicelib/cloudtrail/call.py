@@ -78,6 +78,8 @@ class Call:
 
     @property
     def only_rule_id(self) -> str:
-        """The id of the one rule that it edits or removes by id; empty where it names none or several."""
+        """The id of the one rule that it edits or removes by id alone; empty where it names none or several."""
+        if self.resulting is not None:
+            return ""
         named = {edit.rule_id for edit in self.edits} | set(self.rule_ids)
         return named.pop() if len(named) == 1 else ""

@@ -82,7 +82,7 @@ class SecurityGroups:
             try:
                 rule: Rule | FieldError = rule_from_api(item, self.account)
             except FieldError as error:
-                rule = error
+                rule = FieldError(f"{item.get('SecurityGroupRuleId', 'rule')}.{error.path}", error.problem)
             yield str(item["GroupId"]), rule
 
     def all_groups(self) -> Iterator[GroupFacts]:

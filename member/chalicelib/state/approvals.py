@@ -11,15 +11,16 @@ Pure. What does not belong here: what a recorded call did (``accept_call`` in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from shared.domain.rule import Direction, Rule
 
 from ..rule_set import RuleSet
-from .register import APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
+from .register import ADOPTED, APPLIED, BEFORE_ALL, LONG_AGO, NEVER, REMOVED, Moment, Register, Version, moment
 from .timed import Limit
 
 IDS_KEPT: Final = 20
@@ -41,6 +42,8 @@ class Approval:
         values: everything that is EC2's identity of the rule; without id, description and tags.
         texts: the description.
         removed: when it was last removed.
+        removed_by_id: the id by which that call named it, where that is not its first one.
+        removed_place: where that call found it, as far as it says.
         is_adopted: it counts as approved only because it was there when the region was adopted.
         limits: what it is for a time only; they follow the rule through every edit but those that end them.
     """
@@ -51,6 +54,8 @@ class Approval:
     values: Register[Rule]
     texts: Register[str]
     removed: Moment | None = None
+    removed_by_id: str = ""
+    removed_place: str = ""
     is_adopted: bool = False
     limits: tuple[Limit, ...] = ()
 
@@ -79,10 +84,15 @@ class Approvals:
         entries: in a fixed order, so that equal contents are equal values.
         forgotten_until: what was removed until then may have been forgotten; older additions of unknown rules do not
             count, because their removal may be among it.
+        placed: what is approved now, see :func:`placed_rules`; worked out from the entries.
     """
 
     entries: tuple[Approval, ...] = ()
     forgotten_until: datetime = LONG_AGO
+    placed: dict[int, Rule] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "placed", placed_rules(self.entries))
 
 
 class Editor:
@@ -95,16 +105,24 @@ class Editor:
         self._forgotten_until = approvals.forgotten_until
         self._live = live
         # What stood where before this event: of a call that moves several rules, each part is about that.
-        self._placed = placed_rules(self._entries)
+        self._placed = approvals.placed
         self._places = RuleSet(self._placed.values())
         self._index_of_place = {rule.identity: index for index, rule in reversed(self._placed.items())}
 
-    def add(self, rule: Rule, at: Moment, *, is_adopted: bool = False) -> None:
-        """A rule was created, with its id where that is known."""
+    def add(self, rule: Rule, at: Moment, *, is_adopted: bool = False, is_id_seen: bool = False) -> None:
+        """A rule was created, with its id where that is known.
+
+        Args:
+            rule: with its values.
+            at: when.
+            is_adopted: it was there when the region was adopted.
+            is_id_seen: nobody has said the id; it is that of the rule which is in this place now.
+        """
         index = self._by_id.get(rule.rule_id, -1) if rule.rule_id else self._without_id(rule)
-        if index >= 0 and rule.rule_id and self._was_only_seen(rule, index):
-            self._disown(rule.rule_id, index)
-            index = -1
+        if is_id_seen and index >= 0 and self._is_older(rule, index, at):
+            return  # an older rule was edited into the place; what has become of the new one, nobody can tell
+        if index >= 0 and rule.rule_id and self._was_only_seen(rule, index, is_id_seen=is_id_seen):
+            index = self._separate(rule, rule.rule_id, index)
         if self._is_forgotten(index, at):
             return
         if index < 0:
@@ -115,6 +133,10 @@ class Editor:
         known = replace(known, direction=rule.direction, is_adopted=is_still_adopted)
         self._entries[index] = self._given(known, rule, at)
 
+    def assume(self, rule_id: str, rule: Rule) -> None:
+        """The approved rule in this place may be the one that a call names by this id."""
+        self._own(rule_id, self._by_id[rule.rule_id or ""])
+
     def edit(self, rule_id: str, rule: Rule, direction: Direction | None, at: Moment) -> None:
         """The rule of an id was given new values and a new description."""
         index = self._by_id.get(rule_id, -1)
@@ -124,8 +146,9 @@ class Editor:
             self._new(replace(rule, rule_id=rule_id), at, direction)
             return
         known = self._entries[index]
+        by_id = _unless_first(known, rule_id)
         known = replace(known, direction=known.direction or direction, is_adopted=False)
-        self._entries[index] = self._given(known, rule, at)
+        self._entries[index] = self._given(known, rule, at, by_id)
 
     def replace(self, before: Rule, after: Rule, at: Moment) -> None:
         """An approved rule was changed into another one; ``after`` has the id that the rule has now."""
@@ -134,7 +157,7 @@ class Editor:
             self.add(after, at)
             return
         known = replace(self._entries[index], is_adopted=False, direction=after.direction)
-        self._entries[index] = self._given(known, after, at)
+        self._entries[index] = self._given(known, after, at, _unless_first(known, after.rule_id))
         self._own(after.rule_id, index)
 
     def describe(self, rule_id: str | None, rule: Rule | None, text: str, at: Moment) -> None:
@@ -142,12 +165,14 @@ class Editor:
         index = self._of_id_or_place(rule_id, rule)
         known = self._entries[index]
         now = self._live_of(known)
-        texts = known.texts.put(at, text, now.description if now is not None else None)
+        live = now.description if now is not None else None
+        texts = known.texts.put(at, text, live, by_id=_unless_first(known, rule_id))
         self._entries[index] = replace(known, texts=texts)
 
     def remove(self, rule_id: str | None, rule: Rule | None, at: Moment) -> None:
         """A rule was removed, named by its id where the call did so, by its values where they are known."""
-        self._mark_removed(self._of_id_or_place(rule_id, rule), at)
+        place = rule.identity if rule_id and rule is not None else ""
+        self._mark_removed(self._of_id_or_place(rule_id, rule), at, rule_id, place)
 
     def remove_approved(self, rule: Rule, at: Moment) -> None:
         """The approved rule of these values was removed, by somebody who has just looked at it."""
@@ -157,7 +182,10 @@ class Editor:
     def forget(self, indexes: Iterable[int]) -> None:
         """Drop entries altogether."""
         gone = set(indexes)
-        self._entries = [one for index, one in enumerate(self._entries) if index not in gone]
+        kept = [index for index in range(len(self._entries)) if index not in gone]
+        self._entries = [self._entries[index] for index in kept]
+        moved = {before: index for index, before in enumerate(kept)}
+        self._index_of_place = {place: moved.get(index, -1) for place, index in self._index_of_place.items()}
         self._find_ids_and_places()
 
     def see(self, live: RuleSet) -> None:
@@ -223,12 +251,12 @@ class Editor:
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _given(self, known: Approval, rule: Rule, at: Moment) -> Approval:
+    def _given(self, known: Approval, rule: Rule, at: Moment, by_id: str = "") -> Approval:
         now = self._live_of(known)
         direction = known.direction or rule.direction
         live = _values(now, direction) if now is not None else None
-        values = known.values.put(at, _values(rule, direction), live)
-        texts = known.texts.put(at, rule.description, now.description if now is not None else None)
+        values = known.values.put(at, _values(rule, direction), live, by_id=by_id)
+        texts = known.texts.put(at, rule.description, now.description if now is not None else None, by_id=by_id)
         return replace(known, values=_in_direction(values, direction), texts=texts)
 
     def _new(self, rule: Rule, at: Moment, direction: Direction | None, *, is_adopted: bool = False) -> None:
@@ -275,9 +303,11 @@ class Editor:
         is_known = index >= 0 and self._entries[index].is_known
         return not is_known and self._forgotten_until > LONG_AGO and at[0] <= self._forgotten_until
 
-    def _mark_removed(self, index: int, at: Moment) -> None:
+    def _mark_removed(self, index: int, at: Moment, rule_id: str | None = None, place: str = "") -> None:
         known = self._entries[index]
-        self._entries[index] = replace(known, removed=max(at, known.removed or at))
+        if known.removed is None or at > known.removed:
+            by_id = _unless_first(known, rule_id)
+            self._entries[index] = replace(known, removed=at, removed_by_id=by_id, removed_place=place)
 
     def _own(self, rule_id: str | None, index: int) -> None:
         """Note the id that a rule has now; it is no other rule's any more."""
@@ -298,12 +328,57 @@ class Editor:
         self._entries[index] = replace(known, ids=ids, rule_id=None if known.rule_id == rule_id else known.rule_id)
         del self._by_id[rule_id]
 
-    def _was_only_seen(self, rule: Rule, index: int) -> bool:
-        """True when the id of a new rule was seen in the place of another approved rule: an edit had led it there."""
+    def _separate(self, rule: Rule, rule_id: str, index: int) -> int:
+        """Take an id, and what was done by it, from the rule in whose place it was seen: it is another rule's.
+
+        An approval speaks of a place. It is the other rule's if that was made there, not if somebody edited it there.
+
+        Returns:
+            The entry of that other rule, -1 where nothing has been done to it.
+        """
+        self._disown(rule_id, index)
+        known = self._entries[index]
+        is_made_there = any(one.value.identity == rule.identity and not one.by_id for one in known.values.versions)
+        values, own_values = known.values.split(rule_id, with_applied=is_made_there)
+        texts, own_texts = known.texts.split(rule_id, with_applied=is_made_there)
+        is_removed_by_it = known.removed_by_id == rule_id
+        moved = {one.at for register in (own_values, own_texts) for one in register.versions}
+        own = Approval(
+            ids=(rule_id,),
+            rule_id=rule_id,
+            direction=known.direction,
+            values=own_values,
+            texts=own_texts,
+            removed=known.removed if is_removed_by_it else None,
+            removed_place=known.removed_place if is_removed_by_it else "",
+            limits=tuple(one for one in known.limits if one.at in moved),
+        )
+        if own.last_change == NEVER:
+            return -1
+        was_adopted = bool(values.versions) and all(one.at[1] == ADOPTED for one in values.versions)
+        limits = tuple(one for one in known.limits if one.at not in moved)
+        is_adopted = known.is_adopted or was_adopted
+        rest = replace(known, values=values, texts=texts, limits=limits, is_adopted=is_adopted)
+        kept = replace(rest, removed=None, removed_by_id="", removed_place="")
+        self._entries[index] = kept if is_removed_by_it else rest
+        return self._append(own)
+
+    def _was_only_seen(self, rule: Rule, index: int, *, is_id_seen: bool) -> bool:
+        """True when the id of a new rule was seen in the place of another approved rule.
+
+        EC2 gives no id twice: whoever made the rule of that id made another rule. Where nobody has said the id, it may
+        be that of a rule which was restored here.
+        """
         known = self._entries[index]
         if not known.ids or known.ids[0] == rule.rule_id:
             return False
-        return all(one.value.identity != rule.identity for one in known.values.versions)
+        return not is_id_seen or all(one.value.identity != rule.identity for one in known.values.versions)
+
+    def _is_older(self, rule: Rule, index: int, at: Moment) -> bool:
+        """True for the id of a rule that was there before another one was created."""
+        known = self._entries[index]
+        given = (one.at for register in (known.values, known.texts) for one in register.versions)
+        return known.ids[:1] == (rule.rule_id,) and any(NEVER < one < at for one in given)
 
     def _live_of(self, entry: Approval) -> Rule | None:
         if not entry.ids:
@@ -330,18 +405,11 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
     there had left it before, whether or not anybody has heard how.
     """
     some = list(entries)
-    arrivals: dict[str, list[tuple[Moment, int]]] = {}
+    changed: dict[str, list[tuple[Moment, int]]] = {}
     texts: dict[str, Register[str]] = {}
     for index, one in enumerate(some):
-        for version in one.values.versions:
-            # Of the same second it is not certain which came first, and every departure is heard of in the end.
-            arrivals.setdefault(version.value.identity, []).append(((version.at[0], BEFORE_ALL), index))
-        if one.removed is not None:
-            # After a removal its place is empty. Within one second a new rule may have come into it since, if ids
-            # tell the two apart; but not before an approved removal, which names values.
-            is_by_values = not one.ids or one.removed[1] == APPLIED
-            at = one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
-            arrivals.setdefault(one.place, []).append((at, index))
+        for place, at in _changes_of_places(one):
+            changed.setdefault(place, []).append((at, index))
         if not one.ids and one.texts.versions:
             texts[one.place] = one.texts
     placed: dict[int, Rule] = {}
@@ -352,11 +420,28 @@ def placed_rules(entries: Iterable[Approval]) -> dict[int, Rule]:
         if one.removed is not None and one.removed >= newest.at:
             continue
         identity = newest.value.identity
-        if any(at > newest.at and other != index for at, other in arrivals[identity]):
+        if any(at > newest.at and other != index for at, other in changed[identity]):
             continue
-        text = one.texts.merged(texts.get(identity, Register()).since(newest.at)).newest
+        named = texts.get(identity)
+        text = (one.texts if named is None else one.texts.merged(named.since(newest.at))).newest
         placed[index] = replace(newest.value, rule_id=one.rule_id, description=text.value if text is not None else "")
     return placed
+
+
+def _changes_of_places(one: Approval) -> Iterator[tuple[str, Moment]]:
+    """Yield the places that a rule came to or left empty, and when: another one that was there had left by then."""
+    for version in one.values.versions:
+        # Of the same second it is not certain which came first, and every departure is heard of in the end.
+        yield version.value.identity, (version.at[0], BEFORE_ALL)
+    for before, after in pairwise(one.values.versions):
+        # An approved edit speaks of the place it leaves: whatever was allowed there before has gone with it.
+        if after.at[1] == APPLIED and before.value.identity != after.value.identity:
+            yield before.value.identity, after.at
+    if one.removed is not None:
+        # After a removal its place is empty. Within one second a new rule may have come into it since, if ids tell
+        # the two apart; but not before an approved removal, which names values.
+        is_by_values = not one.ids or one.removed[1] == APPLIED
+        yield one.removed_place or one.place, one.removed if is_by_values else (one.removed[0], BEFORE_ALL)
 
 
 def compacted(approvals: Approvals) -> Approvals:
@@ -364,7 +449,7 @@ def compacted(approvals: Approvals) -> Approvals:
 
     What is left out counts as forgotten: older additions of unknown rules do not count any more.
     """
-    placed = placed_rules(approvals.entries)
+    placed = approvals.placed
     entries, forgotten_until = [], approvals.forgotten_until
     for index, one in enumerate(approvals.entries):
         newest = one.values.newest
@@ -386,6 +471,10 @@ def _in_direction(values: Register[Rule], direction: Direction) -> Register[Rule
     if all(one.value.direction == direction for one in values.versions):
         return values
     return Register(tuple(replace(one, value=replace(one.value, direction=direction)) for one in values.versions))
+
+
+def _unless_first(known: Approval, rule_id: str | None) -> str:
+    return rule_id if rule_id and known.ids[:1] != (rule_id,) else ""
 
 
 def _only(rule_id: str | None) -> tuple[str, ...]:

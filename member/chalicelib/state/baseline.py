@@ -20,6 +20,7 @@ from shared.domain.rule import DIRECTIONS, Direction, Rule, Tags, cidr, group, m
 from ..cloudtrail.call import Call
 from ..rule_set import RuleSet
 from .approvals import Approvals, Editor, placed_rules
+from .doubt import Doubt
 from .register import ADOPTED, APPLIED, CREATED, EDITED, LONG_AGO, REMOVED, moment
 from .timed import Timed
 
@@ -30,6 +31,9 @@ DEFAULT_GROUP: Final = "default"
 """The name that every VPC's default group has, and that no other group can have.
 https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html"""
 
+
+_NEVER_SEEN: Final = "given-by-aws"
+"""Stands for the id of a rule that AWS gave a group, and that had gone before this account saw it."""
 
 REVERTED_BY_COMPARISON: Final = "reverted: "
 """Begins the key of a difference that is no more: a rule, by its id, that was reverted for a call of which CloudTrail
@@ -63,6 +67,7 @@ class Baseline:
         adopted: when each direction was adopted; :data:`LONG_AGO` for a group that came later.
         tags: pairs of a rule's identity and its tags, as the last snapshot saw them; a restored rule gets them again.
         differences: what the last snapshot saw, by key.
+        doubt: what may have been opened by calls that nobody can read, while it is not known what is approved.
         timed: the approvals that hold for a time, in the order in which they began.
         version: counts writes; the store refuses a write that is based on an older one.
         rules: the approved rules, sorted by identity; worked out from the rest.
@@ -75,6 +80,7 @@ class Baseline:
     adopted: tuple[tuple[Direction, datetime], ...] = ()
     tags: tuple[tuple[str, Tags], ...] = ()
     differences: tuple[Difference, ...] = ()
+    doubt: Doubt = field(default_factory=Doubt)
     timed: tuple[Timed, ...] = ()
     version: int = 0
     rules: RuleSet = field(init=False, compare=False, repr=False)
@@ -82,8 +88,8 @@ class Baseline:
     def __post_init__(self) -> None:
         tags, known = dict(self.tags), dict(self.adopted)
         rules = {
-            rule.identity: replace(rule, tags=tags.get(rule.identity, ()))
-            for rule in placed_rules(self.approvals.entries).values()
+            rule.identity: replace(rule, tags=tags[rule.identity]) if rule.identity in tags else rule
+            for rule in self.approvals.placed.values()
             if rule.direction in known
         }
         object.__setattr__(self, "rules", RuleSet(rules[identity] for identity in sorted(rules)))
@@ -193,8 +199,11 @@ def start(
     missing = [rule for rule in given if live.like(rule) is None]
     for rule in given:
         now = live.like(rule)
-        rule_id = touched if len(missing) == 1 and rule in missing else None
-        editor.add(replace(rule, rule_id=rule_id or (now.rule_id if now is not None else None)), created)
+        is_touched = bool(touched) and missing == [rule]
+        named = replace(rule, rule_id=_NEVER_SEEN if is_touched else now.rule_id if now is not None else None)
+        editor.add(named, created)
+        if is_touched:  # until somebody turns out to have made the rule of that id
+            editor.assume(touched, named)
     return Baseline(
         region=region,
         group_id=group_id,
@@ -248,7 +257,7 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
             # Without an id nobody can tell whether a rule that is not there has been edited or removed since: it is
             # not accepted, so that no exempt event opens what its own caller has closed.
             if rule_id and not is_by_name(known) and not _had_gone(baseline, known, call):
-                editor.add(replace(known, rule_id=rule_id), created)
+                editor.add(replace(known, rule_id=rule_id), created, is_id_seen=not known.rule_id)
     elif call.kind == "remove":
         for rule in call.resulting if call.resulting is not None else call.requested:
             known = with_owner(rule, call.account, live, baseline.rules)
@@ -261,6 +270,13 @@ def accept_call(baseline: Baseline, call: Call, live: RuleSet) -> Baseline:
     tags = {**dict(baseline.tags), **{rule.identity: own_tags(rule.tags) for rule in made}}
     kept = tuple(sorted((identity, some) for identity, some in tags.items() if some))
     return replace(baseline, approvals=editor.result(), tags=kept)
+
+
+def has_accepted(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    """True for a rule that an allowed call created and that was accepted, whatever has become of it since."""
+    at = moment(call.event_time, CREATED)
+    versions = (one for entry in baseline.approvals.entries for one in entry.values.versions)
+    return any(one.at == at and one.value.identity == rule.identity for one in versions)
 
 
 def _had_gone(baseline: Baseline, rule: Rule, call: Call) -> bool:
@@ -314,9 +330,11 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     """Return the baseline without what a call that is not allowed had brought into it when its region was adopted.
 
     What it added or edited leaves the baseline, whenever it was made; what it removed counts as approved, so that its
-    removal is reverted and asked about, unless its own addition has been heard of.
+    removal is reverted and asked about, unless its own addition has been heard of, or may be one that nobody can read.
     """
     editor = Editor(baseline.approvals, live)
+    doubt = _doubt_after(baseline, call)
+    editor.drop_adopted((), baseline.doubt.restored_since(call.event_time) if may_hide_rules(call) else ())
     if call.kind == "add":
         made = call.resulting if call.resulting is not None else call.requested
         # What was made later was not adopted: its id may be in the place of an approved rule that it replaced.
@@ -335,10 +353,30 @@ def without_unapproved(baseline: Baseline, call: Call, live: RuleSet) -> Baselin
     elif call.kind == "remove":
         for rule in call.resulting or ():
             gone = with_owner(rule, call.account, live, baseline.rules)
-            if _was_missed(baseline, gone, call):
+            if was_missed(baseline, gone, call) and not doubt.covers(call.event_time):
                 editor.add(gone, moment(dict(baseline.adopted)[gone.direction], ADOPTED), is_adopted=True)
-    changed = replace(baseline, approvals=editor.result())
+    changed = replace(baseline, approvals=editor.result(), doubt=doubt)
     return baseline if changed == baseline else changed
+
+
+def _doubt_after(baseline: Baseline, call: Call) -> Doubt:
+    if not may_hide_rules(call):
+        return baseline.doubt
+    doubt = baseline.doubt.without_restored(call.event_time)
+    touched = DIRECTIONS if call.direction is None else (call.direction,)
+    is_known = all(baseline.knows_since(direction, call.event_time) for direction in touched)
+    return doubt if is_known else doubt.with_unread(call.event_time)
+
+
+def may_hide_rules(call: Call) -> bool:
+    """True for a call that may have added or edited rules which its event does not name."""
+    return call.omitted and call.kind in ("add", "modify")
+
+
+def with_unread(baseline: Baseline, since: datetime | None) -> Baseline:
+    """Return the baseline with a call of which not even the group is known, where that may matter to it."""
+    is_older = since is not None and not all(baseline.knows_since(one, since) for one in dict(baseline.adopted))
+    return replace(baseline, doubt=baseline.doubt.with_unread(since)) if is_older or not baseline.adopted else baseline
 
 
 def _is_surely_older(baseline: Baseline, direction: Direction, call: Call) -> bool:
@@ -352,7 +390,8 @@ def _was_adopted_as(baseline: Baseline, rule_id: str, after: Rule | None, call: 
     return completed(after, approved, None).identity == approved.identity
 
 
-def _was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
+def was_missed(baseline: Baseline, rule: Rule, call: Call) -> bool:
+    """True for a rule that was removed before its direction was adopted, and of which nothing else has been heard."""
     is_older = baseline.knows(rule.direction) and baseline.is_adopted_after(rule.direction, call.event_time)
     return is_older and not baseline.has_heard_of_removed(rule, call.event_time) and baseline.like(rule) is None
 

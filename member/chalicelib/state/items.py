@@ -24,6 +24,7 @@ from shared.wire.rule_json import rule_from_json, rule_to_json, time_to_text
 
 from .approvals import Approval, Approvals, compacted
 from .baseline import Baseline, Difference
+from .doubt import Doubt, Restored
 from .register import Register, Version
 from .timed import Limit, Timed
 
@@ -108,6 +109,33 @@ def region_key(region: str) -> str:
     return f"region#{region}"
 
 
+def turn_key(region: str, group_id: str) -> str:
+    """Return the table key of whose turn it is to write a group's baseline, ``turn#<region>#<sg-id>``."""
+    return f"turn#{region}#{group_id}"
+
+
+def unread_key(region: str) -> str:
+    """Return the table key of calls that name no group, ``unread#<region>``."""
+    return f"unread#{region}"
+
+
+# -- calls that nobody can read ----------------------------------------------------------------------------------------
+
+
+def unread_to_item(region: str, since: datetime) -> Item:
+    """Return the item that says when the first call was made of which not even the group is known."""
+    return {"id": unread_key(region), "region": region, "since": time_to_text(since)}
+
+
+def unread_from_item(item: Mapping[str, Any]) -> datetime:
+    """Read when the first call was made of which not even the group is known.
+
+    Raises:
+        FieldError: names the attribute that is missing or wrong.
+    """
+    return Field(item, str(item.get("id", "item")))["since"].time()
+
+
 # -- adoption ----------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +215,7 @@ def _baseline_body(baseline: Baseline, tags: tuple[tuple[str, Tags], ...]) -> by
                 for one in baseline.differences
             ],
         }
+        | _doubt_to_json(baseline.doubt)
         | ({"timed": [_timed_to_json(one) for one in baseline.timed]} if baseline.timed else {})
     )
 
@@ -216,8 +245,26 @@ def baseline_from_item(item: Mapping[str, Any]) -> Baseline:
             Difference(key=one["key"].text(), since=one["since"].time(), request_id=one["requestId"].optional_text())
             for one in body["differences"].elements()
         ),
+        doubt=_doubt(body),
         timed=tuple(_timed_from_json(one) for one in body["timed"].elements()),
         version=field["version"].integer(),
+    )
+
+
+def _doubt_to_json(doubt: Doubt) -> Item:
+    since, restored = doubt.unread_since, doubt.restored
+    document: Item = {} if since is None else {"unreadSince": time_to_text(since)}
+    some = [{"rule": rule_to_json(one.rule), "at": time_to_text(one.at)} for one in restored]
+    return document | ({"restored": some} if some else {})
+
+
+def _doubt(body: Field) -> Doubt:
+    since = body["unreadSince"]
+    return Doubt(
+        unread_since=None if since.is_missing else since.time(),
+        restored=tuple(
+            Restored(rule=rule_from_json(one["rule"]), at=one["at"].time()) for one in body["restored"].elements()
+        ),
     )
 
 
@@ -229,6 +276,8 @@ def _approval_to_json(approval: Approval) -> Item:
         "values": [{**_version_to_json(one), "rule": rule_to_json(one.value)} for one in approval.values.versions],
         "texts": [{**_version_to_json(one), "text": one.value} for one in approval.texts.versions],
         "removed": None if approval.removed is None else _moment_to_json(approval.removed),
+        "removedById": approval.removed_by_id or None,
+        "removedPlace": approval.removed_place or None,
         "isAdopted": approval.is_adopted,
         "limits": [_limit_to_json(one) for one in approval.limits],
     }
@@ -243,6 +292,8 @@ def _approval_from_json(field: Field) -> Approval:
         values=Register(tuple(_version(one, rule_from_json(one["rule"])) for one in field["values"].elements())),
         texts=Register(tuple(_version(one, one["text"].optional_text()) for one in field["texts"].elements())),
         removed=None if field["removed"].is_missing else _moment(field["removed"]),
+        removed_by_id=field["removedById"].optional_text(),
+        removed_place=field["removedPlace"].optional_text(),
         is_adopted=field["isAdopted"].flag(),
         limits=tuple(_limit_from_json(one) for one in field["limits"].elements()),
     )
@@ -289,11 +340,14 @@ def _timed_from_json(field: Field) -> Timed:
 
 
 def _version_to_json(version: Version[Any]) -> Item:
-    return {"at": _moment_to_json(version.at)} | ({"isChosen": True} if version.is_chosen else {})
+    document: Item = {"at": _moment_to_json(version.at)}
+    document |= {"isChosen": True} if version.is_chosen else {}
+    return document | ({"byId": version.by_id} if version.by_id else {})
 
 
 def _version(field: Field, value: Any) -> Version[Any]:
-    return Version(at=_moment(field["at"]), value=value, is_chosen=field["isChosen"].flag())
+    is_chosen, by_id = field["isChosen"].flag(), field["byId"].optional_text()
+    return Version(at=_moment(field["at"]), value=value, is_chosen=is_chosen, by_id=by_id)
 
 
 def _moment_to_json(at: tuple[datetime, int]) -> list[Any]:

@@ -30,11 +30,19 @@ def moment(at: datetime, rank: int) -> Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version(Generic[_T]):
-    """A value and when it was given; of several given at one moment, ``is_chosen`` marks the one that is in force."""
+    """A value and when it was given.
+
+    Attributes:
+        at: when.
+        value: the value.
+        is_chosen: of several given at one moment, this is the one that is in force.
+        by_id: the id by which the call named its rule, where that is not the rule's first one.
+    """
 
     at: Moment
     value: _T
     is_chosen: bool = False
+    by_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +61,19 @@ class Register(Generic[_T]):
                 return chosen[0]
         return None
 
-    def put(self, at: Moment, value: _T, live: _T | None = None) -> Register[_T]:
+    def put(self, at: Moment, value: _T, live: _T | None = None, *, by_id: str = "") -> Register[_T]:
         """Return the register with one more value.
 
         Args:
             at: when it was given.
             value: the value.
             live: the value in force now; it decides between values that were given at the same moment.
+            by_id: see :class:`Version`.
         """
         peers = [one for one in self.versions if one.at == at]
         if any(one.value == value for one in peers):
             return self
-        peers.append(Version(at=at, value=value))
+        peers.append(Version(at=at, value=value, by_id=by_id))
         if len(peers) > 1:
             peers = [replace(one, is_chosen=one.value == live) for one in peers]
         rest = [one for one in self.versions if one.at != at]
@@ -73,6 +82,12 @@ class Register(Generic[_T]):
     def since(self, at: Moment) -> Register[_T]:
         """Return the register of what was given at a moment and after it."""
         return Register(tuple(one for one in self.versions if one.at >= at))
+
+    def split(self, by_id: str, *, with_applied: bool) -> tuple[Register[_T], Register[_T]]:
+        """Return the register without what was given by an id, and one of that alone; approvals only if wanted."""
+        own = [one for one in self.versions if one.by_id == by_id and (with_applied or one.at[1] != APPLIED)]
+        rest = tuple(one for one in self.versions if one not in own)
+        return Register(rest), Register(tuple(replace(one, by_id="") for one in own))
 
     def merged(self, other: Register[_T]) -> Register[_T]:
         """Return the register of what was given to either; what both have, counts once."""

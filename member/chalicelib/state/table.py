@@ -38,12 +38,19 @@ from .items import (
     group_key,
     region_key,
     request_key,
+    turn_key,
+    unread_from_item,
+    unread_key,
+    unread_to_item,
 )
+from .register import LONG_AGO
+from .turns import TurnTakenError, turn
 
 TABLE: Final = "securityGroupState"
 _BATCH: Final = 100  # keys per BatchGetItem
 _WRITTEN_AT_ONCE: Final = 100  # items a transaction may have; where they exceed its 4 MB they are written one by one
-UPDATE_SECONDS: Final = 100.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
+UPDATE_SECONDS: Final = 200.0
 """How long all pauses between tries of one update may be: five hundred calls at once take turns at one item."""
 _READ_TRIES: Final = 8
 
@@ -68,6 +75,7 @@ class Known:
         entry: the request's ledger entry.
         baseline: the group's baseline; ``None`` where there is none, or where it could not be read.
         adoption: the region's; ``None`` where there is none, or where it could not be read.
+        unread_since: when the first call was made of which not even the group is known.
         damaged: which items cannot be understood, and why.
         unread: why the table could not be asked; nothing else is known then.
     """
@@ -75,6 +83,7 @@ class Known:
     entry: LedgerEntry | None = None
     baseline: Baseline | None = None
     adoption: Adoption | None = None
+    unread_since: datetime | None = None
     damaged: tuple[str, ...] = ()
     unread: Exception | None = None
 
@@ -82,20 +91,22 @@ class Known:
 class StateTable:
     """The table of one region of a member account."""
 
-    def __init__(self, region: str, *, pause: _Pause) -> None:
+    def __init__(self, region: str, *, pause: _Pause, now: Callable[[], datetime]) -> None:
         """Take the region.
 
         Args:
             region: e.g. ``eu-west-1``.
             pause: waits so many seconds.
+            now: says the time, UTC.
         """
         self.region = region
         self._client = client("dynamodb", region)
         self._pause = pause
+        self._now = now
 
     def read(self, request_id: str, group_id: str) -> Known:
         """Return what is stored about a request and its group, read consistently in one call; never raises."""
-        keys = [request_key(request_id), region_key(self.region)]
+        keys = [request_key(request_id), region_key(self.region), unread_key(self.region)]
         keys += [group_key(self.region, group_id)] if group_id else []
         try:
             items = {item["id"]: item for item in self._get_many(keys)}
@@ -113,7 +124,8 @@ class StateTable:
         return Known(
             entry=read(keys[0], entry_from_item),
             adoption=read(keys[1], adoption_from_item),
-            baseline=read(keys[2], baseline_from_item) if group_id else None,
+            unread_since=read(keys[2], unread_from_item) or (LONG_AGO if keys[2] in items else None),
+            baseline=read(keys[3], baseline_from_item) if group_id else None,
             damaged=tuple(damaged),
         )
 
@@ -191,6 +203,20 @@ class StateTable:
         """Write the adoption of this region."""
         self._client.put_item(TableName=TABLE, Item=to_attributes(adoption_to_item(adoption)))
 
+    def note_unread(self, since: datetime) -> None:
+        """Note a call of which not even the group is known; the first one counts."""
+        item = unread_to_item(self.region, since)
+        try:
+            self._client.put_item(
+                TableName=TABLE,
+                Item=to_attributes(item),
+                ConditionExpression="attribute_not_exists(id) OR since > :since",
+                ExpressionAttributeValues={":since": to_attribute(item["since"])},
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+
     # -- baselines -----------------------------------------------------------------------------------------------------
 
     def baseline(self, group_id: str) -> Baseline | None:
@@ -236,8 +262,19 @@ class StateTable:
         Raises:
             TooLargeError: when it does not fit an item.
         """
-        saved, _ = self._try_to_save(baseline)
-        return saved
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
+        if baseline.version:
+            condition = {
+                "ConditionExpression": "version = :seen",
+                "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
+            }
+        try:
+            self._client.put_item(**self._put(baseline), **condition)
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+            return None
+        return replace(baseline, version=baseline.version + 1)
 
     def update(
         self,
@@ -258,19 +295,31 @@ class StateTable:
             RaceLostError: when others won for :data:`UPDATE_SECONDS`.
             TooLargeError: when the new one does not fit an item.
         """
-        before = self.baseline(group_id) if known == "unread" else known
+        lost = RaceLostError(f"The baseline of {group_id} was changed by others for {UPDATE_SECONDS:.0f} seconds.")
+        before: Baseline | Literal["unread"] | None = known
+        has_met_others = False
 
         def write() -> Baseline | None:
-            nonlocal before
-            after = change(before)
-            if after is None or after == before:
-                return before
-            saved, before = self._try_to_save(after)
+            nonlocal before, has_met_others
+            # After a pause it is read again: what was read before it has been overwritten by then.
+            stored = self.baseline(group_id) if before == "unread" else before
+            before, has_met_others = "unread", True
+            after = change(stored)
+            if after is None or after == stored:
+                return stored
+            saved = self.save(after)
             if saved is None:
-                raise RaceLostError(
-                    f"The baseline of {group_id} was changed by others for {UPDATE_SECONDS:.0f} seconds."
-                )
+                raise lost
             return saved
+
+        def write_in_turn() -> Baseline | None:
+            if not has_met_others:
+                return write()
+            try:
+                with turn(self._client.put_item, TABLE, turn_key(self.region, group_id), self._now()):
+                    return write()
+            except TurnTakenError as error:
+                raise lost from error
 
         waited = [0.0]
 
@@ -279,10 +328,11 @@ class StateTable:
             self._pause(seconds)
 
         return retry_on_conflict(
-            write,
+            write_in_turn,
             until=UPDATE_SECONDS,
             conflict=RaceLostError,
             is_conflict=lambda _: True,
+            longest_pause=LONGEST_PAUSE_SECONDS,
             clock=lambda: sum(waited),
             sleep=wait,
         )
@@ -306,23 +356,6 @@ class StateTable:
         return True
 
     # -- parts ---------------------------------------------------------------------------------------------------------
-
-    def _try_to_save(self, baseline: Baseline) -> tuple[Baseline | None, Baseline | None]:
-        """Return the saved baseline, or else the one that somebody else has written."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(id)"}
-        if baseline.version:
-            condition = {
-                "ConditionExpression": "version = :seen",
-                "ExpressionAttributeValues": {":seen": to_attribute(baseline.version)},
-            }
-        try:
-            self._client.put_item(**self._put(baseline), **condition, ReturnValuesOnConditionCheckFailure="ALL_OLD")
-        except ClientError as error:
-            if not _is_condition(error):
-                raise
-            item: dict[str, Any] = dict(error.response).get("Item", {})  # type: ignore[assignment]
-            return None, baseline_from_item(from_attributes(item)) if item else None
-        return replace(baseline, version=baseline.version + 1), None
 
     def _get(self, key: str) -> Item | None:
         answer = self._client.get_item(TableName=TABLE, Key=to_attributes({"id": key}), ConsistentRead=True)

@@ -10,7 +10,9 @@ import pytest
 
 from member.chalicelib.ec2.refusal import Ec2Error, Refusal
 from member.chalicelib.ec2.security_groups import SecurityGroups
+from member.chalicelib.snapshot import SnapshotError
 from shared.domain.rule import group
+from shared.wire.messages import RequestMessage
 from tests.attack.member.attacks import (
     PIPELINE_POLICY,
     added,
@@ -20,12 +22,14 @@ from tests.attack.member.attacks import (
     requests,
     without,
 )
+from tests.attack.stories import product
 from tests.support.events import assumed_role
 from tests.support.member_account import ACCOUNT, Member, Person, rule
 
 pytestmark = pytest.mark.usefixtures("repaired_moto")
 
 OPEN = rule((20, 21), "::/0", "ftp")
+WORLD = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "CidrIpv4": "0.0.0.0/0"}
 
 
 @pytest.fixture
@@ -167,3 +171,29 @@ def test_an_exempt_change_on_its_way_in_another_group_survives(member: Member, p
     assert identities(member, other) == set()
     look_twice(member)
     assert identities(member) == names(wanted)
+
+
+def test_a_rule_that_cannot_be_read_hides_no_other_of_its_group() -> None:
+    """It is named, the rest is compared, and it is not taken for an approved rule that is missing."""
+    kept, odd = rule(443, "10.1.0.0/16", "kept"), rule(444, "10.2.0.0/16", "odd")
+    with product() as begin:
+        member, account = begin()
+        with account.installed():
+            member.holds(kept, odd)
+            member.snapshot()
+            stored = account.groups[member.group_id].rules
+            (odd_id,) = (one.rule_id or "" for one in member.live() if one.identity == odd.identity)
+            stored[odd_id]["IpProtocol"] = "carrier pigeon"
+            account._put(account.groups[member.group_id], {**stored[odd_id], **WORLD}, is_egress=False)
+            told = []
+            for minutes in (1, 20):
+                with pytest.raises(SnapshotError, match=odd_id):
+                    member.snapshot(after=timedelta(minutes=minutes))
+                told += member.told()
+            assert {one["FromPort"] for one in stored.values() if not one["IsEgress"]} == {443, 444}
+            (message,) = told
+            assert isinstance(message, RequestMessage)
+            assert ([one.from_port for one in message.request.change.added], message.request.change.removed) == (
+                [1],
+                (),
+            )

@@ -173,6 +173,7 @@ def test_a_call_names_one_rule_or_none() -> None:
     assert edit("sgr-1", tcp(80)).only_rule_id == "sgr-1"
     assert call("remove", rule_ids=("sgr-1", "sgr-2")).only_rule_id == ""
     assert call("add", requested=(tcp(80),)).only_rule_id == ""
+    assert call("remove", rule_ids=("sgr-1",), resulting=(tcp(80, "sgr-1"),)).only_rule_id == ""
 
 
 def test_an_edit_to_what_a_restored_removal_opened_removes_that() -> None:

@@ -56,6 +56,7 @@ class Group:
         seconds: the time of the last call.
         edits: how often each rule was edited or described in each second.
         unnamed: the places of rules that were removed or described by their values alone, and when.
+        gone_unnamed: the rules that were removed by their values alone: which one that was, follows from where it was.
         added: the places that rules came to, and when; in the same second as those they are in doubt.
     """
 
@@ -65,6 +66,7 @@ class Group:
     made: int = 0
     edits: dict[tuple[str, int], int] = field(default_factory=dict)
     unnamed: set[tuple[str, int]] = field(default_factory=set)
+    gone_unnamed: set[str] = field(default_factory=set)
     added: set[tuple[str, int]] = field(default_factory=set)
 
     @property
@@ -76,7 +78,7 @@ class Group:
     def is_in_doubt(self) -> bool:
         """True when two edits of a rule, or what was done to a place and who came to it, cannot be ordered."""
         twice = {rule_id for (rule_id, _), times in self.edits.items() if times > 1}
-        return bool(twice & self.live.keys()) or bool(self.unnamed & self.added)
+        return bool(twice & (self.live.keys() | self.gone_unnamed)) or bool(self.unnamed & self.added)
 
     def does(self, step: Step) -> None:
         """Make a call, unless EC2 would refuse it."""
@@ -127,6 +129,7 @@ class Group:
         rule = self.live.pop(rule_id)
         if by_values:
             self.unnamed.add((rule.identity, self.seconds))
+            self.gone_unnamed.add(rule_id)
             self._hear(call("remove", requested=(replace(rule, rule_id=None, description=""),)))
         elif is_answered:
             self._hear(call("remove", resulting=(rule,)))

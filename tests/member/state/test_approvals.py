@@ -227,3 +227,100 @@ def test_of_what_was_added_without_approval_and_without_an_id_the_first_time_is_
     assert entry.removed is not None
     assert entry.removed[0] == NOON
     assert rules(known) == set()
+
+
+def test_what_was_done_by_the_id_of_another_rule_is_that_rules() -> None:
+    """The id was seen in the place of an approved rule; when its creation is heard, edits and removals move to it."""
+    start = edited(lambda editor: editor.add(tcp(22, "sgr-1"), at(0, ADOPTED), is_adopted=True))
+    seen = edited(lambda editor: editor.see(RuleSet([tcp(22, "sgr-2")])), start=start)
+    created = lambda editor: editor.add(tcp(80, "sgr-2"), at(1, CREATED))  # noqa: E731 - one step
+    edit = lambda editor: editor.edit("sgr-2", tcp(443, description="b"), "ingress", at(2))  # noqa: E731 - one step
+    remove = lambda editor: editor.remove("sgr-2", None, at(3, REMOVED))  # noqa: E731 - one step
+    both = edited(edit, created, start=seen)
+    assert rules(both) == facts(tcp(22), tcp(443, "sgr-2", description="b"))
+    assert [one.is_adopted for one in both.entries] == [True, False]
+    assert rules(edited(edit, remove, start=seen)) == set()
+    assert rules(edited(edit, remove, created, start=seen)) == facts(tcp(22))
+    assert rules(edited(created, start=seen)) == facts(tcp(22), tcp(80, "sgr-2"))
+
+
+def test_an_approved_edit_of_a_rule_whose_creation_is_heard_later_is_of_that_rule() -> None:
+    """It stood in the place of an approved one, which had gone from there."""
+    start = edited(lambda editor: editor.add(tcp(22, "sgr-1"), at(0, ADOPTED), is_adopted=True))
+    known = edited(
+        lambda editor: editor.see(RuleSet([tcp(22, "sgr-2")])),
+        lambda editor: editor.replace(tcp(22), tcp(443, "sgr-2"), at(5, APPLIED)),
+        lambda editor: editor.add(tcp(22, "sgr-2"), at(1, CREATED)),
+        start=start,
+    )
+    assert rules(known) == facts(tcp(443, "sgr-2"))
+
+
+def test_an_older_rule_is_not_taken_for_a_new_one_in_its_place() -> None:
+    """Nobody has said the new one's id, and the rule that is there now is older: it was edited into the place."""
+    start = edited(lambda editor: editor.add(tcp(22, "sgr-1"), at(0, ADOPTED), is_adopted=True))
+    moved = lambda editor: editor.add(tcp(80, "sgr-1"), at(1, CREATED), is_id_seen=True)  # noqa: E731 - one step
+    assert edited(moved, start=start) == start
+    same = lambda editor: editor.add(tcp(80, "sgr-2"), at(1, CREATED), is_id_seen=True)  # noqa: E731 - one step
+    assert rules(edited(same, same, start=start)) == facts(tcp(22, "sgr-1"), tcp(80, "sgr-2"))
+
+
+def test_an_id_that_was_only_seen_may_be_that_of_a_restored_rule() -> None:
+    """A new rule without an id, in the place of an approved one, is that one, unless it never was in this place."""
+    start = edited(
+        lambda editor: editor.add(tcp(22, "sgr-1"), at(0, CREATED)),
+        lambda editor: editor.see(RuleSet([tcp(22, "sgr-2")])),
+    )
+    again = lambda editor: editor.add(tcp(22, "sgr-2"), at(1, CREATED), is_id_seen=True)  # noqa: E731 - one step
+    other = lambda editor: editor.add(tcp(80, "sgr-2"), at(1, CREATED), is_id_seen=True)  # noqa: E731 - one step
+    assert len(edited(again, start=start).entries) == 1
+    assert len(edited(other, start=start).entries) == 2
+
+
+def test_a_removed_rule_empties_the_place_where_it_was_found() -> None:
+    """Not the one it had before an edit that nobody heard of, where another rule may be by now."""
+    known = edited(
+        lambda editor: editor.add(tcp(22, "sgr-1"), at(0, CREATED)),
+        added(tcp(22, "sgr-2"), 5),
+        lambda editor: editor.remove("sgr-1", tcp(80, "sgr-1"), at(9, REMOVED)),
+    )
+    assert rules(known) == facts(tcp(22, "sgr-2"))
+
+
+def test_what_is_dropped_twice_is_dropped_once() -> None:
+    """A call may drop what was restored of it, and what it added: the rest stays where it was."""
+
+    def drop(editor: Editor) -> None:
+        editor.drop_adopted((), [tcp(22)])
+        editor.drop_adopted((), [tcp(22), tcp(443)])
+
+    start = edited(*(added_at_adoption(tcp(port, f"sgr-{port}")) for port in (22, 80, 443)))
+    assert rules(edited(drop, start=start)) == facts(tcp(80, "sgr-80"))
+
+
+def added_at_adoption(rule: Rule) -> Callable[[Editor], None]:
+    """A rule that was there when the region was adopted."""
+    return lambda editor: editor.add(rule, at(0, ADOPTED), is_adopted=True)
+
+
+def test_an_older_removal_that_is_heard_later_changes_nothing() -> None:
+    """The newest one says where the rule was."""
+    steps = [added(tcp(22, "sgr-1"))]
+    steps += [lambda editor, n=n: editor.remove("sgr-1", tcp(n, "sgr-1"), at(n, REMOVED)) for n in (80, 23)]
+    (one,) = edited(*steps).entries
+    assert (one.removed, one.removed_place) == (at(80, REMOVED), tcp(80).identity)
+
+
+def test_an_approved_edit_leaves_its_place_empty() -> None:
+    """A rule that was made there before, and heard of later, has gone with it; two that change places have not."""
+    edit = lambda editor: editor.replace(tcp(22), tcp(80, "sgr-1"), at(5, APPLIED))  # noqa: E731 - one step
+    start = edited(added(tcp(22, "sgr-1")), edit)
+    assert rules(edited(added(tcp(22, "sgr-2"), 3), start=start)) == facts(tcp(80, "sgr-1"))
+    assert rules(edited(added(tcp(22, "sgr-2"), 9), start=start)) == facts(tcp(80, "sgr-1"), tcp(22, "sgr-2"))
+
+    def swap(editor: Editor) -> None:
+        editor.replace(tcp(22), tcp(80, "sgr-1"), at(5, APPLIED))
+        editor.replace(tcp(80), tcp(22, "sgr-2"), at(5, APPLIED))
+
+    both = edited(added(tcp(22, "sgr-1")), added(tcp(80, "sgr-2")), swap)
+    assert rules(both) == facts(tcp(80, "sgr-1"), tcp(22, "sgr-2"))

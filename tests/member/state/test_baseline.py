@@ -17,6 +17,7 @@ from member.chalicelib.state.baseline import (
     accept_change,
     adopt,
     differences,
+    has_accepted,
     joined,
     narrowed,
     shortfall,
@@ -94,6 +95,19 @@ def test_a_new_group_starts_with_the_rules_aws_gives_it(name: str, live: tuple[R
     inbound = start(**values, directions=["ingress"], live=RuleSet(live))
     assert [rule.identity for rule in inbound.rules] == [one for one in expected if one.startswith("ingress")]
     assert not inbound.knows("egress")
+
+
+def test_the_missing_rule_of_a_new_group_is_the_one_a_call_names_until_another_made_that() -> None:
+    """Its id was never seen: the first call heard names the only rule that is missing, unless its creation is heard."""
+    values: dict[str, Any] = {"region": "eu-west-1", "group_id": "sg-1", "group_name": "default", "owner": ACCOUNT}
+    known = start(**values, directions=["ingress"], live=RuleSet(), touched="sgr-7")
+    (given,) = known.rules
+    assert given.rule_id == "sgr-7"
+    made = call("add", resulting=(tcp(80, "sgr-7"),))
+    both = accept_call(known, made, RuleSet())
+    assert {one.identity for one in both.rules} == {given.identity, tcp(80).identity}
+    assert has_accepted(both, tcp(80), made)
+    assert not has_accepted(known, tcp(80), made)
 
 
 # -- allowed calls -----------------------------------------------------------------------------------------------------

@@ -22,8 +22,10 @@ from member.chalicelib.state.baseline import (
     accept_change,
     adopt,
     differences,
+    with_ids_seen,
     with_tags_seen,
 )
+from member.chalicelib.state.doubt import Doubt
 from member.chalicelib.state.items import (
     LARGEST_BODY,
     OUTCOME_OF_STATUS,
@@ -42,6 +44,9 @@ from member.chalicelib.state.items import (
     group_key,
     region_key,
     request_key,
+    unread_from_item,
+    unread_key,
+    unread_to_item,
 )
 from shared.domain.change import Modification, make_change
 from shared.domain.operations import Added, Edited, Removed
@@ -135,8 +140,28 @@ def test_all_that_a_baseline_remembers_comes_back() -> None:
     ):
         known = accept_call(known, made, RuleSet([tcp(24, "sgr-1")]))
     known = with_tags_seen(known, RuleSet([replace(tcp(24), tags=(("a", "b"),))]))
-    known = replace(known, differences=(Difference(key="- x", since=AT, request_id="r-1"),), version=7)
+    doubt = Doubt(unread_since=AT).with_restored([tcp(99)], AT)
+    known = replace(known, differences=(Difference(key="- x", since=AT, request_id="r-1"),), doubt=doubt, version=7)
     assert baseline_from_item(from_dynamodb(baseline_to_item(known))) == known
+
+
+def test_by_which_id_a_rule_was_named_comes_back() -> None:
+    """Also where a removal found it."""
+    known = with_ids_seen(adopted(tcp(22, "sgr-1")), RuleSet([tcp(22, "sgr-5")]))
+    edit = RuleEdit(rule_id="sgr-5", after=tcp(25, "sgr-5"), description="new")
+    known = accept_call(known, call("modify", edits=(edit,)), RuleSet())
+    known = accept_call(known, call("remove", resulting=(tcp(26, "sgr-5"),)), RuleSet())
+    (one,) = known.approvals.entries
+    assert (one.values.versions[-1].by_id, one.removed_by_id, one.removed_place) == ("sgr-5", "sgr-5", tcp(26).identity)
+    assert baseline_from_item(from_dynamodb(baseline_to_item(known))) == known
+
+
+def test_a_call_of_which_not_even_the_group_is_known_comes_back() -> None:
+    """Its time counts."""
+    item = unread_to_item("eu-west-1", AT)
+    assert (item["id"], unread_from_item(from_dynamodb(item))) == (unread_key("eu-west-1"), AT)
+    with pytest.raises(FieldError, match="since"):
+        unread_from_item({"id": "unread#eu-west-1"})
 
 
 def test_an_adoption_comes_back_whole() -> None:

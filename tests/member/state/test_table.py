@@ -53,7 +53,7 @@ def pauses() -> list[float]:
 @pytest.fixture
 def table(dynamodb: Any, pauses: list[float]) -> StateTable:  # noqa: ARG001 - has to be there first
     """The table as the app sees it."""
-    return StateTable(REGION, pause=pauses.append)
+    return StateTable(REGION, pause=pauses.append, now=lambda: NOW)
 
 
 def rule(port: int = 22, **values: Any) -> Rule:

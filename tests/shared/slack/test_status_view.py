@@ -179,6 +179,7 @@ def test_policy_and_people_without_a_name_are_named_to_a_late_clicker() -> None:
     [
         ("AdoptedAgain", "Warning: region adopted again", RED),
         ("StateDamaged", "Warning: stored state is damaged", RED),
+        ("CallWithoutDetails", "Warning: a change without details", RED),
         ("Adopted", "Region adopted", ORANGE),
         ("AnythingElse", "Notice of the security group approval", ORANGE),
     ],
