@@ -19,6 +19,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from botocore.session import Session
+
 from deploy.errors import DeployError
 from deploy.names import PROJECT, is_stage
 from shared.domain.policy import Policies, Policy
@@ -146,7 +148,7 @@ def as_text(document: Json) -> str:
     if len(text) > LARGEST:
         raise DeployError(
             f"The service control policy has {len(text)} characters, AWS takes {LARGEST}: list fewer principals under "
-            "exempt.principals, e.g. by a path that they share (arn:aws:iam::*:role/pipelines/*)."
+            "exempt.principals, e.g. by a path that they share (arn:*:iam::*:role/pipelines/*)."
         )
     return text
 
@@ -199,15 +201,20 @@ def _check_exempt(principals: tuple[str, ...], accounts: list[str]) -> None:
             raise DeployError(
                 f'exempt.principals "{pattern}"{where}: write it without [ and $, which AWS does not know.'
             )
-        if all(fnmatchcase(f"arn:aws:iam::{(accounts or ['0' * 12])[0]}:{name}", pattern) for name in _ANYBODY):
+        account_arns = [f"arn:{partition}:iam::{(accounts or ['0' * 12])[0]}:" for partition in _partitions()]
+        if any(all(fnmatchcase(f"{arn}{name}", pattern) for name in _ANYBODY) for arn in account_arns):
             raise DeployError(f'exempt.principals "{pattern}" exempts everybody{where}, so nothing would be denied.')
     for account in accounts or [""]:
         if not any(can_match(pattern, one) for pattern in principals for one in _principals_of(account)):
             raise DeployError(
                 f"Nobody could repair a group by hand{f' in account {account}' if account else ''} while the "
                 "product is down: list a break-glass role under exempt.principals first, e.g. "
-                '"arn:aws:iam::*:role/break-glass" (docs/zero-exposure.md).'
+                '"arn:*:iam::*:role/break-glass" (docs/zero-exposure.md).'
             )
+
+
+def _partitions() -> list[str]:
+    return Session().get_available_partitions()
 
 
 def _principals_of(account: str) -> tuple[Form, ...]:

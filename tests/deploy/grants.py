@@ -40,6 +40,11 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("api_handler", "dynamodb:GetItem"): "who may decide depends on the request; a late click on an approved one",
     ("securityGroupChange", "dynamodb:GetItem"): "the request of which this one is a duplicate",
     ("sweepRequests", "dynamodb:GetItem"): "an index that does not have all of a request",
+    ("*", "dynamodb:BatchGetItem"): "the requests of a batch",
+    ("sweepRequests", "dynamodb:PutItem"): "a batch, once it has closed",
+    ("denySecurityGroupChange", "dynamodb:GetItem"): "the batch of a request",
+    ("errorHandlerSecurityGroupChange", "dynamodb:GetItem"): "the batch of a request",
+    ("revertSecurityGroup", "dynamodb:UpdateItem"): "a call that needs no approval",
     ("sweepRequests", "sns:Publish"): "a decision whose message could not be sent at the click",
 }
 

@@ -44,6 +44,7 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 POLICY = """
 mode = "enforce"
 drift_grace_minutes = 15
+gather_seconds = 0
 
 [exempt]
 principals = ["arn:aws:iam::*:role/ci-deploy"]

@@ -12,7 +12,7 @@ from tests.fault.world import World
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Post
 
 HEADLINES: Mapping[Status, tuple[str, ...]] = {
-    "pending": ("needs approval", "still needs approval", "waits for approval"),
+    "pending": ("need approval", "wait for approval", "needs approval", "still needs approval", "waits for approval"),
     "applied": ("approved and applied",),
     "denied": ("denied", "denied by policy"),
     "expired": ("request expired",),
@@ -140,7 +140,7 @@ def about_messages(world: World, record: Record) -> Iterator[str]:
         ended = {other for one in said for other in HEADLINES if other != "pending" and says(one, other)}
         if not ended <= set(path_of(record)):  # an error that was redriven, for one, ends twice
             yield f"{name}: contradictory messages: {said}"
-    if status == "pending" and not world.questions(request_id):
+    if status == "pending" and not world.questions(record.asked_in or request_id):
         yield "approval: no message with buttons"
 
 

@@ -36,7 +36,7 @@ deny = "Telnet is never opened to the internet."
 match = { cidrs = ["10.20.0.0/16"], ports = ["443"], protocols = ["tcp"], kinds = ["add"] }
 approvals = 0
 """
-KEYS = "gather_seconds = 0\noffer_hours = [2]\n"
+KEYS = "offer_hours = [2]\n"
 BREAK_GLASS = """
 [[rules]]
 match = { cidrs = ["10.20.0.0/16"], ports = ["443"], protocols = ["tcp"], kinds = ["add"] }
@@ -192,7 +192,7 @@ def test_a_dry_run_asks_and_is_made_once_approved(begin: Begin) -> None:
     assert live(world, group) == facts((*BASE, SSH))
 
 
-GATHERED = POLICY.replace('mode = "enforce"', 'mode = "enforce"\ngather_seconds = 30')
+GATHERED = POLICY.replace("gather_seconds = 0", "gather_seconds = 30")
 
 
 def closed_batch(world: World) -> str:

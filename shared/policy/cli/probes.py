@@ -19,11 +19,12 @@ from shared.domain.risk_rule import RequestFacts, RiskRule
 from shared.domain.rule import DIRECTIONS, Direction, Rule, Source, cidr, group, make_rule, prefix_list
 
 ACCOUNT: Final = "000000000000"
+_PARTITION: Final = "aws"  # any will do: nobody is meant
 _ANYWHERE: Final = RequestFacts(
     account=ACCOUNT,
     region="xx-nowhere-9",
     group_id="sg-00000000000000000",
-    principal_arn=f"arn:aws:iam::{ACCOUNT}:role/nobody-in-particular",
+    principal_arn=f"arn:{_PARTITION}:iam::{ACCOUNT}:role/nobody-in-particular",
     change=None,
 )
 _SOURCES: Final = (

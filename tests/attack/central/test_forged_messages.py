@@ -117,7 +117,7 @@ def test_no_field_of_a_request_can_be_altered_on_the_way(central: Central) -> No
             assert central.item()["digest"] == request.digest
 
 
-@pytest.mark.parametrize("status", ["approved", "applied", "expired", "error"])
+@pytest.mark.parametrize("status", ["approved", "ended", "expired", "error"])
 def test_no_request_comes_into_being_decided(central: Central, status: Any) -> None:
     """Only central decides: a member account cannot file a request that is approved already."""
     with pytest.raises(MessageError, match="cannot come into being"):

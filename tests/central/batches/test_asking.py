@@ -222,7 +222,7 @@ def test_hours_are_offered_where_the_net_change_only_adds(central: Central, poli
     central.sweep()
     labels = [one["text"]["text"] for one in buttons(question(central)).values()]
     assert labels == ["Approve All", "Approve All for 8 h", "Approve All for 72 h", "Deny All", "Ask One by One"]
-    assert value_of(question(central), "approve_for_8")["hours"] == "8"
+    assert value_of(question(central), "approve_for_8")["hours"] == 8
 
 
 def test_hours_are_not_offered_where_something_is_removed(central: Central, policy: Callable[[str], None]) -> None:

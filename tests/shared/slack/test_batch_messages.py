@@ -96,7 +96,7 @@ def test_hours_and_limits_have_their_buttons() -> None:
     offering = Terms(policy=Policy(offer_hours=(8,)), needs=Needs(max_hours=24), takes_hours=True)
     (payload,) = batch_message(view(terms=offering), asks=True)
     assert list(buttons(payload)) == ["approve_for_8", "approve_for_24", DENY, ONE_BY_ONE]
-    assert json.loads(buttons(payload)["approve_for_8"]["value"])["hours"] == "8"
+    assert json.loads(buttons(payload)["approve_for_8"]["value"])["hours"] == 8
     assert "It is reverted after 8 h." in buttons(payload)["approve_for_8"]["confirm"]["text"]["text"]
     shown([payload])
 

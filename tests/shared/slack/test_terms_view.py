@@ -159,7 +159,7 @@ def test_a_question_says_what_has_happened_to_the_change(origin: str, words: str
     """An ask has changed nothing, so nothing was reverted; nor does anything stay reverted when it is denied."""
     request = make_request(ADD, origin=origin)
     assert words in texts(question(make_view(request))[0])[-1]
-    rests = "The change is not made" if origin == "ask" else "The change stays reverted"
+    rests = "Nothing was changed" if origin == "ask" else "The change stays reverted"
     statuses: tuple[Status, ...] = ("denied", "expired")
     for status in statuses:
         assert rests in texts(outcome(make_view(request, status))[0])[-1]
