@@ -61,7 +61,7 @@ def assert_inert(payload: Payload) -> None:
         else:
             assert text["verbatim"] is True
             own = MENTION.sub("", DATE.sub("", text["text"]))
-            assert re.fullmatch(r"[A-Za-z0-9 ,.:;…*()⚠️\n]*", own), own
+            assert re.fullmatch(r"[A-Za-z0-9 ,.:;…*()⚠️⏳\n]*", own), own
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
