@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central.chalicelib.requests.fingerprint import ASKED_SINGLY, fingerprint, shown_again_at
+from central.chalicelib.requests.fingerprint import ASKED_SINGLY, asked_singly, fingerprint, shown_again_at
 from shared.domain.caller import Caller
 from shared.domain.change import Modification, make_change
 from shared.domain.request import Request
@@ -96,3 +96,9 @@ def test_the_number_shown_never_runs_ahead_and_never_falls_back(made: int) -> No
     """What was shown stays shown, and is at most what happened."""
     assert 0 <= shown_again_at(made) <= shown_again_at(made + 1) <= made + 1
     assert shown_again_at(ASKED_SINGLY) == 0
+
+
+@pytest.mark.parametrize(("origin", "singly"), [("call", ASKED_SINGLY), ("ask", 1)])
+def test_the_second_equal_ask_is_a_duplicate(origin: Any, singly: int) -> None:
+    """Nothing disappears after an ask, so nobody tries again to see why."""
+    assert asked_singly(make_request(origin=origin)) == singly

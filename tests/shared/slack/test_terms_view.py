@@ -252,3 +252,15 @@ def test_what_is_needed_keeps_to_its_room() -> None:
     extra = limits.size(messages._buttons(request, LONGEST)) - limits.size(messages._buttons(request, Terms()))
     assert around - extra <= NEEDS_ROOM
     assert limits.size(messages._buttons(request, LONGEST)) <= messages._room_for_buttons(request)
+
+
+def test_a_request_that_later_calls_cancelled_says_so() -> None:
+    """It was not too late for anybody, so nobody is told to make it again."""
+    line = texts(outcome(make_view(make_request(ADD), "expired", is_superseded=True))[0])[-1]
+    assert "Later calls of the requester cancelled it. The change stays reverted, and nobody is asked." in line
+
+
+def test_an_ask_made_again_says_how_often() -> None:
+    """It was asked again, not made again."""
+    shown = texts(question(make_view(make_request(ADD, origin="ask"), times_made=3))[0])
+    assert any("asked for this 3 times" in text for text in shown)
