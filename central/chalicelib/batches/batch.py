@@ -195,7 +195,8 @@ def join(
         is_asked_open: false when the request that was asked at once has been decided already.
     """
     now = record.requested_at
-    if gathering is None or not _takes(gathering, now, size):
+    # Without gathering not even one joins that was received earlier and is stored later.
+    if gathering is None or not gathers_for or not _takes(gathering, now, size):
         return _begin(record, gathering, size=size, gathers_for=gathers_for)
     request_id = record.request.request_id
     grown = replace(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from central.chalicelib.batches import joining
-from central.chalicelib.batches.batch import batch_id, gathering_key
+from central.chalicelib.batches.batch import batch_id, gathering_key, join
 from central.chalicelib.requests.items import record_from_item
 from central.chalicelib.requests.record import Record
 from shared.domain.change import make_change
@@ -20,7 +20,7 @@ from shared.domain.operations import Removed
 from shared.domain.request import Request
 from shared.domain.rule import cidr, make_rule
 from shared.wire.messages import RequestMessage
-from tests.support.central_account import ADA, Central, fail_once, make_request, meet_transactions
+from tests.support.central_account import ADA, Central, fail_once, make_record, make_request, meet_transactions
 
 
 def call(number: int, **values: Any) -> Request:
@@ -230,3 +230,13 @@ def test_sixty_requests_that_arrive_at_once_are_one_batch(central: Central, monk
     assert [item.get("batchOf", "") for item in items].count("") == 1
     assert {item["askedIn"] for item in items} == {batch_id(first["first"])}
     assert (len(central.approval), len(central.monitoring)) == (1, 1)
+
+
+def test_where_nothing_is_gathered_a_request_received_earlier_and_stored_later_joins_nothing() -> None:
+    """Two functions at the same moment: whoever began first may come second to the table."""
+    request = call(1)
+    at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    later = join(make_record(request, requested_at=at), None, size=1, gathers_for=timedelta(0))
+    earlier = make_record(call(2), requested_at=at - timedelta(seconds=1))
+    assert join(earlier, later.gathering, size=1, gathers_for=timedelta(0)).begins
+    assert not join(earlier, later.gathering, size=1, gathers_for=timedelta(seconds=60)).begins
