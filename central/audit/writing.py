@@ -48,6 +48,7 @@ COLUMNS: Final = (
     "duplicates",
     "approvals",
     "validUntil",
+    "denialReason",
 )
 """Of the CSV, in this order; later versions may add some at the end."""
 
@@ -96,6 +97,7 @@ def to_json(record: Record) -> dict[str, Any]:
         "decidedBy": view.decided_by,
         "decidedByName": view.decided_by_name,
         "decidedAt": time_to_text(view.decided_at) if view.decided_at is not None else "",
+        "denialReason": view.denial_reason,
         "errorCode": view.error_code,
         "errorReason": view.error_reason,
         "remindedAt": time_to_text(record.reminded_at) if record.reminded_at is not None else "",

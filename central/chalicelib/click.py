@@ -1,5 +1,8 @@
 """From a click to a decision: made once, by people who may decide, on exactly what was shown.
 
+With a bot token, ``Deny`` first opens a modal that asks for the reason (``denial``); what it submits is judged here like
+a click, and answered in the modal.
+
 A decision takes one conditional write (``decision``), one bounded post ("Processing…", before the dispatch so that it
 cannot come after the result) and one publish. An approval after which others are missing is written and shown in the
 question ("1 of 2"); nothing is published yet.
@@ -10,30 +13,34 @@ What is not done when Slack's three seconds are over stays a pending task of the
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from datetime import timedelta
+from typing import Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.policy.loading import written_policies
 from shared.settings import optional
-from shared.slack.messages import as_replacement, ephemeral, outcome_replacement, processing, question
+from shared.slack.denial_modal import modal_errors
+from shared.slack.messages import as_replacement, outcome_replacement, processing, question
 from shared.slack.status_view import click_sentence
 from shared.telemetry import count, logger
 
 from .batches.deciding import click_batch
 from .context import Context
 from .decision import NoDecision, Refusal, decide
-from .dispatch import dispatch_decision
+from .denial import ask_for_reason, asks_for_reason, report_ignored_requirement
+from .dispatch import dispatch_decision, is_left_undone
 from .requests.record import Record
 from .secrets import renewed, secret
-from .slack.click_payload import LARGEST_BODY, Click, ClickError, is_ssl_check, read_click
+from .slack.answering import Answering
+from .slack.click_payload import LARGEST_BODY, Click, ClickError, SubmissionError, is_ssl_check, read_click
 from .slack.signature import WRONG, find_flaw
-from .slack.webhook import SlackError, is_response_url, post_once
 from .steps import facts, step
 from .views import view_of
-
-_POST_SECONDS: Final = 1.2
+from .withdrawal import withdraw
 
 _OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated", "gathered"})
 _SHOWN_STATUSES: Final = frozenset({"pending", "approved", "applied", "ended", "denied", "expired", "error"})
@@ -42,6 +49,8 @@ _SHOWN_STATUSES: Final = frozenset({"pending", "approved", "applied", "ended", "
 _MOST_REFRESHES: Final = 3
 """Slack takes five messages for a click: so many, and one that only the clicker sees."""
 
+_REMOVED_WITHIN: Final = timedelta(seconds=1.5)
+"""Later than that, a used offer is not removed any more: Slack waits three seconds for the answer to the click."""
 
 _Unread = Literal["unsigned", "token", "team", "malformed", "oversized"]
 
@@ -52,6 +61,7 @@ class Answer:
 
     status: int = 200
     body: str = ""
+    content_type: str = "text/plain"
 
 
 def answer(context: Context, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -77,6 +87,10 @@ def answer(context: Context, headers: Mapping[str, str], body: bytes) -> Answer:
         return _refuse(401, "unsigned", f"Not from Slack: {flaw}.")
     try:
         click = read_click(body)
+    except SubmissionError as error:
+        count("ClicksRefused", reason="malformed")
+        logger.warning("submission refused", extra={"reason": "malformed", "problem": str(error)})
+        return _in_modal("This dialog does not fit any request, so nothing was changed. Please click Deny again.")
     except ClickError as error:
         return _refuse(400, "malformed", f"Not a click on one of our buttons: {error}.")
     return _refuse_stranger(click) or _act(context, click)
@@ -108,53 +122,83 @@ def _refuse(status: int, why: _Unread, sentence: str) -> Answer:
     return Answer(status=status, body=sentence)
 
 
+def _in_modal(sentence: str) -> Answer:
+    return Answer(body=json.dumps(modal_errors(sentence)), content_type="application/json")
+
+
 def _act(context: Context, click: Click) -> Answer:
-    if click.is_of_batch:
-        click_batch(context, click, lambda payload: _post(click, payload))
-        return Answer()
+    answering = Answering(click)
+    try:
+        if asks_for_reason(click):
+            ask_for_reason(answering)
+        elif click.is_of_batch:
+            click_batch(context, answering)
+        else:
+            _click_request(context, answering)
+    except (ClientError, BotoCoreError) as error:
+        if not answering.told:
+            raise
+        logger.error("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
+    if click.offer_url and context.clock() - context.now < _REMOVED_WITHIN:
+        answering.post({"delete_original": True}, url=click.offer_url)
+    return _in_modal(answering.told) if answering.told else Answer()
+
+
+def _click_request(context: Context, answering: Answering) -> None:
+    click = answering.click
     try:
         with step("decide", request_id=click.request_id, user=click.user_id):
-            decided = decide(context, click)
+            decided = withdraw(context, answering) if click.withdrawing else decide(context, click)
     except (ClientError, BotoCoreError):
         count("ClicksFailed")
-        _post(click, ephemeral("Your click could not be stored, so it may not count. Please click again."))
+        answering.tell("Your click could not be stored, so it may not count. Please click again.")
         raise
     if isinstance(decided, NoDecision):
-        _explain(context, click, decided)
-    else:
-        _carry_out(context, click, decided)
-    return Answer()
+        _explain(context, answering, decided)
+    elif decided is not None:
+        _carry_out(context, answering, decided)
 
 
-def _carry_out(context: Context, click: Click, record: Record) -> None:
+def _carry_out(context: Context, answering: Answering, record: Record) -> None:
     count("Decisions", outcome=record.status)
-    logger.info("decided", extra={**facts(record), "user": click.user_id})
+    logger.info("decided", extra={**facts(record), "user": answering.click.user_id})
     if record.status == "pending":
-        _refresh(context, click, record)
+        _refresh(context, answering, record)
         return
-    if record.status == "expired":
-        _post(click, ephemeral(click_sentence(record.view)))
+    if record.is_withdrawn:
+        answering.post(as_replacement(outcome_replacement(record.view)))
+    elif record.status == "expired":
+        answering.tell(click_sentence(record.view))
     else:
-        _post(click, as_replacement(processing(record.view, approving=click.approving)[-1]))
+        answering.post(as_replacement(processing(record.view, approving=answering.click.approving)[-1]))
+    if record.status == "denied":
+        report_ignored_requirement(written_policies().for_account(record.request.account), record.request.request_id)
+    _dispatch(context, record)
+
+
+def _dispatch(context: Context, record: Record) -> None:
     try:
         dispatch_decision(context, record, fail_fast=True)
     except (ClientError, BotoCoreError):
         count("DispatchesFailed")  # logged by the step; the task stays pending, and the sweep does it
 
 
-def _explain(context: Context, click: Click, result: NoDecision) -> None:
+def _explain(context: Context, answering: Answering, result: NoDecision) -> None:
+    click, record = answering.click, result.record
     count("ClicksRefused", reason=result.why)
     logger.warning(
         "click changed nothing",
-        extra={"request_id": click.request_id, **facts(result.record), "user": click.user_id, "reason": result.why},
+        extra={"request_id": click.request_id, **facts(record), "user": click.user_id, "reason": result.why},
     )
-    was_shown = _post(click, ephemeral(result.text, people=result.people))
+    was_shown = answering.tell(result.text, people=result.people)
     # Where the first post failed there is no time for another: Slack waits three seconds for the answer to the click.
-    if was_shown and result.why in _OUTDATED and result.record and result.record.status in _SHOWN_STATUSES:
-        _refresh(context, click, result.record)
+    if was_shown and result.why in _OUTDATED and record and record.status in _SHOWN_STATUSES:
+        _refresh(context, answering, record)
+    if record is not None and is_left_undone(context.now, click, record.decision, record.tasks):
+        _dispatch(context, record)
 
 
-def _refresh(context: Context, click: Click, record: Record) -> None:
+def _refresh(context: Context, answering: Answering, record: Record) -> None:
     """Show the present status in the clicked message; while approvals are missing, with buttons.
 
     While the message is being replaced, somebody else may decide, or an outcome may arrive. So the request is read
@@ -163,30 +207,10 @@ def _refresh(context: Context, click: Click, record: Record) -> None:
     for _ in range(_MOST_REFRESHES):
         is_replaced = bool(record.asked_in)  # by the question for all of a batch
         shown = outcome_replacement(record.view) if is_replaced else question(view_of(record))[-1]
-        was_shown = _post(click, as_replacement(shown))
+        was_shown = answering.post(as_replacement(shown))
         if not was_shown or record.status not in ("pending", "approved"):
             return
-        now = context.table.get(click.request_id)
+        now = context.table.get(answering.click.request_id)
         if now is None or (now.status, now.approvals) == (record.status, record.approvals):
             return
         record = now
-
-
-def _post(click: Click, payload: Mapping[str, Any]) -> bool:
-    """Post to the click's own address; a click without one, or with an unexpected one, counts nevertheless.
-
-    Returns:
-        Whether Slack accepted it.
-    """
-    if not is_response_url(click.response_url):
-        if click.response_url:
-            count("ClicksRefused", reason="response_url")
-            logger.warning("unexpected response_url not used", extra={"request_id": click.request_id})
-        return False
-    try:
-        with step("answer click", request_id=click.request_id):
-            post_once(click.response_url, payload, seconds=_POST_SECONDS)
-    except SlackError:
-        count("SlackFailures", channel="response_url")
-        return False
-    return True

@@ -21,15 +21,17 @@ from shared.domain.request import Approver
 from shared.policy.loading import written_policies
 from shared.slack.status_view import click_sentence
 
+from .approvers import deciding_policy
 from .batches.batch import LONGEST
 from .context import Context
+from .denial import missing_reason
 from .outbox import NOTIFY
 from .requests.moves import Move, Moved
 from .requests.record import ClickedMessage, Decision, Record
 from .slack.click_payload import Click
 from .slack.webhook import is_response_url
 
-Refusal = Literal["unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "gathered"]
+Refusal = Literal["unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "gathered", "reason"]
 
 _ASKED_WITHIN: Final = LONGEST + timedelta(minutes=1)
 """When the question for all is posted at the latest after the first request: the batch closes, and the sweep comes."""
@@ -93,10 +95,12 @@ def _depends_on_the_request(policies: Policies, click: Click) -> bool:
     """Say whether the stored request has a say in whether this click alone decides.
 
     It does not where the clicker may decide in every account, no entry of ``[[rules]]`` can ask for more, nobody is
-    kept from approving their own change (the write excludes requests that ask first), and it is approved for good.
+    kept from approving their own change (the write excludes requests that ask first), it is approved for good, and a
+    denial has its reason.
     """
     return click.hours is not None or any(
         policy.rules
+        or bool(missing_reason(policy, click))
         or (click.approving and not policy.allow_self_approval)
         or not may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None).allowed
         for policy in _every(policies)
@@ -113,16 +117,19 @@ def _judged(context: Context, click: Click, policies: Policies, record: Record |
     if record.status != "pending":
         return NoDecision(why="late", text=click_sentence(record.view), record=record)
     if record.asked_in:
-        return NoDecision(why="gathered", text=_gathered(record), record=record)
-    policy = policies.for_account(record.request.account)
+        return NoDecision(why="gathered", text=gathered_text(record), record=record)
+    policy = deciding_policy(policies.for_account(record.request.account), record.approvals, click.user_id)
     terms = terms_of(policy, record.request)
     judged = judge(terms, record.approvals, approver_of(context.now, click), approving=click.approving)
     if judged.outcome == "not allowed":
         return NoDecision(why=judged.outcome, text=judged.reason, people=judged.people, record=record)
     if record.requested_at + policy.expires_after <= context.now:
-        return _expiry(context, click)
+        return expiry(context, click)
     if judged.outcome in ("hours", "repeated"):
         return NoDecision(why=judged.outcome, text=judged.reason, record=record)
+    missing = missing_reason(policy, click)
+    if missing:
+        return NoDecision(why="reason", text=missing, record=record)
     return _move(context, click, record, terms, judged)
 
 
@@ -142,8 +149,8 @@ def _sole_decision(context: Context, click: Click, *, requested_after: datetime)
         by=click.user_id,
         requested_after=requested_after,
         tasks=("dispatch",) if click.approving else NOTIFY,
-        decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now),
-        clicked=_clicked(click),
+        decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now, reason=click.reason),
+        clicked=clicked_message(click),
         not_of="ask" if click.approving else None,
         judged_on=() if click.approving else None,
         approvals=(approver_of(context.now, click),) if click.approving else None,
@@ -167,7 +174,7 @@ def _move(context: Context, click: Click, record: Record, terms: Terms, judged: 
         # Monitoring hears of an approval that waits for others once the sweep comes by, and of a decision at once.
         tasks=("dispatch",) if is_last else ("announce",),
         decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now) if is_last else None,
-        clicked=_clicked(click) if is_last else None,
+        clicked=clicked_message(click) if is_last else None,
         judged_on=record.approvals,
         approvals=judged.approvals,
         valid_until=context.now + timedelta(hours=judged.hours) if is_last and judged.hours is not None else None,
@@ -186,7 +193,8 @@ def _note(terms: Terms, earlier: Sequence[Approver], judged: Judgement, click: C
     return "; ".join(part for part in parts if part)
 
 
-def _gathered(record: Record) -> str:
+def gathered_text(record: Record) -> str:
+    """Return the sentence for a click on a question that one for all calls replaces."""
     asked_by = (record.requested_at + _ASKED_WITHIN).astimezone(UTC)
     return (
         "Your click changed nothing: the same requester has made more calls, and one question for all of them replaces "
@@ -194,7 +202,8 @@ def _gathered(record: Record) -> str:
     )
 
 
-def _expiry(context: Context, click: Click) -> Move:
+def expiry(context: Context, click: Click) -> Move:
+    """Return the move of a click that comes too late."""
     return Move(
         request_id=click.request_id,
         previous="pending",
@@ -204,10 +213,11 @@ def _expiry(context: Context, click: Click) -> Move:
         by=click.user_id,
         note="clicked too late",
         tasks=NOTIFY,
-        clicked=_clicked(click),
+        clicked=clicked_message(click),
     )
 
 
-def _clicked(click: Click) -> ClickedMessage:
+def clicked_message(click: Click) -> ClickedMessage:
+    """Return the message that the result of a click replaces, or replies to."""
     response_url = click.response_url if is_response_url(click.response_url) else ""
     return ClickedMessage(response_url=response_url, ts=click.message_ts)

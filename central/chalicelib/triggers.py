@@ -46,7 +46,7 @@ def button_click(request: Request | None, lambda_context: Any) -> Response:
         count("ClicksFailed")
         logger.exception("click failed", extra={"problem": f"{type(error).__name__}: {error}"})
         answer = click.Answer(status=503, body=_PROBLEM)
-    return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": "text/plain"})
+    return Response(body=answer.body, status_code=answer.status, headers={"Content-Type": answer.content_type})
 
 
 def _body_of(request: Request) -> bytes:

@@ -11,6 +11,7 @@ from shared.domain.approval import counting, terms_of
 from shared.policy.loading import written_policies
 from shared.slack.request_view import RequestView
 
+from .approvers import deciding_policy
 from .requests.record import Record
 
 
@@ -18,5 +19,8 @@ def view_of(record: Record) -> RequestView:
     """Return what messages show of a request; of a pending one, only the approvals that count today."""
     if record.status != "pending":
         return record.view
-    terms = terms_of(written_policies().for_account(record.request.account), record.request)
-    return replace(record.view, terms=terms, approvals=counting(terms, record.approvals))
+    policy = written_policies().for_account(record.request.account)
+    deciding = deciding_policy(policy, record.approvals)
+    terms = terms_of(policy, record.request)
+    counted = terms if deciding is policy else terms_of(deciding, record.request)
+    return replace(record.view, terms=terms, approvals=counting(counted, record.approvals))

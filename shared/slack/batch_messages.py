@@ -194,7 +194,8 @@ def _buttons(view: BatchView) -> Payload:
     if view.terms.is_for_good:
         approving.insert(0, _approve(view, None))
     calls = counted(len(view.calls), "call")
-    deny = confirm("Deny all?", f"This will deny all {calls}. Everything stays reverted.", "Deny All")
+    sure = confirm("Deny all?", f"This will deny all {calls}. Everything stays reverted.", "Deny All")
+    deny = None if view.denies_by_modal else sure
     singly = confirm("Ask one by one?", f"This decides nothing. {calls} will be asked one by one.", "Ask One by One")
     return actions(
         *approving,

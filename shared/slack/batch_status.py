@@ -13,6 +13,7 @@ from shared.slack.blocks import GREEN, ORANGE, RED
 from shared.slack.text import counted, date, mention, shorten, visible
 
 _NAME: Final = 100
+_REASON: Final = 700
 
 _MOST_NAMED: Final = 10
 
@@ -51,9 +52,14 @@ def batch_status(view: BatchView) -> BatchStatusView:
         case "approved" | "done":
             return _results(view)
         case "denied":
-            return _ended(f"{calls} denied", f"Denied{_by(view)}", "They stay reverted.", view, RED)
+            return _ended(
+                f"{calls} denied", f"Denied{_by(view)}", "They stay reverted.", view, RED, notes=_why_denied(view)
+            )
         case "expired":
             return _ended(f"{calls} expired", "Expired", "Nobody decided in time. They stay reverted.", view, RED)
+        case "withdrawn":
+            text = "They stay reverted."
+            return _ended(f"{calls} withdrawn by their requester", "Withdrawn", text, view, ORANGE)
         case "one_by_one":
             text = "They are asked one by one."
             return _ended(f"{calls} asked one by one", f"Asked one by one{_by(view)}", text, view, ORANGE)
@@ -132,13 +138,22 @@ def _results(view: BatchView) -> BatchStatusView:
     )
 
 
-def _ended(headline: str, word: str, text: str, view: BatchView, colour: str) -> BatchStatusView:
+def _why_denied(view: BatchView) -> tuple[str, ...]:
+    if not view.denial_reason:
+        return ()
+    return (f"Reason for the denial: {shorten(visible(view.denial_reason), _REASON)}",)
+
+
+def _ended(
+    headline: str, word: str, text: str, view: BatchView, colour: str, *, notes: tuple[str, ...] = ()
+) -> BatchStatusView:
     markup = f" {_by_markup(view)}" if view.decided_by else ""
     return BatchStatusView(
         headline=headline,
         colour=colour,
         line=f"*{word.split(' by ')[0]}*{markup}. {text}",
         plain_line=f"{word}. {text}",
+        notes=notes,
         warns=False,
     )
 

@@ -14,7 +14,9 @@ from shared.domain.request import Approver
 from shared.domain.rule import Rule
 from shared.slack.request_view import RequestView
 
-BatchStatus = Literal["pending", "approved", "done", "denied", "expired", "superseded", "one_by_one", "announced"]
+BatchStatus = Literal[
+    "pending", "approved", "done", "denied", "expired", "withdrawn", "superseded", "one_by_one", "announced"
+]
 """How a batch is shown; ``done``: all results are in, whatever they are; ``announced``: nobody has to decide."""
 
 
@@ -49,7 +51,9 @@ class BatchView:
         decided_by: Slack user id; empty while nobody has decided.
         decided_by_name: how Slack names them.
         decided_at: when, UTC.
+        denial_reason: why it was denied, where that was said.
         valid_until: until when the approved change is in force; ``None``: for good.
+        denies_by_modal: ``Deny All`` opens a modal, which asks once more.
         is_reminder: it was asked before.
     """
 
@@ -70,6 +74,8 @@ class BatchView:
     decided_by: str = ""
     decided_by_name: str = ""
     decided_at: datetime | None = None
+    denial_reason: str = ""
+    denies_by_modal: bool = False
     valid_until: datetime | None = None
     is_reminder: bool = False
 

@@ -28,6 +28,7 @@ NEEDS_ROOM: Final = 1000
 """The same for what a pending request needs, whom it names, and until when its rules are approved."""
 
 _ERROR: Final = 800
+_REASON: Final = 700
 _NAME: Final = 100
 
 _TO_DO_UNREVERTED: Final = "Action needed: correct these rules by hand, or accept them. This cannot be done from Slack."
@@ -235,14 +236,23 @@ def _denied(view: RequestView) -> StatusView:
         colour=RED,
         line=f"*Denied* {by}. {_rests(view)}.",
         plain_line=f"Denied{name}. {_rests(view)}.",
-        notes=(*(() if by_policy else _decider(view)), *_duplicates(view)),
+        notes=(*_why_denied(view), *(() if by_policy else _decider(view)), *_duplicates(view)),
         warns=False,
     )
+
+
+def _why_denied(view: RequestView) -> tuple[tuple[str, str], ...]:
+    """Return the reason that was given, as a note: it is somebody's own words."""
+    if not view.denial_reason:
+        return ()
+    return (("Reason for the denial", shorten(visible(view.denial_reason), _REASON)),)
 
 
 def _expired(view: RequestView) -> StatusView:
     if view.is_superseded:
         return _superseded(view)
+    if view.is_withdrawn:
+        return _withdrawn(view)
     why = "Not enough people approved" if view.approvals else "Nobody decided"
     again = "ask again" if is_ask(view) else "make it again"
     line = f"{why} in time. {_rests(view)}; if it is still needed, {again}."
@@ -263,6 +273,17 @@ def _superseded(view: RequestView) -> StatusView:
         colour=ORANGE,
         line=f"*Superseded.* {line}",
         plain_line=f"Superseded. {line}",
+        notes=_duplicates(view),
+        warns=False,
+    )
+
+
+def _withdrawn(view: RequestView) -> StatusView:
+    return StatusView(
+        headline="Security group change withdrawn by its requester",
+        colour=ORANGE,
+        line=f"*Withdrawn* by its requester. {_rests(view)}.",
+        plain_line=f"Withdrawn by its requester. {_rests(view)}.",
         notes=_duplicates(view),
         warns=False,
     )

@@ -19,7 +19,7 @@ from shared.wire.rule_json import time_to_text
 from ..context import Context
 from ..requests.record import Record, Task
 from ..requests.update_expression import Update
-from .batch import Batch, batch_id, batch_of, closed, gathering_key
+from .batch import Batch, Outcome, batch_id, batch_of, closed, gathering_key
 from .changes import (
     NOTIFY,
     SWEEP,
@@ -228,22 +228,38 @@ class PendingBatches:
 
 def expire(context: Context, batch: Batch, records: Iterable[Record], *, by: str) -> bool:
     """Let the waiting requests of a batch expire; false when somebody has decided meanwhile."""
+    note = "nobody decided in time" if by == SWEEP else "clicked too late"
+    return end_undecided(context, batch, records, "expired", by=by, note=note)
+
+
+def end_undecided(
+    context: Context, batch: Batch, records: Iterable[Record], outcome: Outcome, *, by: str, note: str
+) -> bool:
+    """End a batch and its waiting requests without a decision; false when somebody has decided meanwhile.
+
+    Args:
+        context: this invocation.
+        batch: one that has closed.
+        records: its requests.
+        outcome: ``expired`` or ``withdrawn``; its requests end ``expired``.
+        by: Slack user id, or ``sweep``.
+        note: for the history of each request.
+    """
     now = context.clock()
     waiting = [one for one in records if one.status == "pending" and one.asked_in == batch.batch_id]
-    note = "nobody decided in time" if by == SWEEP else "clicked too late"
     updates = {
         _id(one): end_with_batch(one, "expired", at=now, by=by, note=note, tasks=("gather",) if not index else ())
         for index, one in enumerate(waiting)
     }
     update = Update()
-    update.set("outcome", "expired")
+    update.set("outcome", outcome)
     begin_tasks(update, NOTIFY, now)
     update.require_absent("outcome")
-    is_expired = Batches(context.table).update(batch, update, updates)
-    if is_expired:
+    is_ended = Batches(context.table).update(batch, update, updates)
+    if is_ended:
         count("Outcomes", status="expired")
-        logger.info("batch expired", extra={"batch": batch.batch_id, "requests": len(waiting)})
-    return is_expired
+        logger.info(f"batch {outcome}", extra={"batch": batch.batch_id, "requests": len(waiting)})
+    return is_ended
 
 
 def _together(batch: Batch, records: Sequence[Record]) -> Batch:

@@ -37,9 +37,9 @@ LONGEST: Final = timedelta(minutes=2)
 REMEMBERED_FOR: Final = timedelta(minutes=5)
 """How long the requests of earlier batches are remembered: the index may not list them yet."""
 
-Outcome = Literal["", "approved", "denied", "expired", "superseded", "one_by_one"]
-"""How a batch was decided; ``superseded``: its calls cancel each other out; ``one_by_one``: its requests are asked one
-by one."""
+Outcome = Literal["", "approved", "denied", "expired", "withdrawn", "superseded", "one_by_one"]
+"""How a batch was decided; ``withdrawn``: by its requester; ``superseded``: its calls cancel each other out;
+``one_by_one``: its requests are asked one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

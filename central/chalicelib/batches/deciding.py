@@ -9,10 +9,10 @@ What does not belong here: how a click is judged (``shared.domain.approval``), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,15 +21,19 @@ from shared.domain.request import Approver
 from shared.policy.loading import written_policies
 from shared.slack.batch_messages import batch_message, batch_processing
 from shared.slack.batch_status import batch_status, person
-from shared.slack.messages import as_replacement, ephemeral
+from shared.slack.messages import as_replacement
 from shared.telemetry import count, logger
 from shared.wire.request_json import approver_to_json
 from shared.wire.rule_json import time_to_text
 
+from ..approvers import deciding_policy
 from ..context import Context
+from ..denial import missing_reason, report_ignored_requirement
+from ..dispatch import is_left_undone
 from ..requests.items import parts_to_item
-from ..requests.record import ClickedMessage, Decision, Record
+from ..requests.record import ClickedMessage, Decision, Record, Task
 from ..requests.update_expression import Update
+from ..slack.answering import Answering
 from ..slack.click_payload import Click
 from ..slack.webhook import is_response_url
 from ..steps import step
@@ -37,9 +41,10 @@ from .asking import expire
 from .batch import Batch, Outcome
 from .changes import NOTIFY, begin_tasks, end_with_batch
 from .net_change import compose_batch, terms_of_batch
-from .reporting import dispatch
+from .reporting import try_to_dispatch
 from .table import Batches
 from .views import view_of_batch
+from .withdrawing import withdraw_batch
 
 _MOST_TRIES: Final = 20
 """Each refused write means that somebody else's click counted."""
@@ -50,10 +55,7 @@ _VERBS: Final[Mapping[Outcome, str]] = {
     "one_by_one": "Will be asked one by one, as wished",
 }
 
-Post = Callable[[Mapping[str, Any]], bool]
-"""Posts to the click's own address; says whether Slack accepted it."""
-
-Why = Literal["", "unknown", "digest", "not allowed", "hours", "repeated", "late", "busy"]
+Why = Literal["", "unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "reason"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,42 +77,43 @@ class BatchClick:
     people: tuple[str, ...] = ()
 
 
-def click_batch(context: Context, click: Click, post: Post) -> None:
-    """Decide a batch, and answer the click.
+def click_batch(context: Context, answering: Answering) -> None:
+    """Decide or withdraw a batch, and answer the click.
 
     Args:
         context: this invocation.
-        click: on one of a batch's buttons.
-        post: to the click's own address.
+        answering: a click on one of a batch's buttons, or the reason for denying it.
 
     Raises:
         botocore.exceptions.ClientError: when it could not be stored.
     """
+    click = answering.click
     try:
+        if click.withdrawing:
+            withdraw_batch(context, answering, click.request_id)
+            return
         with step("decide batch", batch=click.request_id, user=click.user_id):
             result = _decide(context, click)
     except (ClientError, BotoCoreError):
         count("ClicksFailed")
-        post(ephemeral("Your click could not be stored, so it may not count. Please click again."))
+        answering.tell("Your click could not be stored, so it may not count. Please click again.")
         raise
     if result.why or result.batch is None:
-        _explain(click, result, post)
+        _explain(context, answering, result)
         return
     batch, records = result.batch, result.records
     count("Decisions", outcome=batch.outcome or "pending")
     logger.info("batch decided", extra={"batch": batch.batch_id, "outcome": batch.outcome, "user": click.user_id})
     if batch.outcome not in _VERBS:  # another approval is missing, or it has expired
-        _refresh(batch, records, post)
+        _refresh(answering, batch, records)
     else:
         view = view_of_batch(batch, records, None)
         verb = _VERBS[batch.outcome]
-        post(as_replacement(batch_processing(view, verb=verb, by=f"by {person(click.user_id)}")))
-    if batch.outcome in ("", "one_by_one"):
-        return
-    try:
-        dispatch(context, batch, records, fail_fast=True)
-    except (ClientError, BotoCoreError):
-        count("DispatchesFailed")  # logged by the step; the task stays pending, and the sweep does it
+        answering.post(as_replacement(batch_processing(view, verb=verb, by=f"by {person(click.user_id)}")))
+    if batch.outcome == "denied":
+        report_ignored_requirement(written_policies().for_account(batch.account), batch.batch_id)
+    if batch.outcome not in ("", "one_by_one"):
+        try_to_dispatch(context, batch, records)
 
 
 def _decide(context: Context, click: Click) -> BatchClick:
@@ -124,19 +127,26 @@ def _decide(context: Context, click: Click) -> BatchClick:
         if isinstance(judged, BatchClick):
             return judged
         if judged.outcome == "expired":
-            written = expire(context, batch, records, by=click.user_id)
+            if expire(context, batch, records, by=click.user_id):
+                return _as_stored(batches, batch)
         elif judged.outcome == "":
-            written = _count_approval(batches, batch, judged.judgement)
+            counted = _count_approval(batches, batch, judged.judgement)
+            if counted is not None:
+                return BatchClick(batch=counted, records=records)
         else:
-            written = _end(context, batches, batch, records, click, judged)
-        if written:
-            now = batches.get(batch.batch_id) or batch
-            return BatchClick(batch=now, records=tuple(batches.records(now)))
+            ending = _ending(context, batches, batch, records, click, judged)
+            if _end(batches, batch, ending):
+                # What was written is known: nothing has to be read again.
+                return BatchClick(batch=ending.batch, records=ending.records)
         if _is_own(batches, click, judged):
-            now = batches.get(batch.batch_id) or batch
-            return BatchClick(batch=now, records=tuple(batches.records(now)))
+            return _as_stored(batches, batch)
     text = "Others click at this very moment, so your click changed nothing. Please click again."
     return BatchClick(batch=None, why="busy", text=text)
+
+
+def _as_stored(batches: Batches, batch: Batch) -> BatchClick:
+    now = batches.get(batch.batch_id) or batch
+    return BatchClick(batch=now, records=tuple(batches.records(now)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +167,7 @@ def _judged(context: Context, click: Click, batch: Batch, records: Sequence[Reco
     if batch.is_outdated or not batch.digest or not click.digest == batch.digest == net.digest:
         text = "This question has changed since, so your click changed nothing. What is left is asked anew."
         return BatchClick(batch=batch, records=some, why="digest", text=text)
-    policy = written_policies().for_account(batch.account)
+    policy = deciding_policy(written_policies().for_account(batch.account), batch.approvals, click.user_id)
     terms = terms_of_batch(policy, batch, net)
     approver = Approver(by=click.user_id, by_name=click.user_name, at=context.now, hours=click.hours)
     judgement = judge(terms, batch.approvals, approver, approving=click.approving)
@@ -165,6 +175,9 @@ def _judged(context: Context, click: Click, batch: Batch, records: Sequence[Reco
         return BatchClick(batch=batch, records=some, why="not allowed", text=judgement.reason, people=judgement.people)
     if batch.first_at + policy.expires_after <= context.now:
         return _Judged(outcome="expired", judgement=judgement)
+    missing = missing_reason(policy, click)
+    if missing:
+        return BatchClick(batch=batch, records=some, why="reason", text=missing)
     match judgement.outcome:
         case "hours" | "repeated" as why:
             return BatchClick(batch=batch, records=some, why=why, text=judgement.reason)
@@ -176,52 +189,102 @@ def _judged(context: Context, click: Click, batch: Batch, records: Sequence[Reco
             return _Judged(outcome="approved", judgement=judgement)
 
 
-def _count_approval(batches: Batches, batch: Batch, judgement: Judgement) -> bool:
-    """Keep an approval after which others are missing; false when somebody else has clicked meanwhile."""
+def _count_approval(batches: Batches, batch: Batch, judgement: Judgement) -> Batch | None:
+    """Keep an approval after which others are missing; ``None`` when somebody else has clicked meanwhile."""
     update = Update()
     update.set("approvals", [approver_to_json(one) for one in judgement.approvals])
     _require_as_judged(update, batch)
-    return batches.update_alone(batch, update) is not None
+    return batches.update_alone(batch, update)
 
 
-def _end(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """How a batch ends.
+
+    Attributes:
+        batch: as it is once that is written.
+        records: its requests then.
+        moved: those that end with it.
+    """
+
+    batch: Batch
+    records: tuple[Record, ...]
+    moved: tuple[Record, ...]
+
+
+def _ending(
     context: Context, batches: Batches, batch: Batch, records: Sequence[Record], click: Click, judged: _Judged
-) -> bool:
-    """Decide a batch and all its requests; false when something has changed meanwhile."""
+) -> _Ending:
+    """Return what a batch and its requests become by a decision; each request as it was, but for what changes."""
     outcome, judgement, now = judged.outcome, judged.judgement, context.now
-    decision = Decision(by=click.user_id, by_name=click.user_name, at=now)
-    clicked = ClickedMessage(
-        response_url=click.response_url if is_response_url(click.response_url) else "", ts=click.message_ts
+    is_approved = outcome == "approved"
+    decision = Decision(by=click.user_id, by_name=click.user_name, at=now, reason=click.reason)
+    response_url = click.response_url if is_response_url(click.response_url) else ""
+    tasks = {"approved": ("dispatch", *NOTIFY), "denied": NOTIFY}.get(outcome, ())
+    ended = replace(
+        batch,
+        outcome=outcome,
+        moved_in=batches.invocation,
+        decision=decision,
+        clicked=ClickedMessage(response_url=response_url, ts=click.message_ts),
+        approvals=judgement.approvals if is_approved else batch.approvals,
+        valid_until=None if judgement.hours is None else now + timedelta(hours=judgement.hours),
+        tasks=tuple((task, now) for task in tasks),
+        leases=(),
     )
-    until = None if judgement.hours is None else now + timedelta(hours=judgement.hours)
-    update = Update()
-    update.set("outcome", outcome)
-    update.set("movedIn", batches.invocation)
-    for key, value in parts_to_item(decision, None, clicked).items():
-        update.set(key, value)
-    if outcome == "approved":
-        update.set("approvals", [approver_to_json(one) for one in judgement.approvals])
-        if until is not None:
-            update.set("validUntil", time_to_text(until))
-    begin_tasks(update, {"approved": ("dispatch", *NOTIFY), "denied": NOTIFY}.get(outcome, ()), now)
-    _require_as_judged(update, batch)
-    asked = set(batch.asked)
-    updates: dict[str, Update] = {}
-    for one in records if outcome != "one_by_one" else ():
+    asked = set(batch.asked) if outcome != "one_by_one" else set()
+    moved: dict[str, Record] = {}
+    for one in records:
         if one.request.request_id in asked and one.status == "pending":
-            updates[one.request.request_id] = end_with_batch(
+            # The batch is found through one of them until its result has been shown.
+            own: tuple[Task, ...] = ("dispatch",) if is_approved else ("gather",) if not moved else ()
+            moved[one.request.request_id] = replace(
                 one,
-                "approved" if outcome == "approved" else "denied",
-                at=now,
-                by=click.user_id,
-                note=f"with batch {batch.batch_id}",
-                # The batch is found through one of them until its result has been shown.
-                tasks=("dispatch",) if outcome == "approved" else ("gather",) if not updates else (),
+                status="approved" if is_approved else "denied",
                 decision=decision,
-                approvals=judgement.approvals if outcome == "approved" else None,
-                valid_until=until,
-                invocation=batches.invocation,
+                approvals=judgement.approvals if is_approved else one.approvals,
+                valid_until=ended.valid_until or one.valid_until,
+                tasks=tuple((task, now) for task in own),
+                leases=(),
             )
+    return _Ending(
+        batch=ended,
+        records=tuple(moved.get(one.request.request_id, one) for one in records),
+        moved=tuple(moved.values()),
+    )
+
+
+def _end(batches: Batches, batch: Batch, ending: _Ending) -> bool:
+    """Decide a batch and all its requests; false when something has changed meanwhile."""
+    ended = ending.batch
+    is_approved = ended.outcome == "approved"
+    assert ended.decision is not None  # noqa: S101 - see _ending
+    update = Update()
+    update.set("outcome", ended.outcome)
+    update.set("movedIn", ended.moved_in)
+    for key, value in parts_to_item(ended.decision, None, ended.clicked).items():
+        update.set(key, value)
+    if is_approved:
+        update.set("approvals", [approver_to_json(one) for one in ended.approvals])
+        if ended.valid_until is not None:
+            update.set("validUntil", time_to_text(ended.valid_until))
+    begin_tasks(update, (task for task, _ in ended.tasks), ended.decision.at)
+    _require_as_judged(update, batch)
+    updates = {
+        one.request.request_id: end_with_batch(
+            one,
+            one.status,
+            at=ended.decision.at,
+            by=ended.decision.by,
+            note=f"with batch {batch.batch_id}",
+            tasks=tuple(task for task, _ in one.tasks),
+            decision=ended.decision,
+            approvals=ended.approvals if is_approved else None,
+            valid_until=ended.valid_until,
+            invocation=batches.invocation,
+        )
+        for one in ending.moved
+    }
     return batches.update(batch, update, updates)
 
 
@@ -242,18 +305,23 @@ def _require_as_judged(update: Update, batch: Batch) -> None:
         update.require_absent("approvals")
 
 
-def _explain(click: Click, result: BatchClick, post: Post) -> None:
+def _explain(context: Context, answering: Answering, result: BatchClick) -> None:
+    click, batch = answering.click, result.batch
     count("ClicksRefused", reason=result.why)
     logger.warning(
         "click changed nothing", extra={"batch": click.request_id, "user": click.user_id, "reason": result.why}
     )
-    was_shown = post(ephemeral(result.text, people=result.people))
-    if was_shown and result.batch is not None and result.why in ("late", "hours", "repeated"):
-        _refresh(result.batch, result.records, post)
+    was_shown = answering.tell(result.text, people=result.people)
+    if batch is None:
+        return
+    if was_shown and result.why in ("late", "hours", "repeated"):
+        _refresh(answering, batch, result.records)
+    if is_left_undone(context.now, click, batch.decision, batch.tasks):
+        try_to_dispatch(context, batch, result.records)
 
 
-def _refresh(batch: Batch, records: Sequence[Record], post: Post) -> None:
+def _refresh(answering: Answering, batch: Batch, records: Sequence[Record]) -> None:
     """Show the present status in the clicked message; while approvals are missing, with buttons."""
     policy = written_policies().for_account(batch.account)
     view = view_of_batch(batch, records, None if batch.outcome else policy)
-    post(as_replacement(batch_message(view, asks=True)[-1]))
+    answering.post(as_replacement(batch_message(view, asks=True)[-1]))

@@ -150,6 +150,14 @@ def dispatch(context: Context, batch: Batch, records: Sequence[Record], *, fail_
         publish(arn, approval, subject="Security group changes approved", retries=retries)
 
 
+def try_to_dispatch(context: Context, batch: Batch, records: Sequence[Record]) -> None:
+    """Publish the decision of a batch within a click; where that fails, the sweep does it."""
+    try:
+        dispatch(context, batch, records, fail_fast=True)
+    except (ClientError, BotoCoreError):
+        count("DispatchesFailed")  # logged by the step; the task stays pending
+
+
 def _post(context: Context, batch: Batch, records: Sequence[Record], task: Task, policy: Policy | None) -> None:
     if task == "ask":
         policy = policy or written_policies().for_account(batch.account)

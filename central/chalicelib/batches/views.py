@@ -13,7 +13,9 @@ from shared.domain.policy import Policy
 from shared.slack.batch_view import BatchStatus, BatchView, GroupView
 from shared.slack.request_view import RequestView
 
+from ..approvers import deciding_policy
 from ..requests.record import Record
+from ..slack.web_api import has_token
 from .batch import Batch
 from .net_change import NetChange, compose_batch, is_cancelled, terms_of_batch
 
@@ -35,7 +37,9 @@ def view_of_batch(batch: Batch, records: Iterable[Record], policy: Policy | None
         if policy is None:
             return view
         terms = terms_of_batch(policy, batch, net)
-        return replace(view, terms=terms, approvals=counting(terms, batch.approvals))
+        deciding = deciding_policy(policy, batch.approvals)
+        counted = terms if deciding is policy else terms_of_batch(deciding, batch, net)
+        return replace(view, terms=terms, approvals=counting(counted, batch.approvals))
     return decided_view(batch, some)
 
 
@@ -80,6 +84,8 @@ def _view(batch: Batch, records: tuple[Record, ...], status: BatchStatus) -> Bat
         decided_by="" if decision is None else decision.by,
         decided_by_name="" if decision is None else decision.by_name,
         decided_at=None if decision is None else decision.at,
+        denial_reason="" if decision is None else decision.reason,
+        denies_by_modal=has_token(),
         valid_until=batch.valid_until,
         is_reminder=batch.reminded_at is not None,
     )

@@ -78,6 +78,7 @@ def parts_to_item(decision: Decision | None, failure: Failure | None, clicked: C
     if decision is not None:
         at = time_to_text(decision.at)
         item |= {"decidedBy": decision.by, "decidedByName": decision.by_name, "decidedAt": at}
+        item["denialReason"] = decision.reason
     if failure is not None:
         item |= {"errorCode": failure.code, "errorReason": failure.reason}
     if clicked is not None:
@@ -157,7 +158,7 @@ def decision_from_item(field: Field) -> Decision | None:
     if field["decidedBy"].is_missing:
         return None
     by, by_name = field["decidedBy"].text(), field["decidedByName"].optional_text()
-    return Decision(by=by, by_name=by_name, at=field["decidedAt"].time())
+    return Decision(by=by, by_name=by_name, at=field["decidedAt"].time(), reason=field["denialReason"].optional_text())
 
 
 def _failure(field: Field) -> Failure | None:

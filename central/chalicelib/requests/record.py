@@ -24,6 +24,9 @@ Task = Literal[
 SUPERSEDED: Final = "superseded"
 """Note of a move to ``expired``: later calls of the requester have cancelled what the request asked for."""
 
+WITHDRAWN: Final = "withdrawn"
+"""Note of a move to ``expired``: the requester has withdrawn the request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
@@ -52,11 +55,13 @@ class Decision:
         by: Slack user id, or ``policy``.
         by_name: how Slack names them, for plain text.
         at: when, UTC.
+        reason: why it was denied, where that was said.
     """
 
     by: str
     by_name: str = ""
     at: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,11 @@ class Record:
         return self.status == "expired" and self.history[-1].note == SUPERSEDED
 
     @property
+    def is_withdrawn(self) -> bool:
+        """True when its requester has withdrawn it."""
+        return self.status == "expired" and self.history[-1].note == WITHDRAWN
+
+    @property
     def times_made(self) -> int:
         """How often the change was made, as far as this request stands for all of it."""
         return self.duplicates + 1
@@ -147,12 +157,14 @@ class Record:
             decided_by=decision.by if decision else "",
             decided_by_name=decision.by_name if decision else "",
             decided_at=decision.at if decision else None,
+            denial_reason=decision.reason if decision else "",
             error_code=failure.code if failure else "",
             error_reason=failure.reason if failure else "",
             times_made=self.times_made,
             approvals=self.approvals,
             valid_until=self.valid_until,
             is_superseded=self.is_superseded,
+            is_withdrawn=self.is_withdrawn,
         )
 
     def has(self, task: Task) -> bool:
