@@ -51,7 +51,7 @@ def apply_request(here: Context, message: ApplyMessage) -> None:
         Ec2Error: when EC2 could not be asked; the message is delivered again.
     """
     entry = here.table.entry(message.request_id)
-    refusal = _refusal(here, entry, message)
+    refusal = _refusal(entry, message)
     if entry is None or refusal is not None:
         report_error(
             here, message.request_id, message.digest, refusal or Refusal(code="UnknownRequest", reason="unknown")
@@ -74,7 +74,7 @@ def apply_request(here: Context, message: ApplyMessage) -> None:
         report_error(here, message.request_id, message.digest, failure)
 
 
-def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
+def _refusal(entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
     """Return why the message opens nothing, whoever sent it."""
     if entry is None:
         reason = "This account has no such request in its ledger; it applies only what it reverted itself."

@@ -107,7 +107,8 @@ def apply_batch(here: Context, message: ApplyBatchMessage) -> None:
         Ec2Error: when EC2 could not be asked about a group; the message is delivered again, and continues there.
         Exception: what else kept a group from being applied; the others have been handled.
     """
-    entries = {one: here.table.entry(one) for one, _ in message.requests}
+    stored = here.table.entries(one for one, _ in message.requests)
+    entries = {one: stored.get(one) for one, _ in message.requests}
     found = [one for one in entries.values() if one is not None]
     logger.info("approved batch received", extra={"batch": message.batch_id, "requests": len(message.requests)})
     refusal = _refusal(message, entries)

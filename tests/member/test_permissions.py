@@ -76,6 +76,9 @@ def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tupl
     member.deliver(unheard.opens(rule(22, tags=TAGS), tags=TAGS))
     approve_all(member)
     member.deliver(ada.event("AuthorizeSecurityGroupIngress", OMITTED, OMITTED))
+    for port in (8443, 9443):
+        member.deliver(unheard.opens(rule(port)))
+    member.approve_batch(*(one.request for one in member.told() if isinstance(one, RequestMessage)))
     member.deliver(ada.opens(rule(8080, "192.168.7.0/24")))  # needs no approval, and stays
     gone = member.new_group()
     member.snapshot()
