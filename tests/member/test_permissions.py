@@ -19,6 +19,13 @@ from tests.support.permissions import policy_of
 
 pytestmark = pytest.mark.usefixtures("repaired_moto")
 
+POLICY: Final = """
+directions = ["ingress", "egress"]
+
+[[rules]]
+match = { cidrs = ["192.168.7.0/24"] }
+approvals = 0
+"""
 LATER = timedelta(minutes=20)
 TAGS: Final = [("team", "shop")]
 OMITTED: Final = {"omitted": True, "originalSize": 123456, "reason": "too large"}
@@ -54,9 +61,9 @@ def approve_all(member: Member) -> None:
 
 @pytest.fixture
 def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tuple[str, str]]:
-    """Every kind of change in both directions: with its event, without, approved; and a group that goes."""
+    """Every kind of change in both directions: with its event, without, approved, let through; a group that goes."""
     permissions.seen.clear()
-    policy('directions = ["ingress", "egress"]')
+    policy(POLICY)
     for direction in get_args(Direction):
         for event in changes(member, ada, direction):
             member.deliver(event)
@@ -69,6 +76,10 @@ def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tupl
     member.deliver(unheard.opens(rule(22, tags=TAGS), tags=TAGS))
     approve_all(member)
     member.deliver(ada.event("AuthorizeSecurityGroupIngress", OMITTED, OMITTED))
+    for port in (8443, 9443):
+        member.deliver(unheard.opens(rule(port)))
+    member.approve_batch(*(one.request for one in member.told() if isinstance(one, RequestMessage)))
+    member.deliver(ada.opens(rule(8080, "192.168.7.0/24")))  # needs no approval, and stays
     gone = member.new_group()
     member.snapshot()
     member.deliver(replace(ada, group_id=gone).opens(rule(22)))
