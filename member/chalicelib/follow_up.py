@@ -37,6 +37,7 @@ from .group_state import baseline_of
 from .let_through import finish_let_through, is_let_through, let_through_call
 from .named_groups import with_ids_of_named_groups
 from .publishing import STATE_ERRORS
+from .reaching import reach_of
 from .region import groups_that_differ
 from .risk import denial, facts_of_call
 from .rule_set import RuleSet
@@ -162,6 +163,7 @@ class _Goal:
     baseline: Baseline | None
     assessed: Assessment | None = None
     restored: dict[str, Rule] = field(default_factory=dict)
+    written_at: datetime | None = None
 
     def left(self, live: RuleSet) -> Change:
         """Return what is left to undo of the call, and of restoring what has been approved to go meanwhile."""
@@ -176,7 +178,8 @@ class _Goal:
         return is_revoked_by_id or found.is_unknown or found.change.is_empty
 
     def note_written(self, change: Change) -> None:
-        """After rules were added, read the baseline again."""
+        """Note when; after rules were added, read the baseline again."""
+        self.written_at = context.now()
         opened = by_identity((*change.added, *(edit.after for edit in change.modified)))
         if not opened:
             return
@@ -314,6 +317,10 @@ def _finish(
         approved=goal.baseline.rules if goal.baseline is not None else (),
     )
     request = replace(request, limits=limits_of(approved, found.change))
+    reverted_at = attempt.revoked_at or goal.written_at
+    if status == "pending" and reverted_at is not None and known.entry is None:
+        in_force = reverted_at - call.event_time
+        request = replace(request, reach=reach_of(here, call.group_id, found.change, approved.rules, in_force=in_force))
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -51,7 +52,8 @@ def add_entries(
         valid_until: until when it is applied; ``None``: for good, or not applied.
 
     Returns:
-        The entries as they are in the ledger now, or as they should be; and what kept some from being written.
+        The entries as they are in the ledger now, or as they should be; and what kept some from being written. One that
+        was not written does not say what the change reaches: a later delivery, which writes it, does not look that up.
     """
     parts = fitting_parts(bounded(request))
     entries: list[LedgerEntry] = []
@@ -68,7 +70,7 @@ def add_entries(
         except STATE_ERRORS as error:
             count("StateNotWritten")
             logger.exception("ledger entry not written", extra={"request_id": part.request_id})
-            entries.append(entry)
+            entries.append(replace(entry, request=replace(part, reach=None)))
             problem = error
     return entries, problem
 
