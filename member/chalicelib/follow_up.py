@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
+from shared.domain.reach import Reach
 from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
@@ -317,10 +318,7 @@ def _finish(
         approved=goal.baseline.rules if goal.baseline is not None else (),
     )
     request = replace(request, limits=limits_of(approved, found.change))
-    reverted_at = attempt.revoked_at or goal.written_at
-    if status == "pending" and reverted_at is not None and known.entry is None:
-        in_force = reverted_at - call.event_time
-        request = replace(request, reach=reach_of(here, call.group_id, found.change, approved.rules, in_force=in_force))
+    request = replace(request, reach=_reach(goal, request, known, attempt))
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
@@ -344,6 +342,16 @@ def _finish(
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem
+
+
+def _reach(goal: _Goal, request: Request, known: Known, attempt: Attempt) -> Reach | None:
+    """Look up what a question's change reaches; not known where an earlier delivery may have published it already."""
+    reverted_at = attempt.revoked_at or goal.written_at
+    if request.status != "pending" or reverted_at is None or known.entry is not None:
+        return None
+    approved = () if goal.baseline is None else goal.baseline.rules
+    in_force = reverted_at - goal.call.event_time
+    return reach_of(goal.here, request.group_id, request.change, approved, in_force=in_force)
 
 
 def _as_shown(call: Call, known: Known) -> Call:

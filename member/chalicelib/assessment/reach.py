@@ -97,8 +97,8 @@ def kind_of(interface: Json) -> InterfaceKind:
         return by_type
     if interface.get("RequesterManaged") is True:
         description = _text(interface, "Description")
-        by_requester = _BY_REQUESTER.get(_text(interface, "RequesterId"))
-        return by_requester or next((kind for start, kind in _BY_DESCRIPTION if description.startswith(start)), "other")
+        by_description = next((kind for start, kind in _BY_DESCRIPTION if description.startswith(start)), None)
+        return _BY_REQUESTER.get(_text(interface, "RequesterId")) or by_description or "other"
     attachment = interface.get("Attachment")
     return "instance" if isinstance(attachment, Mapping) and attachment.get("InstanceId") else "other"
 
