@@ -51,7 +51,7 @@ _CONFIGS: Final[dict[RetryProfile, Config]] = {
     # limits all calls of the client to a rate that AWS accepts. Not for the revert, which must not wait.
     "adaptive": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),
     # What a change reaches: a question does not wait for it for long, and says "not known" instead.
-    "once": Config(connect_timeout=0.2, read_timeout=0.5, retries={"mode": "standard", "max_attempts": 1}),
+    "once": Config(connect_timeout=0.2, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}),
 }
 
 

@@ -92,7 +92,7 @@ def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tupl
     member.deliver(ada.event("DeleteSecurityGroup", {"groupId": gone}, {"_return": True}))
     to_a_list(member, ada)
     policy('[[rules]]\nmatch = { source = ["private"] }\napprovals = 0')
-    member.deliver(replace(ada, group_id=member.new_group()).opens(rule(22)))
+    member.deliver(replace(ada, group_id=member.new_group()).opens(rule(22, "10.0.0.0/8")))
     return set(permissions.seen)
 
 
