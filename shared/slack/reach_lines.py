@@ -7,10 +7,12 @@ What does not belong here: how much of the internet a change opens to (``shared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from shared.domain.reach import InterfaceKind, Interfaces, PrefixList, Reach, covered, opened_by
+from shared.domain.change import Change
+from shared.domain.reach import InterfaceKind, Interfaces, PrefixList, Reach, covered, covering, opened_by
 from shared.domain.request import Request
 from shared.slack.describe import sentence
 from shared.slack.limits import size
@@ -46,7 +48,26 @@ def reach_lines(request: Request) -> tuple[str, ...]:
     """
     if request.change.is_empty or (request.reach is None and request.status != "pending"):
         return ()
-    found = [shorten(line, _LINE) for line in _lines(request, request.reach or Reach())]
+    return _bounded(_lines(request.change, request.reach or Reach()))
+
+
+def group_lines(change: Change, requests: Iterable[Request]) -> tuple[str, ...]:
+    """Return what the net change of a group reaches, by what its calls say; as :func:`reach_lines` does.
+
+    Args:
+        change: the net change.
+        requests: its calls in their order; the newest says what the group is attached to.
+    """
+    known = [one.reach for one in requests if one.reach is not None]
+    newest = known[-1] if known else Reach()
+    lists = {one.list_id: one for reach in known for one in reach.prefix_lists}
+    held = covering(change, (rule for reach in known for rule in reach.covered_by))
+    whole = replace(newest, covered_by=held, prefix_lists=tuple(lists.values()), in_force_seconds=None)
+    return _bounded(_lines(change, whole))
+
+
+def _bounded(lines: Iterable[str]) -> tuple[str, ...]:
+    found = [shorten(line, _LINE) for line in lines]
     kept: list[str] = []
     left = REACH_ROOM - _LAST_LINE
     for number, line in enumerate(found):
@@ -57,18 +78,18 @@ def reach_lines(request: Request) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _lines(request: Request, reach: Reach) -> Iterator[str]:
+def _lines(change: Change, reach: Reach) -> Iterator[str]:
     interfaces, manager = reach.interfaces, reach.manager
     yield _NOT_KNOWN if interfaces is None else _attached(interfaces)
-    yield from _covered(request, reach)
+    yield from _covered(change, reach)
     if manager is None and interfaces is not None:
         yield "Who manages the group: not known"
     elif manager is not None and manager.name:
         yield f"{'Tagged as managed by' if manager.is_tagged else 'Managed by'} {visible(manager.name)}"
     if reach.in_force_seconds is not None:
-        verb = "Was open" if request.change.kind == "add" else "Was in force"
+        verb = "Was open" if change.kind == "add" else "Was in force"
         yield f"{verb} for {_time(reach.in_force_seconds)}"
-    yield from _prefix_lists(request, reach)
+    yield from _prefix_lists(change, reach)
 
 
 def _attached(interfaces: Interfaces) -> str:
@@ -82,20 +103,20 @@ def _attached(interfaces: Interfaces) -> str:
     return f"{text}, public: {_named(interfaces.public, interfaces.more_public)}"
 
 
-def _covered(request: Request, reach: Reach) -> Iterator[str]:
-    rules = covered(request.change, reach.covered_by)
+def _covered(change: Change, reach: Reach) -> Iterator[str]:
+    rules = covered(change, reach.covered_by)
     if not rules:
         return
-    opened = len(opened_by(request.change))
+    opened = len(opened_by(change))
     head = "Already open" if len(rules) == opened else f"Already open are {len(rules)} of {counted(opened, 'rule')}"
     which = "an approved rule" if len(reach.covered_by) == 1 else "approved rules"
     shown = [sentence(rule) for rule in reach.covered_by[:_COVERING]]
     yield f"{head}, by {which}: {_named(shown, len(reach.covered_by) - len(shown))}"
 
 
-def _prefix_lists(request: Request, reach: Reach) -> Iterator[str]:
+def _prefix_lists(change: Change, reach: Reach) -> Iterator[str]:
     known = {one.list_id: one for one in reach.prefix_lists}
-    wanted = dict.fromkeys(rule.source.value for rule in request.change.rules if rule.source.kind == "prefix_list")
+    wanted = dict.fromkeys(rule.source.value for rule in change.rules if rule.source.kind == "prefix_list")
     for list_id in wanted:
         one = known.get(list_id)
         yield f"Prefix list {visible(list_id)}: owner and content not known" if one is None else _prefix_list(one)
