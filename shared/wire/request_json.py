@@ -75,6 +75,7 @@ def request_to_json(request: Request) -> Json:
         "reason": request.reason,
         "remaining": [rule_to_json(rule) for rule in request.remaining],
         **{key: value for key, value in _optional(request).items() if value},
+        **({} if request.reach is None else {"reach": reach_to_json(request.reach)}),
     }
 
 
@@ -83,7 +84,6 @@ def _optional(request: Request) -> Json:
         "operations": operations_to_json(request.operations),
         "approved": [rule_to_json(rule) for rule in request.approved],
         "limits": {identity: time_to_text(until) for identity, until in request.limits},
-        "reach": None if request.reach is None else reach_to_json(request.reach),
     }
 
 

@@ -11,7 +11,7 @@ from shared.domain.reach import Interfaces, Manager, PrefixList, Reach
 from shared.domain.rule import Rule, make_rule, prefix_list
 from shared.slack.limits import size
 from shared.slack.messages import question
-from shared.slack.reach_lines import REACH_ROOM, reach_lines
+from shared.slack.reach_lines import REACH_ROOM, group_lines, reach_lines
 from tests.shared.slack.examples import MARKUP, make_request, make_view, tcp
 from tests.support import slack_limits
 
@@ -133,3 +133,19 @@ def test_long_names_keep_to_their_room() -> None:
     assert found[-1].endswith("more lines about what it reaches")
     for payload in question(make_view(make_request(change, reach=reach))):
         slack_limits.check(payload)
+
+
+def test_a_batch_says_it_for_each_group() -> None:
+    """By the newest call that knows it; what covers the net change, and the lists of all calls."""
+    wide, listed = tcp(443, "0.0.0.0/0"), PrefixList(list_id="pl-1", owner="AWS", entries=("192.0.2.0/24",))
+    first = Reach(interfaces=Interfaces(), covered_by=(wide,), prefix_lists=(listed,), in_force_seconds=3)
+    second = Reach(interfaces=Interfaces(count=1), manager=Manager(), in_force_seconds=4)
+    made = [make_request(ONE, reach=reach) for reach in (first, second, None)]
+    change = make_change(added=[tcp(443), to_list("pl-1")])
+    assert group_lines(change, made) == (
+        "Reaches 1 interface, no public address",
+        "Already open are 1 of 2 rules, by an approved rule: TCP 443 (HTTPS) from 0.0.0.0/0 (the whole internet)",
+        "Prefix list pl-1 of AWS: 192.0.2.0/24",
+    )
+    assert group_lines(ONE, [make_request(ONE)]) == ("What it reaches: not known",)
+    assert group_lines(make_change(added=[tcp(443)], removed=[wide]), made)[1:] == ()
