@@ -68,7 +68,7 @@ class Manager:
 
     Attributes:
         name: e.g. ``CloudFormation stack web``; empty when no tag says so.
-        is_tagged: it stands in a tag that users can write, so it is a claim.
+        is_tagged: it stands in a tag that users can write, so it proves nothing.
     """
 
     name: str = ""

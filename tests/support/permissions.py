@@ -126,8 +126,6 @@ def needs(
             yield action, arn("ssm", f"parameter{parameters['Name']}")
         case "secretsmanager", _:
             yield action, arn("secretsmanager", f"secret:{parameters['SecretId']}-AbCdEf")
-        case "ec2", "GetManagedPrefixListEntries":
-            yield action, arn("ec2", f"prefix-list/{parameters['PrefixListId']}")
         case "ec2", _ if "GroupId" in parameters:
             yield action, arn("ec2", f"security-group/{parameters['GroupId']}")
             if "TagSpecifications" in parameters:  # what is made with tags needs the permission to tag

@@ -109,12 +109,12 @@ def manager_of(tags: Iterable[Json]) -> Manager:
     for key, what in _BY_AWS_TAG:
         if key in held:
             return Manager(name=_named(what, held[key]))
-    claims = [_named(what, held[key]) for key, what in _BY_TAG if key in held]
-    claims += [
+    tagged = [_named(what, held[key]) for key, what in _BY_TAG if key in held]
+    tagged += [
         _named(what, key.removeprefix(start)) for start, what in _BY_TAG_PREFIX for key in held if _is(key, start)
     ]
-    claims += [_named(held[key]) for key in sorted(held) if key.lower() in _SAYING_WHO and held[key]]
-    return Manager(name=claims[0], is_tagged=True) if claims else Manager()
+    tagged += [_named(held[key]) for key in sorted(held) if key.lower() in _SAYING_WHO and held[key]]
+    return Manager(name=tagged[0], is_tagged=True) if tagged else Manager()
 
 
 def prefix_list_of(described: Json, entries: Iterable[Json] | None) -> PrefixList:

@@ -81,7 +81,7 @@ def test_interfaces_are_counted_by_kind_and_by_public_address() -> None:
     ],
 )
 def test_who_manages_a_group(tags: dict[str, str], manager: Manager) -> None:
-    """AWS's own tags say it; tags that users can write claim it."""
+    """AWS's own tags say it; tags that users can write only say so."""
     assert manager_of([{"Key": key, "Value": value} for key, value in tags.items()]) == manager
 
 

@@ -74,7 +74,7 @@ def test_what_is_not_known_is_said_of_a_question() -> None:
     assert lines(None, Change()) == ()
 
 
-def test_a_tag_that_users_write_is_a_claim() -> None:
+def test_a_tag_that_users_write_proves_nothing() -> None:
     """Only tags that begin with ``aws:`` are AWS's."""
     manager = Manager(name="terraform", is_tagged=True)
     assert lines(Reach(interfaces=Interfaces(), manager=manager))[1:] == ("Tagged as managed by terraform",)
