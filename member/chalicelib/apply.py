@@ -32,6 +32,7 @@ from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
 from .ec2.security_groups import SecurityGroups
+from .reaching import changed_lists, lists_of
 from .rule_set import RuleSet
 from .state.baseline import Baseline, with_tags_seen
 from .state.items import LedgerEntry
@@ -216,7 +217,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
         if is_begun:
             roll_back(groups, group_id, change)
         return _failed(here, entry, found)
-    full = no_room_for(here, group_id, timed)
+    full = no_room_for(here, group_id, timed) or (None if is_begun else changed_lists(here, lists_of(entry.request)))
     if full is not None:
         return _failed(here, entry, full)
     until = None if timed is None else timed.until

@@ -40,6 +40,7 @@ from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
 from .ec2.security_groups import SecurityGroups
+from .reaching import changed_lists, lists_of
 from .rule_set import RuleSet
 from .state.baseline import Baseline
 from .state.items import LedgerEntry
@@ -251,7 +252,8 @@ def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups, timed: T
         if is_begun:
             roll_back(groups, group.group_id, change)
         return found
-    full = no_room_for(here, group.group_id, timed)
+    lists = [one for entry in group.asked for one in lists_of(entry.request)]
+    full = no_room_for(here, group.group_id, timed) or (None if is_begun else changed_lists(here, lists))
     if full is not None:
         return full
     until = None if timed is None else timed.until

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from member.chalicelib.risk import MOST_RULES
+from shared.domain.reach import Interfaces
 from shared.domain.request import Request
 from shared.domain.rule import Rule
 from shared.wire.messages import EndedMessage, RequestMessage
@@ -405,6 +406,8 @@ def test_an_emergency_ends_and_is_asked(memory: MemoryMember, ada: Colleague, po
     assert isinstance(question, RequestMessage)
     asked = question.request
     assert (asked.request_id, asked.origin, asked.status) == (f"{request.request_id}-ended", "ended", "pending")
+    assert asked.reach is not None
+    assert (asked.reach.interfaces, asked.reach.covered_by) == (Interfaces(), ())
     assert (asked.change, asked.requester) == (request.change, request.requester)
     assert memory.outcome(request.request_id) == "ended"
     memory.snapshot(after=HOUR)

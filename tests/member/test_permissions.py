@@ -10,7 +10,7 @@ from typing import Final, get_args
 import pytest
 
 from member.chalicelib import context
-from shared.domain.rule import Direction
+from shared.domain.rule import Direction, prefix_list
 from shared.wire.messages import RequestMessage
 from tests.support import permissions
 from tests.support.events import Json
@@ -59,6 +59,21 @@ def approve_all(member: Member) -> None:
             member.approve(message.request)
 
 
+def to_a_list(member: Member, ada: Person) -> None:
+    """Open a group to a prefix list, with its event and without, approved."""
+    made = member.ec2.create_managed_prefix_list(
+        PrefixListName="offices", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "192.0.2.0/24"}]
+    )
+    person = replace(ada, group_id=member.new_group())
+    opened = person.opens(rule(22, prefix_list(made["PrefixList"]["PrefixListId"])))
+    member.deliver(opened)
+    approve_all(member)
+    person.opens(rule(23, prefix_list(made["PrefixList"]["PrefixListId"])))
+    member.snapshot()
+    member.snapshot(after=LATER)
+    approve_all(member)
+
+
 @pytest.fixture
 def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tuple[str, str]]:
     """Every kind of change in both directions: with its event, without, approved, let through; a group that goes."""
@@ -86,6 +101,9 @@ def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tupl
     member.ec2.delete_security_group(GroupId=gone)
     approve_all(member)
     member.deliver(ada.event("DeleteSecurityGroup", {"groupId": gone}, {"_return": True}))
+    to_a_list(member, ada)
+    policy('[[rules]]\nmatch = { source = ["private"] }\napprovals = 0')
+    member.deliver(replace(ada, group_id=member.new_group()).opens(rule(22, "10.0.0.0/8")))
     return set(permissions.seen)
 
 
