@@ -1,7 +1,7 @@
 """From a click to a decision: made once, by people who may decide, on exactly what was shown.
 
-With a bot token, ``Deny`` first opens a modal that asks for the reason (``denial``); what it submits is judged here like
-a click, and answered in the modal.
+With a bot token, ``Deny`` first opens a modal that asks for the reason (``denial``); what it submits is judged here
+like a click, and answered in the modal.
 
 A decision takes one conditional write (``decision``), one bounded post ("Processing…", before the dispatch so that it
 cannot come after the result) and one publish. An approval after which others are missing is written and shown in the

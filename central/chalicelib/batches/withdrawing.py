@@ -26,6 +26,7 @@ from .table import Batches
 from .views import view_of_batch
 
 _UNKNOWN: Final = "This batch is not known here. Nothing was changed."
+_CHANGED: Final = "This question has changed since, so your click changed nothing."
 
 
 def refusal_of_withdrawal(policy: Policy, requester: Caller | None, click: Click) -> str:
@@ -68,6 +69,9 @@ def withdraw_batch(context: Context, answering: Answering, batch_id: str) -> Non
     refusal = refusal_of_withdrawal(written_policies().for_account(batch.account), requester, click)
     if refusal:
         _refuse(answering, "not allowed", refusal)
+        return
+    if click.is_of_batch and click.digest != batch.digest and not batch.outcome:
+        _refuse(answering, "digest", _CHANGED)
         return
     with step("withdraw batch", batch=batch_id, user=click.user_id):
         is_withdrawn = not batch.outcome and end_undecided(

@@ -68,8 +68,8 @@ class Click:
         team_ids: workspaces that took part: the message's and the clicker's own (they differ in a shared channel).
         token: Slack's old verification token, ``""`` when absent.
         response_url: where an answer may be posted, ``""`` when absent; ``slack.webhook`` checks it before use.
-        message_ts: Slack's id of the clicked message, ``""`` when absent; of a submission, or of what was offered in its
-            place, the message of the question, as ``response_url`` and ``channel_id``.
+        message_ts: Slack's id of the clicked message, ``""`` when absent; of a submission, or of what was offered in
+            its place, the message of the question, as ``response_url`` and ``channel_id``.
         channel_id: the channel of that message, ``""`` when absent.
         offer_url: where the message with the offer may be removed; empty for everything else.
         trigger_id: with which a modal can be opened within three seconds, ``""`` when absent.
