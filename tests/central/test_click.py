@@ -15,6 +15,7 @@ import pytest
 from central.chalicelib import click, context
 from central.chalicelib.requests.record import Record
 from central.chalicelib.requests.table import TABLE
+from central.chalicelib.slack import answering
 from central.chalicelib.slack.signature import sign
 from shared.aws.clients import client
 from shared.wire.messages import AppliedMessage, ApplyMessage, DenyMessage
@@ -411,7 +412,7 @@ def test_a_slack_that_does_not_answer_does_not_hold_the_click_up(
 ) -> None:
     """The post is bounded: the decision is dispatched while Slack still thinks."""
     monkeypatch.setattr("central.chalicelib.slack.http._SHORTEST_SECONDS", 0.2)
-    monkeypatch.setattr(click, "_POST_SECONDS", 0.2)
+    monkeypatch.setattr(answering, "_POST_SECONDS", 0.2)
     request = central.file()
     answered = threading.Event()
     central.slack.replies[RESPONSE].append(Reply(status=200, before=lambda: answered.wait(30) and None))

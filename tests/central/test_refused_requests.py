@@ -89,7 +89,8 @@ def test_an_oversized_body_is_refused_before_anything_else(central: Central, req
 @pytest.mark.parametrize(
     ("values", "path"),
     [
-        ({"type": "view_submission"}, "payload.type"),
+        ({"type": "view_closed"}, "payload.type"),
+        ({"type": "view_submission"}, "payload.view.callback_id"),
         ({"user": {}}, "payload.user.id"),
         ({"actions": []}, "payload.actions"),
         ({"actions": [{"action_id": "explode", "value": "{}"}]}, "payload.actions[0].action_id"),

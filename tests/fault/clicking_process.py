@@ -24,12 +24,12 @@ def main() -> None:
     os.environ.update(given["environment"])
     answers, sys.stdout = sys.stdout, sys.stderr  # the app logs to standard output
     import central.app
-    from central.chalicelib import click
+    from central.chalicelib.slack import answering
     from shared.aws import clients
 
     patient = Config(connect_timeout=60, read_timeout=60, retries={"mode": "standard", "max_attempts": 2})
     # All share one machine and one server; Slack's three seconds are not what is tried here.
-    with mock.patch.object(click, "_POST_SECONDS", 60.0), mock.patch.dict(clients._CONFIGS, {"fail_fast": patient}):
+    with mock.patch.object(answering, "_POST_SECONDS", 60.0), mock.patch.dict(clients._CONFIGS, {"fail_fast": patient}):
         answers.write("ready\n")
         answers.flush()
         sys.stdin.readline()

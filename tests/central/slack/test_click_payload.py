@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central.chalicelib.slack.click_payload import Click, ClickError, is_ssl_check, read_click
+from central.chalicelib.slack.click_payload import Click, ClickError, SubmissionError, is_ssl_check, read_click
 
 DIGEST = "ab" * 32
 
@@ -25,6 +25,7 @@ def payload(**values: Any) -> dict[str, Any]:
         "token": "old",
         "container": {"type": "message", "message_ts": "1727740800.000100", "channel_id": "C1"},
         "response_url": "https://hooks.slack.com/actions/T0001/1/x",
+        "trigger_id": "1.2.3",
         "actions": [{"action_id": "approve", "type": "button", "value": value}],
     }
     return {key: one for key, one in (full | values).items() if one is not None}
@@ -53,12 +54,16 @@ def test_a_click_is_read_with_who_and_what() -> None:
         token="old",
         response_url="https://hooks.slack.com/actions/T0001/1/x",
         message_ts="1727740800.000100",
+        channel_id="C1",
+        trigger_id="1.2.3",
     )
 
 
 def test_a_click_needs_no_more_than_user_and_button() -> None:
     """What is only for convenience may be missing."""
-    sparse = payload(user={"id": "W1"}, team=None, token=None, container=None, response_url=None, actions=button())
+    sparse = payload(
+        user={"id": "W1"}, team=None, token=None, container=None, response_url=None, trigger_id=None, actions=button()
+    )
     assert read_click(body(sparse)) == Click(request_id="r-1", digest=DIGEST, approving=False, user_id="W1")
 
 
@@ -102,7 +107,8 @@ def test_what_the_message_says_has_no_influence() -> None:
 @pytest.mark.parametrize(
     ("values", "path"),
     [
-        ({"type": "view_submission"}, "payload.type"),
+        ({"type": "view_closed"}, "payload.type"),
+        ({"type": "view_submission"}, "payload.view.callback_id"),
         ({"type": None}, "payload.type"),
         ({"user": None}, "payload.user.id"),
         ({"user": "U1"}, "payload.user"),
@@ -126,6 +132,10 @@ def test_what_the_message_says_has_no_influence() -> None:
         ({"actions": button(digest="AB" * 32)}, "payload.actions[0].value.digest"),
         ({"actions": button(digest=DIGEST + "\n")}, "payload.actions[0].value.digest"),
         ({"container": {"message_ts": "now"}}, "payload.container.message_ts"),
+        ({"container": {"channel_id": "<!channel>"}}, "payload.container.channel_id"),
+        ({"actions": button("ask_one_by_one")}, "payload.actions[0].action_id"),
+        ({"actions": button("deny_without_reason", responseUrl=1)}, "payload.actions[0].value.responseUrl"),
+        ({"trigger_id": []}, "payload.trigger_id"),
         ({"response_url": 1}, "payload.response_url"),
         ({"response_url": "x" * 2001}, "payload.response_url"),
         ({"token": {}}, "payload.token"),
@@ -185,6 +195,89 @@ def test_no_json_breaks_the_reader(values: dict[str, Any]) -> None:
     else:
         path = "payload"
     assert path.startswith("payload")
+
+
+# -- the modal ---------------------------------------------------------------------------------------------------------
+
+
+def submitted(metadata: Any = None, reason: Any = "no need", **values: Any) -> dict[str, Any]:
+    """Return a submission's payload; ``metadata`` replaces parts of what the modal carries, ``values`` the rest."""
+    carried = {"requestId": "r-1", "digest": DIGEST, "channel": "C1", "ts": "1.2", "responseUrl": "https://x.example"}
+    text = metadata if isinstance(metadata, str) else json.dumps(carried | (metadata or {}))
+    state = {"values": {"reason": {"reason": {"type": "plain_text_input", "value": reason}}}}
+    view = {"callback_id": "denial", "private_metadata": text, "state": state}
+    full = {"type": "view_submission", "user": {"id": "U1", "team_id": "T0001"}, "team": {"id": "T0001"}, "view": view}
+    return full | values
+
+
+def test_a_submission_is_read_with_what_the_modal_carries() -> None:
+    """Who, why, and the message that was clicked; it never approves."""
+    assert read_click(body(submitted(reason=" not\n needed\t now "))) == Click(
+        request_id="r-1",
+        digest=DIGEST,
+        approving=False,
+        reason="not needed now",
+        is_submission=True,
+        user_id="U1",
+        team_ids=("T0001",),
+        response_url="https://x.example",
+        message_ts="1.2",
+        channel_id="C1",
+    )
+
+
+@pytest.mark.parametrize("reason", [None, "", "  \n "])
+def test_an_empty_reason_is_none(reason: str | None) -> None:
+    """Slack sends null where nothing was typed."""
+    assert read_click(body(submitted(reason=reason))).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("payload_", "path"),
+    [
+        (submitted("not json"), "payload.view.private_metadata"),
+        (submitted("[]"), "payload.view.private_metadata"),
+        (submitted("x" * 3001), "payload.view.private_metadata"),
+        (submitted({"requestId": None}), "payload.view.private_metadata.requestId"),
+        (submitted({"digest": "AB" * 32}), "payload.view.private_metadata.digest"),
+        (submitted({"ts": "now"}), "payload.view.private_metadata.ts"),
+        (submitted({"channel": "#general"}), "payload.view.private_metadata.channel"),
+        (submitted({"responseUrl": 1}), "payload.view.private_metadata.responseUrl"),
+        (submitted(reason=["x"]), "payload.view.state.values.reason.reason.value"),
+        (submitted(reason="\ud800"), "payload.view.state.values.reason.reason.value"),
+        (submitted(user={"id": "grace"}), "payload.user.id"),
+        (submitted(user=None), "payload.user.id"),
+    ],
+)
+def test_a_malformed_submission_is_named_by_its_field(payload_: dict[str, Any], path: str) -> None:
+    """It is answered in the modal, which is ours."""
+    with pytest.raises(SubmissionError) as caught:
+        read_click(body(payload_))
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("view", [None, [], {}, {"callback_id": "other"}, {"callback_id": ["denial"]}])
+def test_a_submission_of_another_modal_is_no_click(view: object) -> None:
+    """Only the modal for denials is ours."""
+    with pytest.raises(ClickError) as caught:
+        read_click(body(submitted(view=view)))
+    assert not isinstance(caught.value, SubmissionError)
+
+
+def test_an_offer_carries_where_the_question_is() -> None:
+    """Its own address is only for taking it away."""
+    click = read_click(
+        body(payload(actions=button("deny_without_reason", ts="1.2", channel="C2", responseUrl="https://x.example")))
+    )
+    assert (click.is_offer, click.approving, click.reason) == (True, False, "")
+    assert (click.message_ts, click.channel_id, click.response_url) == ("1.2", "C2", "https://x.example")
+    assert click.offer_url == "https://hooks.slack.com/actions/T0001/1/x"
+
+
+def test_a_withdrawal_is_neither_approval_nor_denial() -> None:
+    """By its own button."""
+    click = read_click(body(payload(actions=button("withdraw"))))
+    assert (click.withdrawing, click.approving) == (True, False)
 
 
 def test_slacks_look_at_the_certificate_is_recognised() -> None:

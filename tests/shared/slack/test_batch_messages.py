@@ -227,6 +227,7 @@ def result(**statuses: int) -> tuple[RequestView, ...]:
         ),
         ("denied", {}, "2 calls denied", RED),
         ("expired", {}, "2 calls expired", RED),
+        ("withdrawn", {}, "2 calls withdrawn by their requester", ORANGE),
         ("one_by_one", {}, "2 calls asked one by one", ORANGE),
         ("superseded", {"superseded": (call(1),), "calls": ()}, "1 call cancelled by their requester", ORANGE),
         ("announced", {"announced": (call(1),), "calls": ()}, "1 call observed", ORANGE),
@@ -283,3 +284,20 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "unknown" in text
     nameless = replace(EVIL, arn="")
     assert "Identity" not in shown(batch_message(view(requester=nameless)))
+
+
+def test_a_reason_for_all_is_a_note() -> None:
+    """Shown as plain text, once."""
+    made = view(status="denied", denial_reason="ask <!here>")
+    assert batch_status(made).notes == ("Reason for the denial: ask <!here>",)
+    assert batch_status(view(status="denied")).notes == ()
+    assert shown(batch_message(made)).count("Reason for the denial") == 1
+
+
+def test_a_modal_asks_once_more_in_place_of_the_dialog() -> None:
+    """Two dialogs in a row would ask the same."""
+    for by_modal in (False, True):
+        (message,) = batch_message(view(denies_by_modal=by_modal), asks=True)
+        found = [one for block in message["blocks"] if block["type"] == "actions" for one in block["elements"]]
+        (deny,) = [one for one in found if one["action_id"] == "deny"]
+        assert ("confirm" in deny) is not by_modal

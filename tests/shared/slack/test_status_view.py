@@ -33,6 +33,10 @@ ORANGE, GREEN, RED = "#f98c3e", "#29a52d", "#f71818"
         ),
         ("expired", {}, RED, "Security group change request expired", "*Expired.* Nobody decided in time."),
         (
+            *("expired", {"is_withdrawn": True}, ORANGE, "Security group change withdrawn by its requester"),
+            "*Withdrawn* by its requester. The change stays reverted.",
+        ),
+        (
             *("error", {}, RED, "Approved security group change could not be applied"),
             "*Error.* Approved by <@U061F7AUR>, <!date^1790856300^",
         ),
@@ -224,3 +228,14 @@ def test_an_indirect_change_says_what_it_is(event_name: str, headline: str) -> N
     (payload,) = outcome(make_view(request, "observed"))
     assert texts(payload)[:2] == [headline, "Reason: It widens 2 rules."]
     assert "This request names no rule." not in texts(payload)
+
+
+def test_the_reason_of_a_denial_stands_in_full_as_somebodys_own_words() -> None:
+    """As plain text; what cannot be seen is spelled out, and the longest one has room."""
+    denied = make_view(make_request(ADD), "denied", denial_reason="ask <!here>\u202e " + "x" * 400)
+    (payload,) = outcome(denied)
+    plain = " ".join(texts(payload, "plain_text"))
+    assert "Reason for the denial" in " ".join(texts(payload))
+    assert "ask <!here>\\u202e " + "x" * 400 in plain
+    assert "<!here>" not in " ".join(texts(payload, "mrkdwn"))
+    assert "Reason for the denial" not in " ".join(texts(outcome(make_view(make_request(ADD), "denied"))[0]))
