@@ -16,7 +16,9 @@ import pytest
 
 from central.chalicelib.slack.signature import sign
 from shared.domain.request import Request
+from tests.shared.slack.test_messages_safety import assert_inert
 from tests.support.central_account import APPROVER, SECRET, Central, click_body, make_request
+from tests.support.denials import form_of, opened, refusal, submission, use_token
 
 SIGNATURE = "X-Slack-Signature"
 TIMESTAMP = "X-Slack-Request-Timestamp"
@@ -312,3 +314,89 @@ def test_nobody_becomes_an_approver_by_resembling_one(
     stranger = {**who, "id": "U0666"}
     assert central.click(request_, user=stranger).status == 200
     assert_nothing_decided(central)
+
+
+# -- the modal ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def view(central: Central, request_: Request, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The modal for the pending request."""
+    use_token(central.slack, monkeypatch)
+    central.click(request_, "deny")
+    return opened(central)
+
+
+@pytest.mark.parametrize(
+    ("altered", "sentence"),
+    [
+        ({"requestId": "another"}, "This request is not known here."),
+        ({"requestId": "batch#another"}, "This batch is not known here."),
+        ({"digest": "0" * 64}, "does not belong to the request as it is stored"),
+        ({"digest": "0"}, "does not fit any request"),
+        ({"digest": None}, "does not fit any request"),
+        ({"requestId": ["x"]}, "does not fit any request"),
+        ({"requestId": "\ud800"}, "does not fit any request"),
+    ],
+)
+def test_a_modal_for_something_else_denies_nothing(
+    central: Central, view: dict[str, Any], altered: dict[str, Any], sentence: str
+) -> None:
+    """What it carries counts only if the stored request agrees; whoever submits it is told."""
+    carried = json.dumps(json.loads(view["private_metadata"]) | altered)
+    answer = central.post(form_of(submission({**view, "private_metadata": carried}, "no")))
+    assert sentence in refusal(answer)
+    assert_nothing_decided(central)
+
+
+def test_an_unsigned_or_recorded_submission_denies_nothing(central: Central, view: dict[str, Any]) -> None:
+    """The modal comes in by the same door as a click."""
+    body, recorded = form_of(submission(view, "no")), now(-3600)
+    for headers in (
+        {SIGNATURE: "v0=" + "0" * 64},
+        {TIMESTAMP: recorded, SIGNATURE: sign(SECRET, recorded, body)},
+        {SIGNATURE: sign("another", now(), body)},
+    ):
+        assert central.post(body, **headers).status == 401
+    assert_nothing_decided(central)
+
+
+def test_a_submission_from_another_workspace_denies_nothing(
+    central: Central, view: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the workspace is fixed, both the modal's and the sender's have to be that one."""
+    monkeypatch.setenv("slackTeamId", "T0001")
+    for values in ({"team": {"id": "T0666"}}, {"user": {"id": APPROVER, "team_id": "T0666"}}, {"team": None}):
+        foreign = submission(view, "no", **values)
+        if values == {"team": None}:
+            foreign["user"] = {"id": APPROVER}
+        assert central.post(form_of(foreign)).status == 403
+    assert_nothing_decided(central)
+
+
+def test_a_submitted_address_is_used_only_on_slacks_host(central: Central, view: dict[str, Any]) -> None:
+    """Whoever could change what the modal carries learns nothing by it; the denial counts as such."""
+    carried = json.loads(view["private_metadata"]) | {"responseUrl": central.slack.url("/x").replace("http:", "ftp:")}
+    central.slack.forget()
+    assert refusal(central.post(form_of(submission({**view, "private_metadata": json.dumps(carried)}, "no")))) == ""
+    assert central.slack.posts == []
+    assert (central.status(), "responseUrl" in central.item()) == ("denied", False)
+
+
+def test_the_same_submission_again_is_told_who_decided(central: Central, view: dict[str, Any]) -> None:
+    """A replay within the window finds the request decided, by its own sender."""
+    body = form_of(submission(view, "no"))
+    assert refusal(central.post(body)) == ""
+    before = central.item()
+    assert "Denied by grace" in refusal(central.post(body))
+    assert central.item() == before
+
+
+def test_a_reason_cannot_mention_or_link(central: Central, view: dict[str, Any]) -> None:
+    """It is somebody's own text, in every message that shows it."""
+    central.post(form_of(submission(view, "<!channel> <https://evil.example|ok> *x* `y` @here &lt;!here&gt;")))
+    for message in central.sent("denySecurityGroupChange"):
+        central.deliver(message, to="denySecurityGroupChange")
+    assert central.status() == "denied"
+    for post in (*central.responses, *central.monitoring):
+        assert_inert(post.payload)

@@ -21,7 +21,8 @@ from tests.attack.test_fuzz_parsers import CLICK, all_messages
 from tests.shared.slack.test_messages_safety import assert_inert, assert_sound
 from tests.support import strategies
 from tests.support.central_account import SECRET, Central, make_request
-from tests.support.slack_stand_in import RESPONSE
+from tests.support.denials import form_of, submission, use_token
+from tests.support.slack_stand_in import RESPONSE, SlackStandIn
 
 TOPICS = ("securityGroupChange", "denySecurityGroupChange", "errorHandlerSecurityGroupChange")
 HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80)
@@ -59,6 +60,41 @@ def test_route(central: Central, record_property: Record) -> None:
     assert central.sent("applySecurityGroupChange") == central.sent("denySecurityGroupChange") == []
     for post in central.slack.posts:
         assert_inert(post.payload)
+
+
+def test_submissions(central: Central, slack: SlackStandIn, monkeypatch: Any, record_property: Record) -> None:
+    """Whatever is submitted in whichever modal, signed: closed, told why, or 400; nothing is decided, no 5xx."""
+    use_token(slack, monkeypatch)
+    request = central.file()
+    before, asked = central.item(), len(central.slack.posts)
+    almost = {"requestId": request.request_id, "digest": f"{int(request.digest[0], 16) ^ 1:x}{request.digest[1:]}"}
+    carried = {**almost, "channel": "C0001", "ts": "1727740800.000100", "responseUrl": central.slack.url(RESPONSE)}
+    view = {"callback_id": "denial", "private_metadata": json.dumps(carried)}
+    withdrawing = [{"action_id": "withdraw", "value": json.dumps(almost)}]
+    offered = [{"action_id": "deny_without_reason", "value": json.dumps(carried)}]
+    clicks = [{**CLICK, "response_url": central.slack.url(RESPONSE), "actions": one} for one in (withdrawing, offered)]
+    whole = submission(view, "no need")
+    inside = mutated([carried]).map(lambda one: submission({**view, "private_metadata": json.dumps(one)}, "no need"))
+    payloads = st.one_of(mutated([whole]), inside, st.text(max_size=600).map(lambda one: submission(view, one)))
+    bodies = st.one_of(payloads, payloads, mutated(clicks)).map(form_of)
+
+    def attack(body: bytes) -> str:
+        answer = central.post(body)
+        assert answer.status in (200, 400, 413)
+        assert "Traceback" not in answer.body
+        assert request.digest not in answer.body
+        assert central.item() == before
+        assert not {post.path for post in central.slack.posts[asked:]} - {RESPONSE, "/api/views.open"}
+        if not answer.body or answer.status != 200:
+            return str(answer.status)
+        told = json.loads(answer.body)
+        assert told["response_action"] == "errors"
+        assert list(told["errors"]) == ["reason"]
+        return "told"
+
+    ends = fuzz(record_property, "submissions of the modal", bodies, attack)
+    assert {"told", "400"} <= set(ends)
+    assert central.sent("applySecurityGroupChange") == central.sent("denySecurityGroupChange") == []
 
 
 texts = st.one_of(
