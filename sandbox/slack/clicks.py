@@ -1,6 +1,7 @@
-"""Clicks: a button's click is sent to the app as Slack's signed request, or as a forged one.
+"""Clicks: a button's click, or a submitted modal, is sent to the app as Slack's signed request, or as a forged one.
 
 https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+https://docs.slack.dev/reference/interaction-payloads/view-interactions-payload
 """
 
 import hashlib
@@ -70,6 +71,30 @@ class Clicker:
         self._timeline.add(ClickAnswered(status=result.status, duration_ms=result.duration_ms, **clicked))
         return result
 
+    def submit(self, user: SlackUser, text: str) -> ClickResult:
+        """Submit the modal that a user looks at, with this text in its first input.
+
+        It closes where the app answers with nothing; errors stand below its input. Raises when no modal is open.
+        """
+        modal = self._workspace.modals.of(user.id)
+        if modal is None:
+            raise SandboxError(f"{user.name} has no modal open.")
+        payload = {
+            "type": "view_submission",
+            "team": {"id": TEAM_ID, "domain": TEAM_DOMAIN},
+            "user": _as_clicker(user),
+            "api_app_id": APP_ID,
+            "token": self._settings.verification_token,
+            "trigger_id": self._workspace.modals.new_trigger(user.id),
+            "view": {"id": modal.id, **modal.view, "state": modal.state(text)},
+            "response_urls": [],
+        }
+        result = self.send(payload, signing_secret=self._settings.signing_secret)
+        modal.errors = _errors(result.body)
+        if result.in_time and not modal.errors:
+            self._workspace.modals.close(user.id)
+        return result
+
     def send(self, payload: dict[str, Any], *, signing_secret: str) -> ClickResult:
         """Send a payload to the app, signed with a secret: Slack's own, or a forger's guess."""
         body = urlencode({"payload": json.dumps(payload)})
@@ -106,16 +131,11 @@ class Clicker:
         now = f"{time.time():.6f}"
         return {
             "type": "block_actions",
-            "user": {
-                "id": user.id,
-                "username": user.username,
-                "name": user.username,
-                "team_id": TEAM_ID,
-            },
+            "user": _as_clicker(user),
             "api_app_id": APP_ID,
             "token": self._settings.verification_token,
             "container": container,
-            "trigger_id": f"{now}.{TEAM_ID}.click",
+            "trigger_id": self._workspace.modals.new_trigger(user.id),
             "team": {"id": TEAM_ID, "domain": TEAM_DOMAIN},
             "enterprise": None,
             "is_enterprise_install": False,
@@ -139,6 +159,16 @@ class Clicker:
                 }
             ],
         }
+
+
+def _as_clicker(user: SlackUser) -> dict[str, Any]:
+    return {"id": user.id, "username": user.username, "name": user.username, "team_id": TEAM_ID}
+
+
+def _errors(body: str) -> dict[str, str]:
+    """Return what an answer to a submission shows below the inputs, by block."""
+    answer = json.loads(body) if body.startswith("{") else {}
+    return dict(answer["errors"]) if answer.get("response_action") == "errors" else {}
 
 
 def _locate(message: Message, button_text: str) -> tuple[dict[str, Any], dict[str, Any], int | None]:

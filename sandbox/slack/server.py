@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
@@ -57,6 +57,8 @@ class SlackServer:
             return self._webhook(request, parts[2])
         if parts[0] == "actions" and len(parts) == 3:
             return self._response_url(request, parts[2])
+        if parts == ["api", "views.open"]:
+            return self._open_view(request)
         return Response("no_service", 404)
 
     def _webhook(self, request: Request, channel_id: str) -> Response:
@@ -95,6 +97,23 @@ class SlackServer:
             self._workspace.post_ephemeral(target.channel, target.user, payload, answers=target.message_ts)
         return Response(json.dumps({"ok": True}), 200, content_type="application/json")
 
+    def _open_view(self, request: Request) -> Response:
+        """Open a modal, as the Web API does: errors are told in the body, with status 200."""
+        failed = self._failed("views.open")
+        if failed is not None:
+            return failed
+        if not request.headers.get("Authorization", "").startswith("Bearer xoxb-"):
+            return _api_answer(ok=False, error="not_authed")
+        try:
+            call = json.loads(request.get_data(as_text=True))
+            modal = self._workspace.modals.open(str(call["trigger_id"]), call["view"])
+        except (ValueError, KeyError, TypeError):
+            return _api_answer(ok=False, error="invalid_arguments")
+        except PayloadError as error:
+            self._timeline.add(SlackRefused(channel="views.open", status=200, reason=str(error)))
+            return _api_answer(ok=False, error=error.word)
+        return _api_answer(ok=True, view={"id": modal.id, **modal.view})
+
     def _failed(self, channel: str) -> Response | None:
         fault = self._faults.slack
         if fault == "rate_limited":
@@ -125,6 +144,10 @@ class SlackServer:
     def _refuse(self, channel: str, status: int, word: str, reason: str) -> Response:
         self._timeline.add(SlackRefused(channel=channel, status=status, reason=reason))
         return Response(word, status)
+
+
+def _api_answer(**body: Any) -> Response:
+    return Response(json.dumps(body), 200, content_type="application/json")
 
 
 def _text(request: Request) -> str:

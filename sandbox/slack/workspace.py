@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.slack.modals import Modals
 from sandbox.timeline import SlackPosted, Timeline
 
 TEAM_ID = "T0SANDBOX1"
@@ -96,6 +97,7 @@ class SlackWorkspace:
             name: Channel(id=f"C0SANDBOX{number}", name=name) for number, name in enumerate(channels, start=1)
         }
         self.users = {user.id: user for user in users}
+        self.modals = Modals()
         self._timeline = timeline
         self._lock = threading.RLock()
         self._counter = itertools.count(1)
@@ -143,9 +145,13 @@ class SlackWorkspace:
         self._timeline.add(SlackPosted(channel=channel, ts=ts, text=message.text, how="replaced"))
 
     def delete(self, channel: str, ts: str) -> None:
-        """Remove a message."""
+        """Remove a message, or an ephemeral one."""
         with self._lock:
-            self.channels[channel].messages.remove(self._find(channel, ts))
+            notes = self.channels[channel].notes
+            left = [note for note in notes if note.ts != ts]
+            if len(left) == len(notes):
+                self.channels[channel].messages.remove(self._find(channel, ts))
+            notes[:] = left
 
     def clear(self) -> None:
         """Remove every message, and end every ``response_url``."""
