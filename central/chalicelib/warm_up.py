@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from shared.aws.clients import client
+from shared.settings import SettingError, optional
 from shared.warm_up import warm_up_function
 
 from .secrets import secret
@@ -27,7 +29,7 @@ def _click(here: str) -> None:
     # Where the secret is a reference, AWS is asked. What is loaded meanwhile makes no client: a session is not made for
     # several threads.
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
-        reading = meanwhile.submit(secret, "slackSigningSecret")
+        reading = meanwhile.submit(_read_secrets)
         from shared.policy.loading import load_policies
 
         from . import click  # noqa: F401 - loads the flow
@@ -36,6 +38,13 @@ def _click(here: str) -> None:
         warm_up()
         load_policies()
     reading.result()
+
+
+def _read_secrets() -> None:
+    secret("slackSigningSecret")
+    if optional("slackBotToken"):
+        with suppress(SettingError):  # it stops what needs it, and only that
+            secret("slackBotToken")
 
 
 def _store(here: str) -> None:

@@ -30,7 +30,7 @@ def _bot_token(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     use_token(slack, monkeypatch)
 
 
-def whispers(central: Central) -> list[str]:
+def ephemerals(central: Central) -> list[str]:
     """Return what clickers alone were told, oldest first."""
     return [post.payload["text"] for post in central.responses if post.payload.get("response_type") == "ephemeral"]
 
@@ -232,7 +232,7 @@ def test_a_denial_without_a_reason_is_offered(central: Central, reply: Reply) ->
     request = central.file()
     central.slack.replies[OPEN].append(reply)
     assert central.click(request, "deny").status == 200
-    assert whispers(central) == [central.responses[-1].payload["text"]]
+    assert ephemerals(central) == [central.responses[-1].payload["text"]]
     assert "No reason is given" in json.dumps(offer(central)["confirm"])
     assert central.status() == "pending"
     accept(central)
@@ -248,7 +248,7 @@ def test_nothing_is_offered_where_a_reason_is_required(central: Central, policy:
     central.slack.replies[OPEN].append(REFUSED)
     central.click(central.file(), "deny")
     assert buttons(central.responses[-1]) == {}
-    assert "a denial needs a reason" in whispers(central)[-1]
+    assert "a denial needs a reason" in ephemerals(central)[-1]
     assert central.status() == "pending"
 
 
@@ -260,7 +260,7 @@ def test_an_offer_is_refused_where_the_account_requires_a_reason(
     central.slack.replies[OPEN].append(REFUSED)
     central.click(central.file(), "deny")
     accept(central)
-    assert "a denial needs a reason" in whispers(central)[-1]
+    assert "a denial needs a reason" in ephemerals(central)[-1]
     assert central.status() == "pending"
 
 

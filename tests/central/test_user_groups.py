@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from central.chalicelib.slack import user_groups
 from central.chalicelib.slack.user_groups import forget_members, members_among
 from sandbox.slack.stand_in import API_PATH
-from tests.central.test_denial import whispers
+from shared.settings import SettingError
+from tests.central.test_denial import ephemerals
 from tests.support.central_account import APPROVER, Central
 from tests.support.denials import use_token
 from tests.support.slack_stand_in import Reply, SlackStandIn
@@ -41,7 +44,7 @@ def test_members_decide_beside_those_who_are_listed(
     policy(ONE_GROUP)
     central.click(central.file(), by=who)
     assert central.status() == status
-    assert len(whispers(central)) == (status == "pending")
+    assert len(ephemerals(central)) == (status == "pending")
 
 
 def test_a_guest_in_the_group_does_not_count(central: Central, policy: Callable[[str], None]) -> None:
@@ -107,18 +110,39 @@ def test_members_are_remembered_for_five_minutes(slack: SlackStandIn, monkeypatc
     assert members_among([TEAM], [MEMBER]) == {TEAM: frozenset()}
 
 
-def test_a_failure_is_not_remembered(slack: SlackStandIn) -> None:
-    """The next click asks again."""
+def test_a_failure_is_remembered_for_the_same_click_alone(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One click waits for it once; a later one asks again."""
     refused = Reply(status=200, body=json.dumps({"ok": False, "error": "missing_scope"}))
     slack.replies[LIST].append(refused)
-    assert members_among([TEAM], [MEMBER]) == {TEAM: frozenset()}
+    for _ in range(2):
+        assert members_among([TEAM], [MEMBER]) == {TEAM: frozenset()}
+    now = user_groups.time.monotonic
+    monkeypatch.setattr(user_groups.time, "monotonic", lambda: now() + 3)
     assert members_among([TEAM], [MEMBER]) == {TEAM: frozenset({MEMBER})}
+
+
+def test_a_token_that_cannot_be_read_counts_nobody(monkeypatch: pytest.MonkeyPatch, logs: io.StringIO) -> None:
+    """The reason is in the log."""
+    monkeypatch.setattr(user_groups, "secret", _unreadable)
+    assert members_among([TEAM], [MEMBER]) == {}
+    assert "slackBotToken refers to ssm:/x" in logs.getvalue()
+
+
+def _unreadable(name: str) -> str:
+    raise SettingError(f"Setting {name} refers to ssm:/x, which cannot be read.")
+
+
+def test_a_refused_token_is_read_again(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been rotated since."""
+    renewed: list[str] = []
+    monkeypatch.setattr(user_groups, "renewed", renewed.append)
+    slack.replies[LIST].append(Reply(status=200, body=json.dumps({"ok": False, "error": "invalid_auth"})))
+    assert members_among([TEAM], [MEMBER]) == {TEAM: frozenset()}
+    assert renewed == ["slackBotToken"]
 
 
 def test_nobody_waits_for_a_silent_slack(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time for all questions together is bounded."""
-    import threading
-
     release = threading.Event()
     monkeypatch.setattr(user_groups, "_SECONDS", 0.1)
     slack.replies[LIST].append(Reply(status=500, before=lambda: release.wait(5) and None))

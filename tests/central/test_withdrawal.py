@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from central.chalicelib.requests.table import RequestsTable
-from tests.central.test_denial import finish, replaced, whispers
+from tests.central.test_denial import ephemerals, finish, replaced
 from tests.support.central_account import APPROVER, Central, aged, make_request
 
 ADA = "U0ADA"
@@ -48,7 +48,7 @@ def test_nobody_else_withdraws(central: Central, policy: Callable[[str], None], 
     request = central.file()
     before = central.item()
     central.click(request, "withdraw", APPROVER)
-    assert sentence in whispers(central)[-1]
+    assert sentence in ephemerals(central)[-1]
     assert (central.item(), central.sent("denySecurityGroupChange")) == (before, [])
 
 
@@ -59,7 +59,7 @@ def test_what_is_decided_is_not_withdrawn(central: Central, policy: Callable[[st
     central.click(request, "approve")
     before = central.item()
     central.click(request, "withdraw", ADA)
-    assert "Approved by grace" in whispers(central)[-1]
+    assert "Approved by grace" in ephemerals(central)[-1]
     assert central.item() == before
 
 
@@ -69,9 +69,9 @@ def test_another_digest_or_id_withdraws_nothing(central: Central, policy: Callab
     central.file()
     before = central.item()
     central.click(make_request(group_id="sg-00000000000000000"), "withdraw", ADA)
-    assert "does not belong to the request as it is stored" in whispers(central)[-1]
+    assert "does not belong to the request as it is stored" in ephemerals(central)[-1]
     central.click(make_request("unknown"), "withdraw", ADA)
-    assert "not known here" in whispers(central)[-1]
+    assert "not known here" in ephemerals(central)[-1]
     assert central.item() == before
 
 
@@ -80,7 +80,7 @@ def test_a_request_of_nobody_known_is_withdrawn_by_nobody(central: Central, poli
     policy(PEOPLE)
     request = central.file(make_request(requester=None))
     central.click(request, "withdraw", ADA)
-    assert "does not say who the requester is" in whispers(central)[-1]
+    assert "does not say who the requester is" in ephemerals(central)[-1]
     assert central.status() == "pending"
 
 
@@ -109,4 +109,4 @@ def test_a_decision_that_comes_first_wins(
     monkeypatch.setattr(RequestsTable, "get", overtaken)
     central.click(request, "withdraw", ADA)
     assert central.status() == "approved"
-    assert "Approved by grace" in whispers(central)[-1]
+    assert "Approved by grace" in ephemerals(central)[-1]

@@ -1,4 +1,4 @@
-"""Withdraws a batch whole: its requester takes back everything that waits in it.
+"""Withdraws a batch whole: its requester no longer asks for anything that waits in it.
 
 What does not belong here: withdrawing one request (``central.chalicelib.withdrawal``).
 """

@@ -20,13 +20,17 @@ from typing import Any, Final
 from shared.settings import SettingError, optional
 from shared.telemetry import count, logger
 
-from .web_api import has_token, is_full_member, members_of
-from .webhook import SlackError
+from ..secrets import renewed, secret
+from .web_api import BOT_TOKEN, has_token, is_full_member, members_of
+from .webhook import SlackError, SlackRefusedError
 
 _SECONDS: Final = 0.9
 """How long all questions of one click may take together: Slack waits three seconds for the answer to it."""
 
 _REMEMBERED_SECONDS: Final = 300.0
+
+_FAILED_SECONDS: Final = 2.0
+"""So long a failure is remembered, so that one click waits for it once."""
 
 _MOST_AT_ONCE: Final = 10
 
@@ -44,6 +48,11 @@ def members_among(user_groups: Iterable[str], users: Collection[str]) -> dict[st
     groups = sorted(set(user_groups))
     if not groups or not users or not has_token():
         return {}
+    try:
+        secret(BOT_TOKEN)  # resolved here: the threads below make no client of AWS
+    except SettingError as error:
+        _report([str(error)])
+        return {}
     team = optional("slackTeamId")
     until = time.monotonic() + _SECONDS
     asked: dict[tuple[str, ...], Callable[[], Any]] = {}
@@ -53,7 +62,7 @@ def members_among(user_groups: Iterable[str], users: Collection[str]) -> dict[st
         asked["user", user, team] = partial(is_full_member, user, team, until=until)
     known = _answers(asked, until)
     full = {user for user in users if known.get(("user", user, team))}
-    return {group: full & known.get(("group", group), frozenset()) for group in groups}
+    return {group: full & (known.get(("group", group)) or frozenset()) for group in groups}
 
 
 def forget_members() -> None:
@@ -62,7 +71,7 @@ def forget_members() -> None:
 
 
 def _answers(asked: dict[tuple[str, ...], Callable[[], Any]], until: float) -> dict[tuple[str, ...], Any]:
-    """Return what is known, by question; asks all at once what is not."""
+    """Return what is known, by question, and ``None`` for what failed; asks all at once what is not."""
     now = time.monotonic()
     found = {key: _remembered[key][1] for key in asked if key in _remembered and _remembered[key][0] > now}
     left = [key for key in asked if key not in found]
@@ -73,15 +82,22 @@ def _answers(asked: dict[tuple[str, ...], Callable[[], Any]], until: float) -> d
     done, late = wait(asking, timeout=max(until - now, 0.0))
     pool.shutdown(wait=False, cancel_futures=True)
     problems = ["no answer in time"] if late else []
-    for one in done:
-        try:
-            answer = one.result()
-        except (SlackError, SettingError) as error:
-            problems.append(str(error))
-        else:
-            found[asking[one]] = answer
-            _remembered[asking[one]] = (now + _REMEMBERED_SECONDS, answer)
+    for one, key in asking.items():
+        answer, seconds = None, _FAILED_SECONDS
+        if one in done:
+            try:
+                answer, seconds = one.result(), _REMEMBERED_SECONDS
+            except (SlackError, SettingError) as error:
+                problems.append(str(error))
+                if isinstance(error, SlackRefusedError) and not error.is_about_message:
+                    renewed(BOT_TOKEN)  # the next click may find one that works
+        found[key] = answer
+        _remembered[key] = (time.monotonic() + seconds, answer)
     if problems:
-        count("SlackFailures", channel="user groups")
-        logger.warning("user groups not known, so they count nobody", extra={"problem": "; ".join(sorted(problems))})
+        _report(problems)
     return found
+
+
+def _report(problems: Iterable[str]) -> None:
+    count("SlackFailures", channel="user groups")
+    logger.warning("user groups not known, so they count nobody", extra={"problem": "; ".join(sorted(problems))})

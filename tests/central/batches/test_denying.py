@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.slack.stand_in import API_PATH
-from tests.central.test_denial import accept, finish, offer, replaced, whispers
+from tests.central.test_denial import accept, ephemerals, finish, offer, replaced
 from tests.support.batches import adds, buttons, file_batch, press, question, record, statuses, value_of
 from tests.support.central_account import APPROVER, Central, make_request
 from tests.support.denials import REFUSED, opened, refusal, submit, use_token
@@ -118,7 +118,7 @@ def test_a_request_whose_batch_is_still_open_waits(central: Central, policy: Cal
     central.file(adds(1))
     central.file(adds(2))
     central.click(record(central, 2).request, "withdraw", ADA)
-    assert "one question for all of them replaces this one" in whispers(central)[-1]
+    assert "one question for all of them replaces this one" in ephemerals(central)[-1]
     assert statuses(central, 1, 2) == ["pending", "pending"]
 
 
@@ -136,7 +136,7 @@ def test_a_batch_is_not_withdrawn(
     """By anybody else, or by a button that does not fit."""
     policy(PEOPLE)
     withdraw(central, asked, by, **values)
-    assert sentence in whispers(central)[-1]
+    assert sentence in ephemerals(central)[-1]
     assert statuses(central, 1, 2, 3) == ["pending"] * 3
 
 
@@ -145,5 +145,5 @@ def test_a_decided_batch_is_not_withdrawn(central: Central, asked: Post, policy:
     policy(PEOPLE)
     press(central, asked, "approve")
     withdraw(central, asked)
-    assert "Your click changed nothing." in whispers(central)[-1]
+    assert "Your click changed nothing." in ephemerals(central)[-1]
     assert statuses(central, 1, 2, 3) == ["approved"] * 3
