@@ -1,10 +1,14 @@
-"""The table at the end of a run of ``make fuzz``: how many inputs each target got, and how they ended."""
+"""moto as quick as elsewhere; and the table at the end of a run of ``make fuzz``: how many inputs each target got, and how they ended."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+from tests.support import quick_moto
+
+quick_moto.remember()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
