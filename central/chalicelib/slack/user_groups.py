@@ -61,7 +61,7 @@ def members_among(user_groups: Iterable[str], users: Collection[str]) -> dict[st
     for user in users:
         asked["user", user, team] = partial(is_full_member, user, team, until=until)
     known = _answers(asked, until)
-    full = {user for user in users if known.get(("user", user, team))}
+    full = frozenset(user for user in users if known.get(("user", user, team)))
     return {group: full & (known.get(("group", group)) or frozenset()) for group in groups}
 
 
