@@ -1,4 +1,7 @@
-"""moto as quick as elsewhere; and the table at the end of a run of ``make fuzz``: how many inputs each target got, and how they ended."""
+"""moto as quick as elsewhere; and the table at the end of a run of ``make fuzz``: how many inputs each target got.
+
+It says how they ended, too.
+"""
 
 from __future__ import annotations
 
