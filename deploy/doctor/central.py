@@ -167,7 +167,8 @@ def _may_read(target: Target, name: str, reference: str) -> bool:
     reader = SECURITY_GROUP_CHANGE if name in HOOKS else ROUTE
     statements = function_policy(reader, Scope(place=target.place))["Statement"]
     allowed = [one["Resource"] for one in statements if one["Sid"] in ("SecretParameters", "Secrets")]
-    return any(fnmatchcase(arn, pattern) for pattern in allowed)
+    patterns = [one for some in allowed for one in ([some] if isinstance(some, str) else some)]
+    return any(fnmatchcase(arn, pattern) for pattern in patterns)
 
 
 def _post(url: str, headers: dict[str, str]) -> int:
