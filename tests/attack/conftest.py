@@ -1,4 +1,4 @@
-"""moto as quick as elsewhere; and the table at the end of a run of ``make fuzz``: how many inputs each target got, and how they ended."""
+"""moto as quick as elsewhere; the table after ``make fuzz``: how many inputs each target got, and how they ended."""
 
 from __future__ import annotations
 
