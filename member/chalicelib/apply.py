@@ -32,6 +32,7 @@ from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
 from .ec2.security_groups import SecurityGroups
+from .reaching import changed_lists, lists_of
 from .rule_set import RuleSet
 from .state.baseline import Baseline, with_tags_seen
 from .state.items import LedgerEntry
@@ -51,7 +52,7 @@ def apply_request(here: Context, message: ApplyMessage) -> None:
         Ec2Error: when EC2 could not be asked; the message is delivered again.
     """
     entry = here.table.entry(message.request_id)
-    refusal = _refusal(here, entry, message)
+    refusal = _refusal(entry, message)
     if entry is None or refusal is not None:
         report_error(
             here, message.request_id, message.digest, refusal or Refusal(code="UnknownRequest", reason="unknown")
@@ -63,14 +64,18 @@ def apply_request(here: Context, message: ApplyMessage) -> None:
         report_applied(entry)
         return
     timed = timed_by(entry.request.change, message.valid_until, message.request_id, (message.request_id,))
-    failure = _apply(here, entry, here.groups(), timed)
+    refusal = _refusal_of_approval(here, entry, message)
+    if refusal is None:
+        failure = _apply(here, entry, here.groups(), timed)
+    else:
+        failure = _leave(here, entry, here.groups(), refusal)
     if failure is None:
         report_applied(entry)
     else:
         report_error(here, message.request_id, message.digest, failure)
 
 
-def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
+def _refusal(entry: LedgerEntry | None, message: ApplyMessage) -> Refusal | None:
     """Return why the message opens nothing, whoever sent it."""
     if entry is None:
         reason = "This account has no such request in its ledger; it applies only what it reverted itself."
@@ -78,11 +83,14 @@ def _refusal(here: Context, entry: LedgerEntry | None, message: ApplyMessage) ->
     if entry.request.digest != message.digest:
         reason = "The approved digest is not the one of the change this account reverted."
         return Refusal(code="DigestMismatch", reason=reason)
-    if entry.outcome in DONE:
-        return None
-    if entry.outcome not in _APPLICABLE:
+    if entry.outcome not in _APPLICABLE | DONE:
         reason = f"The request is '{entry.outcome}' here; there is nothing to apply."
         return Refusal(code="NotApplicable", reason=reason)
+    return None
+
+
+def _refusal_of_approval(here: Context, entry: LedgerEntry, message: ApplyMessage) -> Refusal | None:
+    """Return why the approvals do not open what they are about, by now."""
     by_policy = refusal_by_policy(here, entry, message.approvals or (_last_approver(message),), message)
     return by_policy or (_overtaken(here, entry.request) if entry.outcome == "reverted" else None)
 
@@ -146,6 +154,46 @@ def no_room_for(here: Context, group_id: str, timed: Timed | None) -> Refusal | 
     return Refusal(code="NotApplicable", reason=reason)
 
 
+def _leave(here: Context, entry: LedgerEntry, groups: SecurityGroups, refusal: Refusal) -> Refusal | None:
+    """Leave a refused change as it is; of one that an earlier run had begun, no part stays.
+
+    Returns:
+        The refusal; ``None`` where the earlier run had applied all of it, and only had not said so.
+
+    Raises:
+        Ec2Error: when it cannot be undone now; the message is delivered again.
+    """
+    if entry.outcome != "applying":
+        return refusal
+    group_id, change = entry.request.group_id, entry.request.change
+    baseline = here.table.baseline(group_id)
+    is_accepted = baseline is not None and what_is_left(change, RuleSet(baseline.rules)).is_empty
+    if is_accepted or is_timed(baseline, entry.request.request_id):
+        here.table.move_entry(entry, "applied")
+        return None
+    return _failed(here, entry, undo_begun(groups, group_id, change, refusal))
+
+
+def is_timed(baseline: Baseline | None, key: str) -> bool:
+    """Say whether the time of a request or batch has begun: the baseline took it, and its end is told by a snapshot."""
+    return baseline is not None and any(one.key == key for one in baseline.timed)
+
+
+def undo_begun(groups: SecurityGroups, group_id: str, change: Change, refusal: Refusal) -> Refusal:
+    """Undo what an earlier run had begun of a change that is refused now; return why it is not applied.
+
+    Raises:
+        Ec2Error: of what may pass; the message is delivered again.
+    """
+    try:
+        roll_back(groups, group_id, change)
+    except Ec2Error as error:
+        if error.is_temporary:
+            raise
+        return error.refusal
+    return refusal
+
+
 def _apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, timed: Timed | None) -> Refusal | None:
     """Apply what is left of the change; return what kept it from being applied, or ``None``."""
     try:
@@ -169,7 +217,7 @@ def _try_to_apply(here: Context, entry: LedgerEntry, groups: SecurityGroups, tim
         if is_begun:
             roll_back(groups, group_id, change)
         return _failed(here, entry, found)
-    full = no_room_for(here, group_id, timed)
+    full = no_room_for(here, group_id, timed) or (None if is_begun else changed_lists(here, lists_of(entry.request)))
     if full is not None:
         return _failed(here, entry, full)
     until = None if timed is None else timed.until

@@ -25,12 +25,14 @@ from shared.wire.messages import ApplyBatchMessage
 from .apply import (
     DONE,
     accept_applied,
+    is_timed,
     no_room_for,
     refusal_by_policy,
     report_applied,
     report_error,
     roll_back,
     timed_by,
+    undo_begun,
 )
 from .assessment.batches import is_accepted, is_as_shown, on_touched_rules, with_approved_tags
 from .assessment.conflicts import conflict, what_is_left
@@ -38,6 +40,7 @@ from .context import Context
 from .converge import State, converge
 from .ec2.refusal import NOT_IN_FORCE, Ec2Error, Refusal
 from .ec2.security_groups import SecurityGroups
+from .reaching import changed_lists, lists_of
 from .rule_set import RuleSet
 from .state.baseline import Baseline
 from .state.items import LedgerEntry
@@ -105,7 +108,8 @@ def apply_batch(here: Context, message: ApplyBatchMessage) -> None:
         Ec2Error: when EC2 could not be asked about a group; the message is delivered again, and continues there.
         Exception: what else kept a group from being applied; the others have been handled.
     """
-    entries = {one: here.table.entry(one) for one, _ in message.requests}
+    stored = here.table.entries(one for one, _ in message.requests)
+    entries = {one: stored.get(one) for one, _ in message.requests}
     found = [one for one in entries.values() if one is not None]
     logger.info("approved batch received", extra={"batch": message.batch_id, "requests": len(message.requests)})
     refusal = _refusal(message, entries)
@@ -147,7 +151,8 @@ def _apply_group(here: Context, group: _Group, message: ApplyBatchMessage, group
     if not any(one.outcome in DONE and one.note == group.batch_id for one in asked):
         ids = tuple(one.request.request_id for one in asked)
         timed = timed_by(group.composed.change, message.valid_until, group.batch_id, ids)
-        refusal = _refusal_of_group(here, group, message) or _apply(here, group, groups, timed)
+        refused = _refusal_of_group(here, group, message)
+        refusal = _leave(here, group, groups, refused) if refused is not None else _apply(here, group, groups, timed)
         if refusal is not None:
             _fail(here, group, refusal)
             return
@@ -179,6 +184,21 @@ def _refusal_of_group(here: Context, group: _Group, message: ApplyBatchMessage) 
             if refusal is not None:
                 return refusal
     return None
+
+
+def _leave(here: Context, group: _Group, groups: SecurityGroups, refusal: Refusal) -> Refusal | None:
+    """Leave a refused group as it is; of what an earlier run had begun, no part stays.
+
+    Returns:
+        The refusal; ``None`` where the earlier run had applied all of it, and only had not said so.
+    """
+    if not any(one.outcome == "applying" and one.note == group.batch_id for one in group.asked):
+        return refusal
+    baseline = here.table.baseline(group.group_id)
+    if is_timed(baseline, group.batch_id) or is_accepted(group.composed, group.shown, _held(group, baseline)):
+        return None
+    change = with_approved_tags(group.composed.change, () if baseline is None else baseline.rules)
+    return undo_begun(groups, group.group_id, change, refusal)
 
 
 def _fail(here: Context, group: _Group, refusal: Refusal) -> None:
@@ -232,7 +252,8 @@ def _try_to_apply(here: Context, group: _Group, groups: SecurityGroups, timed: T
         if is_begun:
             roll_back(groups, group.group_id, change)
         return found
-    full = no_room_for(here, group.group_id, timed)
+    lists = [one for entry in group.asked for one in lists_of(entry.request)]
+    full = no_room_for(here, group.group_id, timed) or (None if is_begun else changed_lists(here, lists))
     if full is not None:
         return full
     until = None if timed is None else timed.until

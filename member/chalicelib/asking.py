@@ -29,6 +29,7 @@ from .ec2.refusal import Ec2Error
 from .ec2.security_groups import SecurityGroups
 from .group_state import baseline_of
 from .named_groups import with_ids_of_named_groups
+from .reaching import reach_of
 from .state.baseline import Baseline
 from .state.limits import limits_of
 
@@ -90,7 +91,13 @@ def _ask(here: Context, call: Call, policy: Policy, groups: SecurityGroups) -> s
     if baseline is not None and baseline.adopted:
         _keep(here, baseline)
     request = _request(call, policy, facts.name, asked.change, baseline)
-    publishing.publish_request(here, request)
+    approved = () if baseline is None else baseline.rules
+    reached = reach_of(here, call.group_id, asked.change, approved)
+    entries, problem = publishing.add_entries(here, replace(request, reach=reached))
+    if problem is not None:
+        raise problem  # nothing was changed, so nobody has to hear of it before it can be applied
+    for entry in entries:
+        publishing.publish_entry(entry)
     logger.info("asked", extra={"request_id": call.request_id, "group": call.group_id, "status": request.status})
     return ""
 

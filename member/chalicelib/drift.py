@@ -32,6 +32,7 @@ from .decision import Decision, decide_drift
 from .ec2.refusal import Ec2Error
 from .ec2.security_groups import GroupFacts, SecurityGroups
 from .publishing import STATE_ERRORS
+from .reaching import reach_of
 from .risk import denial
 from .rule_set import RuleSet
 from .state.baseline import (
@@ -209,6 +210,9 @@ def _revert(
     fresh = [one for one in due if not one.request_id]
     change = joined(parts[one.key] for one in fresh)
     request = _request(baseline, change, fresh, look, f"{decision.reason}.")
+    if fresh and request.status == "pending":
+        # Before the revert, since the ledger entry is: these rules have been in force for the grace period already.
+        request = replace(request, reach=reach_of(here, baseline.group_id, change, baseline.rules))
     entries, problem = publishing.add_entries(here, request) if fresh else ([], None)
     baseline = _marked(here, baseline, fresh, request.request_id)
     wanted = undo(joined(parts[one.key] for one in due))

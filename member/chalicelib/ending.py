@@ -23,6 +23,7 @@ from .assessment.conflicts import what_is_left
 from .context import Context
 from .converge import Converged, State, converge, deleted_references, wrong_rules
 from .ec2.security_groups import SecurityGroups
+from .reaching import reach_of
 from .rule_set import RuleSet
 from .state.baseline import Baseline
 from .state.items import LedgerEntry
@@ -98,7 +99,7 @@ def _revert(here: Context, groups: SecurityGroups, baseline: Baseline, timed: Ti
     group_id, live = baseline.group_id, groups.rules(baseline.group_id)
     todo = ending(baseline, timed.key, live)
     if timed.let_through and todo.places:
-        _write_question(here, timed, todo)
+        _write_question(here, baseline, timed, todo)
     done = _converge(groups, group_id, todo, live)
     lost = deleted_references(done.refusals)
     if lost:
@@ -128,11 +129,12 @@ def _timed(baseline: Baseline | None, key: str) -> Timed | None:
 # -- who is told -------------------------------------------------------------------------------------------------------
 
 
-def _write_question(here: Context, timed: Timed, todo: Ending) -> None:
+def _write_question(here: Context, baseline: Baseline, timed: Timed, todo: Ending) -> None:
     """Write the question that follows to the ledger, before what it asks for is reverted; it is published after that.
 
     It asks for what ends now of the change, not for what has been removed, or approved for good, since.
     """
+    others = [rule for rule in baseline.rules if rule.identity not in todo.places]
     for request_id in timed.requests:
         entry = here.table.entry(request_id)
         change = None if entry is None else _ending_part(entry.request.change, todo)
@@ -147,6 +149,7 @@ def _write_question(here: Context, timed: Timed, todo: Ending) -> None:
             status="pending",
             reason=_ASKED,
             limits=(),
+            reach=reach_of(here, baseline.group_id, change, others),
         )
         _, problem = publishing.add_entries(here, question)
         if problem is not None:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from shared.domain.change import Change, by_identity, make_change
 from shared.domain.policy import Policy
+from shared.domain.reach import Reach
 from shared.domain.request import Request, Status
 from shared.domain.rule import Rule
 from shared.telemetry import count, logger, seconds
@@ -37,6 +38,7 @@ from .group_state import baseline_of
 from .let_through import finish_let_through, is_let_through, let_through_call
 from .named_groups import with_ids_of_named_groups
 from .publishing import STATE_ERRORS
+from .reaching import reach_of
 from .region import groups_that_differ
 from .risk import denial, facts_of_call
 from .rule_set import RuleSet
@@ -162,6 +164,7 @@ class _Goal:
     baseline: Baseline | None
     assessed: Assessment | None = None
     restored: dict[str, Rule] = field(default_factory=dict)
+    written_at: datetime | None = None
 
     def left(self, live: RuleSet) -> Change:
         """Return what is left to undo of the call, and of restoring what has been approved to go meanwhile."""
@@ -176,7 +179,8 @@ class _Goal:
         return is_revoked_by_id or found.is_unknown or found.change.is_empty
 
     def note_written(self, change: Change) -> None:
-        """After rules were added, read the baseline again."""
+        """Note when; after rules were added, read the baseline again."""
+        self.written_at = context.now()
         opened = by_identity((*change.added, *(edit.after for edit in change.modified)))
         if not opened:
             return
@@ -314,6 +318,7 @@ def _finish(
         approved=goal.baseline.rules if goal.baseline is not None else (),
     )
     request = replace(request, limits=limits_of(approved, found.change))
+    request = replace(request, reach=_reach(goal, request, known, attempt))
     if status == "observed" and call.unreadable and attempt.rule_ids:
         # Nobody knows what the rules were, so nobody can be asked about them; but people have to hear of it.
         text = f"The event cannot be read ({call.unreadable}), so its new rules were revoked by their ids: "
@@ -337,6 +342,16 @@ def _finish(
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
         raise problem
+
+
+def _reach(goal: _Goal, request: Request, known: Known, attempt: Attempt) -> Reach | None:
+    """Look up what a question's change reaches; not known where an earlier delivery may have published it already."""
+    reverted_at = attempt.revoked_at or goal.written_at
+    if request.status != "pending" or reverted_at is None or known.entry is not None:
+        return None
+    approved = () if goal.baseline is None else goal.baseline.rules
+    in_force = reverted_at - goal.call.event_time
+    return reach_of(goal.here, request.group_id, request.change, approved, in_force=in_force)
 
 
 def _as_shown(call: Call, known: Known) -> Call:

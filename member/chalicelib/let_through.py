@@ -130,7 +130,7 @@ def _is_whole(here: Context, entry: LedgerEntry) -> bool:
 
 def _may_stay(policy: Policy, call: Call, baseline: Baseline, assessed: Assessment) -> bool:
     change = assessed.change
-    if assessed.is_unknown or assessed.is_unguarded or not needs_nothing(policy, call, change):
+    if assessed.is_unknown or assessed.is_unguarded or not needs_nothing(policy, call, change, baseline.rules):
         return False
     is_edit = call.kind not in ("add", "remove")
     if is_edit and (change.added or change.removed or assessed.reason):
@@ -168,7 +168,7 @@ def _request(
     )
     if change.is_empty:
         return request, None
-    found = let_through(policy, call, change)
+    found = let_through(policy, call, change, baseline.rules)
     until = None if found.lasts is None else (context.now() + found.lasts).replace(microsecond=0)
     until = until if entry is None else entry.valid_until
     reason = found.why if until is None else f"{found.why}. It is reverted at {until:%Y-%m-%d %H:%M} UTC."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -51,7 +52,8 @@ def add_entries(
         valid_until: until when it is applied; ``None``: for good, or not applied.
 
     Returns:
-        The entries as they are in the ledger now, or as they should be; and what kept some from being written.
+        The entries as they are in the ledger now, or as they should be; and what kept some from being written. One that
+        was not written does not say what the change reaches: a later delivery, which writes it, does not look that up.
     """
     parts = fitting_parts(bounded(request))
     entries: list[LedgerEntry] = []
@@ -63,14 +65,27 @@ def add_entries(
             parts=len(parts) if len(parts) > 1 else 0,
             valid_until=valid_until,
         )
-        try:
-            entries.append(here.table.add_entry(entry))
-        except STATE_ERRORS as error:
-            count("StateNotWritten")
-            logger.exception("ledger entry not written", extra={"request_id": part.request_id})
-            entries.append(entry)
-            problem = error
+        added, failure = _add(here, entry)
+        entries.append(added)
+        problem = failure or problem
     return entries, problem
+
+
+def _add(here: Context, entry: LedgerEntry) -> tuple[LedgerEntry, Exception | None]:
+    request = entry.request
+    try:
+        return here.table.add_entry(entry), None
+    except STATE_ERRORS as error:
+        count("StateNotWritten")
+        logger.exception("ledger entry not written", extra={"request_id": request.request_id})
+        problem = error
+    try:
+        stored = here.table.entry(request.request_id)  # it may have been written, and only the answer be lost
+    except STATE_ERRORS:
+        stored = None
+    if stored is not None:
+        return stored, None
+    return replace(entry, request=replace(request, reach=None)), problem
 
 
 def request_of(

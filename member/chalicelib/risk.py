@@ -62,24 +62,26 @@ def decide_by_entries(policy: Policy, event: Mapping[str, object], head: Call, d
     return Decision(verb="let_through", reason="it needs 0 approvals (policy key rules), as far as its event says")
 
 
-def needs_nothing(policy: Policy, call: Call, change: Change | None = None) -> bool:
+def needs_nothing(policy: Policy, call: Call, change: Change | None = None, approved: Iterable[Rule] = ()) -> bool:
     """Say whether a call may stay without an approval: by its values, and by what it is against the approved rules.
 
     Args:
         policy: of the account.
         call: with its rules.
         change: what it changed in the approved rules; ``None`` while that is not known.
+        approved: the approved rules of its group, where known: together with these it may be the internet.
     """
     own = _own_change(call)
     if own is None or denied_at_once(policy, own.added):
         return False
     judged = [one for one in (own, change) if one is not None and not one.is_empty]
-    return bool(judged) and all(_is_zero(policy, call, one) for one in judged)
+    known = tuple(approved)
+    return bool(judged) and all(_is_zero(policy, call, one, known) for one in judged)
 
 
-def let_through(policy: Policy, call: Call, change: Change) -> LetThrough:
+def let_through(policy: Policy, call: Call, change: Change, approved: Iterable[Rule] = ()) -> LetThrough:
     """Say why a change that needs 0 approvals does, and for how long it holds: a removal opens nothing."""
-    found = needs(policy.rules, facts_of_call(call, change))
+    found = needs(policy.rules, facts_of_call(call, change), approved)
     is_opening = bool(change.added or change.modified)
     why = "; ".join(match.why for match in found.matches)
     return LetThrough(
@@ -133,5 +135,5 @@ def _distinct(rules: Iterable[Rule]) -> Collection[str]:
     return {rule.identity for rule in rules}
 
 
-def _is_zero(policy: Policy, call: Call, change: Change) -> bool:
-    return len(change.rules) <= 2 * MOST_RULES and needs_zero(policy.rules, facts_of_call(call, change))
+def _is_zero(policy: Policy, call: Call, change: Change, approved: Iterable[Rule]) -> bool:
+    return len(change.rules) <= 2 * MOST_RULES and needs_zero(policy.rules, facts_of_call(call, change), approved)

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from shared.domain.change import Change, make_change
 from shared.domain.operations import Operation, keys_of
+from shared.domain.reach import for_part
 from shared.domain.request import Request
 from shared.domain.rule import Rule
 from shared.wire.messages import RequestMessage, write_message
@@ -83,6 +84,7 @@ def _part(request: Request, change: Change, remaining: tuple[Rule, ...], operati
         operations=operations,
         approved=approved_with(change, operations, request.approved),
         limits=tuple(one for one in request.limits if one[0] in identities),
+        reach=None if request.reach is None else for_part(request.reach, change),
         status=request.status if is_asked else "observed",
     )
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
-RetryProfile = Literal["standard", "fail_fast", "adaptive"]
+RetryProfile = Literal["standard", "fail_fast", "adaptive", "once"]
 """``standard``; ``fail_fast`` for what has to answer within three seconds; ``adaptive`` for many calls in a row: backs
-off when throttled."""
+off when throttled; ``once`` for what may stay unknown: a fraction of a second, never repeated."""
 
 _DATA: Final = Path(__file__).with_name("data")
 
@@ -50,6 +50,8 @@ _CONFIGS: Final[dict[RetryProfile, Config]] = {
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html: after a throttled call, adaptive mode
     # limits all calls of the client to a rate that AWS accepts. Not for the revert, which must not wait.
     "adaptive": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),
+    # What a change reaches: a question does not wait for it for long, and says "not known" instead.
+    "once": Config(connect_timeout=0.2, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}),
 }
 
 

@@ -112,8 +112,8 @@ class Replay:
             return by_id
         place = operation.rule.identity
         name = self._places.get(place)
-        if name is not None and not self.lines[name].is_there and place in self.lines:
-            return place  # a revert has restored the approved rule there
+        if place in self.lines and self._holder(place) is None:
+            return place  # a revert has restored the approved rule there, whatever was there in between
         return name
 
     def _is_at(self, operation: Operation, name: str) -> bool:
@@ -131,7 +131,8 @@ class Replay:
         if rule_id is not None:
             self._ids[rule_id] = name
         line = self.lines[name]
-        self.lines[name] = replace(line, is_there=False, calls=line.calls | {call.request_id})
+        rule = line.rule if line.is_there or line.origin is None else line.origin  # a revert has restored what was removed
+        self.lines[name] = replace(line, rule=rule, is_there=False, calls=line.calls | {call.request_id})
 
     def _arrive(self, operation: Operation, name: str, call: Call) -> None:
         line = self.lines.get(name)

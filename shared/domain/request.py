@@ -16,6 +16,7 @@ from typing import Final, Literal
 from shared.domain.caller import Caller
 from shared.domain.change import Change
 from shared.domain.operations import Described, Edited, Operation, rule_id_of
+from shared.domain.reach import Reach
 from shared.domain.rule import Rule
 
 Status = Literal["pending", "approved", "applied", "denied", "expired", "error", "ended", "unreverted", "observed"]
@@ -83,6 +84,7 @@ class Request:
             it is judged what it needs. Not part of the digest: they may change while the request waits.
         limits: until when rules that the change touches are approved: pairs of identity and time; none of rules that
             are approved for good.
+        reach: what the change reaches; ``None``: not known.
     """
 
     request_id: str
@@ -102,6 +104,7 @@ class Request:
     operations: tuple[Operation, ...] = ()
     approved: tuple[Rule, ...] = ()
     limits: tuple[tuple[str, datetime], ...] = ()
+    reach: Reach | None = None
 
     @property
     def digest(self) -> str:
@@ -122,6 +125,7 @@ class Request:
             parts += [rule_text("before", edit.before), rule_text("after", edit.after)]
         parts += [operation_text(operation) for operation in self.operations]
         parts += [json.dumps(["limit", identity, _time_text(until)]) for identity, until in self.limits]
+        parts += [] if self.reach is None else [self.reach.text]
         # Length prefixes keep two different lists of parts from running together into the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()

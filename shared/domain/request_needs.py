@@ -45,6 +45,9 @@ def facts_of(request: Request) -> RequestFacts:
         group_id=request.group_id,
         principal_arn="" if request.requester is None else request.requester.principal_arn,
         change=request.change,
+        aws_prefix_lists=frozenset(
+            one.list_id for one in (request.reach.prefix_lists if request.reach is not None else ()) if one.is_of_aws
+        ),
     )
 
 

@@ -34,6 +34,7 @@ from shared.slack.blocks import (
 from shared.slack.describe import edit_lines, edit_sentence, internet_reach, number_of_rules, peer, rule_lines, sentence
 from shared.slack.messages import APPROVE, APPROVE_FOR, DENY
 from shared.slack.messages_pages import LEAST_ROOM, Group, lay_out, page_blocks, pieces_of
+from shared.slack.reach_lines import group_lines
 from shared.slack.request_view import RequestView
 from shared.slack.text import counted, date, plain_number, shorten, utc, visible
 
@@ -90,7 +91,9 @@ def batch_processing(view: BatchView, *, verb: str, by: str) -> Payload:
 
 def _groups(view: BatchView, *, is_fact: bool) -> Iterator[Group]:
     for index, group in enumerate(view.groups, start=1):
-        yield _heading(f"Security group {index} of {len(view.groups)}", (_group_name(group),))
+        made = (one.request for one in view.calls if one.request.group_id == group.group_id)
+        lines = [_group_name(group), *group_lines(group.change, made)]
+        yield _heading(f"Security group {index} of {len(view.groups)}", lines)
         yield from _rules(group)
     for wish, calls in (
         ("in the order of their time", view.calls),

@@ -22,6 +22,7 @@ _TO_DO: Final[Mapping[str, str]] = {
     "RulesPerSecurityGroupLimitExceeded": (
         "The group is full. Remove rules that nobody needs, or have the quota raised, and make the change again."
     ),
+    "PrefixListChanged": "Make the change again; the new question shows the prefix list as it is now.",
     "UnauthorizedOperation": (
         "The role of the member function lacks a permission, or an SCP forbids the call. Repair that and make the "
         "change again."

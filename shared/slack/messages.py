@@ -33,7 +33,15 @@ from shared.slack.blocks import (
     section,
     status,
 )
-from shared.slack.messages_details import TEXT_ROOM, confirmation, detail_blocks, exposure, read_aloud, reason_blocks
+from shared.slack.messages_details import (
+    TEXT_ROOM,
+    confirmation,
+    detail_blocks,
+    exposure,
+    reach_blocks,
+    read_aloud,
+    reason_blocks,
+)
 from shared.slack.messages_pages import LEAST_ROOM, page_blocks, paginate
 from shared.slack.request_view import RequestView
 from shared.slack.status_view import (
@@ -142,6 +150,7 @@ def as_replacement(payload: Payload) -> Payload:
 def _parts(request: Request, shown: StatusView, *, terms: Terms | None = None) -> list[Payload]:
     """Lay a request out; with buttons where there are ``terms``."""
     reason, details, buttons = reason_blocks(request), detail_blocks(request), _buttons(request, terms or Terms())
+    reason = [*reach_blocks(request), *reason]
     # The same room in every status, with or without buttons, and by any policy: a replacement has to hold exactly what
     # its question held.
     asking = _room_for_buttons(request) + DUPLICATES_ROOM + NEEDS_ROOM

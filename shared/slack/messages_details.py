@@ -14,6 +14,7 @@ from shared.domain.rule import Rule
 from shared.slack import limits
 from shared.slack.blocks import Payload, context, fields, own, plain, section
 from shared.slack.describe import edit_sentence, internet_reach, number_of_rules, sentence
+from shared.slack.reach_lines import reach_lines
 from shared.slack.status_view import StatusView
 from shared.slack.text import counted, date, escape, shorten, utc, visible
 
@@ -41,6 +42,12 @@ def reason_blocks(request: Request) -> list[Payload]:
     if request.origin == "notice":
         return [section(plain(_short(request.reason, _NOTICE)))]
     return [section(plain(f"Reason: {_short(request.reason, _REASON)}"))]
+
+
+def reach_blocks(request: Request) -> list[Payload]:
+    """Return what the change reaches, a line each."""
+    lines = "\n".join(reach_lines(request))
+    return [section(plain(lines))] if lines else []
 
 
 def detail_blocks(request: Request, *, in_little_room: bool = False) -> list[Payload]:

@@ -13,6 +13,7 @@ from shared.domain.caller import Caller
 from shared.domain.request import Approver, Origin, Request, Status
 from shared.wire.fields import Field
 from shared.wire.operations_json import operations_from_json, operations_to_json
+from shared.wire.reach_json import reach_from_json, reach_to_json
 from shared.wire.rule_json import (
     Json,
     change_from_json,
@@ -74,6 +75,7 @@ def request_to_json(request: Request) -> Json:
         "reason": request.reason,
         "remaining": [rule_to_json(rule) for rule in request.remaining],
         **{key: value for key, value in _optional(request).items() if value},
+        **({} if request.reach is None else {"reach": reach_to_json(request.reach)}),
     }
 
 
@@ -110,6 +112,7 @@ def request_from_json(field: Field) -> Request:
         operations=operations_from_json(field["operations"]),
         approved=tuple(rule_from_json(one) for one in field["approved"].elements()),
         limits=tuple((identity, until.time()) for identity, until in field["limits"].members()),
+        reach=reach_from_json(field["reach"]),
     )
     if field["digest"].text() != request.digest:
         raise field["digest"].error("is not the digest of this request; it was altered on the way")

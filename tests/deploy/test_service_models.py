@@ -17,7 +17,7 @@ from deploy.service_models import operations, trimmed, write_models
 from shared.aws import clients
 
 CODE = {app: [ROOT / "shared", ROOT / app / "chalicelib"] for app in ("central", "member")}
-LARGEST = 70_000
+LARGEST = 80_000
 """Bytes of all models together; botocore's own of these services are 9 MB."""
 
 
@@ -38,7 +38,7 @@ def test_the_operations_are_found_in_the_code() -> None:
     assert found["sts"] == {"GetCallerIdentity"}
     changes = [f"{verb}SecurityGroup{way}" for verb in ("Authorize", "Revoke") for way in ("Ingress", "Egress")]
     assert {*changes, "DescribeSecurityGroupRules", "ModifySecurityGroupRules"} <= found["ec2"]
-    assert len(found["ec2"]) == 9
+    assert len(found["ec2"]) == 12
     assert "Query" in operations(CODE["central"])["dynamodb"]
 
 
@@ -92,7 +92,7 @@ def test_a_client_of_trimmed_models_reads_them_and_has_no_more(models: Path, mon
     finally:
         clients.forget()
     assert ec2.meta.endpoint_url == "https://ec2.cn-north-1.amazonaws.com.cn"
-    assert len(ec2.meta.service_model.operation_names) == 9
+    assert len(ec2.meta.service_model.operation_names) == 12
     assert ec2.can_paginate("describe_security_group_rules")
 
 

@@ -11,11 +11,14 @@ from tests.fault.flows import End, Story
 from tests.fault.world import World
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Post
 
+CANCELLED = "cancelled by its requester"
+"""How the headline of an expired request ends that later calls of its requester have superseded."""
+
 HEADLINES: Mapping[Status, tuple[str, ...]] = {
     "pending": ("need approval", "wait for approval", "needs approval", "still needs approval", "waits for approval"),
     "applied": ("approved and applied",),
     "denied": ("denied", "denied by policy"),
-    "expired": ("request expired",),
+    "expired": ("request expired", CANCELLED),
     "error": ("could not be applied",),
     "unreverted": ("could not be reverted",),
     "observed": ("observed",),
@@ -137,6 +140,8 @@ def about_messages(world: World, record: Record) -> Iterator[str]:
             yield f"{name}: nobody was told '{status}': {said}"
         elif not says(said[-1], status):
             yield f"{name}: the last word is {said[-1]!r}, not '{status}'"
+        elif status == "expired" and said[-1].endswith(CANCELLED) != record.view.is_superseded:
+            yield f"{name}: {said[-1]!r} does not say why nobody decided"
         ended = {other for one in said for other in HEADLINES if other != "pending" and says(one, other)}
         if not ended <= set(path_of(record)):  # an error that was redriven, for one, ends twice
             yield f"{name}: contradictory messages: {said}"

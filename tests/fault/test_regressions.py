@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fault.accounts import facts
-from tests.fault.flows import PENDING, ends
+from tests.fault.flows import PENDING, Story, ends
 from tests.fault.judging import settle, violations
 from tests.fault.scenes import BASE, HTTPS, MOVED, SSH, WEB, guarded, rule
 from tests.fault.world import Begin
@@ -145,3 +145,21 @@ def test_a_pipelines_new_rule_that_was_edited_into_a_removed_ones_place_does_not
     world.drain()
     settle(world)
     assert violations(world, group, ends((*BASE, SSH), PENDING, PENDING)) == []
+
+
+def test_an_edit_of_a_rule_that_was_described_before_is_all_that_is_asked(begin: Begin) -> None:
+    """Approved alone, the description would be what nobody wants any more: its question says that it was cancelled."""
+    world = begin()
+    group = guarded(world)
+    described = replace(HTTPS, description="described")
+    world.accounts.ada.describes(group, described)
+    world.accounts.ada.edits(group, described, MOVED)
+    world.drain()
+    settle(world)
+    first, second = sorted(world.accounts.records(), key=lambda one: one.request.event_time)
+    assert (first.superseded_by, first.status, second.status) == (second.request.request_id, "expired", "pending")
+    superseded = Story(path=("pending", "expired"), ledger="reverted", by="")
+    assert violations(world, group, ends(BASE, PENDING, superseded)) == []
+    world.click(second.request.request_id, "approve")
+    world.drain()
+    assert facts(world.accounts.ada.live(group)) == facts((MOVED, WEB))

@@ -325,6 +325,18 @@ def test_a_batch_for_a_time_ends_in_each_group(member: MemoryMember, ada: Person
     assert (member.state(), member.state(other)) == (exact([SSH]), [])
 
 
+def test_the_ledger_is_read_in_one_call(member: MemoryMember, ada: Person) -> None:
+    """However many requests a batch has, before EC2 is asked."""
+    member.snapshot()
+    requests = asked(member, *(ada.opens(rule(port, "10.0.0.0/8", "x")) for port in range(1000, 1020)))
+    member.account.calls.clear()
+    member.approve_batch(*requests)
+    calls = member.account.calls
+    assert calls[0] == "BatchGetItem"
+    assert calls[: calls.index("DescribeSecurityGroupRules")].count("GetItem") == 0
+    assert outcomes(member) == {one.request_id: "applied" for one in requests}
+
+
 # -- killed, throttled, at once ----------------------------------------------------------------------------------------
 
 

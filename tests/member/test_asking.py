@@ -7,9 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from botocore.exceptions import ClientError
 
+from member.chalicelib.state.table import StateTable
+from shared.domain.reach import Interfaces
 from shared.domain.rule import Rule, Source, cidr, group
 from tests.support import events
 from tests.support.member_account import ACCOUNT, REGION, Json, Member, Person, at, exact, rule
@@ -453,3 +457,18 @@ def test_nothing_is_asked_while_the_state_cannot_be_read(member: Member, ada: Pe
     member.deliver(opening(ada, OPEN))
     assert member.told() == []
     assert exact(member.live()) == exact([WEB])
+
+
+def test_an_ask_says_what_it_would_reach(member: Member, ada: Person) -> None:
+    """It was never in force; without the ledger nothing is asked, so that it is asked once."""
+    event = opening(ada, OPEN)
+    broken = ClientError({"Error": {"Code": "InternalServerError"}}, "PutItem")
+    with mock.patch.object(StateTable, "add_entry", side_effect=broken), pytest.raises(ClientError):
+        member.deliver(event)
+    assert member.told() == []
+    member.deliver(event)
+    request = member.told_request()
+    assert request.reach is not None
+    assert (request.reach.interfaces, request.reach.in_force_seconds) == (Interfaces(), None)
+    member.deliver(event)
+    assert member.told_request() == request

@@ -30,6 +30,8 @@ REVOKE, AUTHORIZE, MODIFY = (
     "ModifySecurityGroupRules",
 )
 DESCRIBE = "UpdateSecurityGroupRuleDescriptionsIngress"
+REACHED = ["DescribeNetworkInterfaces", GROUP]
+"""What a question's change reaches: interfaces and tags, after the revert."""
 FILE, SAVE, MOVE, TELL = "PutItem", "PutItem", "UpdateItem", "Publish"
 
 
@@ -51,10 +53,10 @@ Calls = Callable[..., list[str]]
 
 @pytest.mark.parametrize("number", [1, 60])
 def test_an_addition_closes_first(member: Member, ada: Person, calls: Calls, number: int) -> None:
-    """No call before the revoke, one revoke for all rules; then ledger, baseline, read-back, publishing."""
+    """No call before the revoke, one revoke for all rules; then ledger, baseline, read-back, reach, publishing."""
     member.snapshot()
     event = ada.opens(*(rule(port, "0.0.0.0/0", "x") for port in range(number)))
-    assert calls(event) == [REVOKE, STATE, RULES, FILE, TELL]
+    assert calls(event) == [REVOKE, STATE, RULES, *REACHED, FILE, TELL]
 
 
 def test_an_addition_asks_sts_once(member: Member, calls: Calls) -> None:
@@ -71,14 +73,14 @@ def test_a_deployed_app_asks_nobody_who_it_is(member: Member, calls: Calls, monk
     monkeypatch.setenv("ownRoleArn", f"arn:aws:iam::{ACCOUNT}:role/security-group-approval-member-prod-eu-west-1")
     member.snapshot()
     role = Person(member, identity=events.assumed_role("deploy", account=ACCOUNT))
-    assert calls(role.opens(OPEN)) == [REVOKE, STATE, RULES, FILE, TELL]
+    assert calls(role.opens(OPEN)) == [REVOKE, STATE, RULES, *REACHED, FILE, TELL]
 
 
 def test_an_addition_without_ids_looks_first(member: Member, ada: Person, calls: Calls) -> None:
     """The ledger may know it; the group says which rules it is about."""
     member.snapshot()
     event = ada.opens(OPEN, with_answer=False)
-    assert calls(event) == [STATE, RULES, REVOKE, RULES, FILE, TELL]
+    assert calls(event) == [STATE, RULES, REVOKE, RULES, *REACHED, FILE, TELL]
 
 
 def test_a_removal(member: Member, ada: Person, calls: Calls) -> None:
@@ -86,7 +88,7 @@ def test_a_removal(member: Member, ada: Person, calls: Calls) -> None:
     member.holds(WEB, OPEN)
     member.snapshot()
     event = ada.closes(WEB, OPEN)
-    assert calls(event) == [STATE, RULES, AUTHORIZE, STATE, RULES, SAVE, FILE, TELL]
+    assert calls(event) == [STATE, RULES, AUTHORIZE, STATE, RULES, *REACHED, SAVE, FILE, TELL]
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -96,7 +98,7 @@ def test_an_edit(member: Member, ada: Person, calls: Calls, number: int) -> None
     member.holds(*rules)
     member.snapshot()
     event = ada.edits(*((one, rule(1000 + (one.from_port or 0), "10.0.0.0/8", "y")) for one in rules))
-    assert calls(event) == [STATE, RULES, *[MODIFY] * number, STATE, RULES, FILE, TELL]
+    assert calls(event) == [STATE, RULES, *[MODIFY] * number, STATE, RULES, *REACHED, FILE, TELL]
 
 
 def test_a_description(member: Member, ada: Person, calls: Calls) -> None:
@@ -104,15 +106,15 @@ def test_a_description(member: Member, ada: Person, calls: Calls) -> None:
     member.holds(WEB, OPEN)
     member.snapshot()
     event = ada.describes(with_description(WEB, "a"), with_description(OPEN, "b"))
-    assert calls(event) == [STATE, RULES, DESCRIBE, STATE, RULES, FILE, TELL]
+    assert calls(event) == [STATE, RULES, DESCRIBE, STATE, RULES, *REACHED, FILE, TELL]
 
 
 def test_a_new_group_costs_its_name_and_its_baseline(member: Member, calls: Calls) -> None:
     """Both are kept, so the next event of the group is as cheap as any."""
     member.snapshot()
     ada = Person(member, group_id=member.new_group())
-    assert calls(ada.opens(OPEN)) == [REVOKE, STATE, RULES, GROUP, SAVE, FILE, TELL]
-    assert calls(ada.opens(OPEN)) == [REVOKE, STATE, RULES, FILE, TELL]
+    assert calls(ada.opens(OPEN)) == [REVOKE, STATE, RULES, GROUP, *REACHED, SAVE, FILE, TELL]
+    assert calls(ada.opens(OPEN)) == [REVOKE, STATE, RULES, *REACHED, FILE, TELL]
 
 
 @pytest.mark.parametrize("number", [1, 60])
@@ -194,7 +196,7 @@ def test_a_refused_approval(member: Member, ada: Person, faults: Faults) -> None
 
 
 def test_drift(member: Member, faults: Faults) -> None:
-    """A quiet snapshot reads; a difference costs one write to note it, and eight calls to see to it."""
+    """A quiet snapshot reads; a difference costs one write to note it, and ten calls to see to it."""
     member.snapshot()
     with faults.watching():
         member.snapshot()
@@ -208,4 +210,4 @@ def test_drift(member: Member, faults: Faults) -> None:
     faults.calls.clear()
     with faults.watching():
         member.snapshot(after=timedelta(minutes=16))
-    assert faults.operations == [*quiet, RULES, BASELINE, FILE, SAVE, REVOKE, RULES, TELL, SAVE]
+    assert faults.operations == [*quiet, RULES, BASELINE, *REACHED, FILE, SAVE, REVOKE, RULES, TELL, SAVE]

@@ -577,6 +577,57 @@ def test_a_time_that_is_over_opens_nothing(memory: MemoryMember, ada: Colleague)
     assert (memory.told_error().code, memory.state()) == ("ApprovalExpired", [])
 
 
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_a_message_that_crashed_at_any_call_and_comes_again_too_late_leaves_no_part(
+    memory: MemoryMember, ada: Colleague, monkeypatch: pytest.MonkeyPatch, is_batch: bool
+) -> None:
+    """It is undone and an error, or was whole and ends."""
+    begin(memory, WEB)
+    outcomes = set()
+    for number in range(40):
+        events = [ada.edits((WEB, MOVED)), ada.opens(rule(1000 + number, "10.0.0.0/8", "x"), OPEN)]
+        requests = [asked(memory, event) for event in (events if is_batch else events[1:])]
+        if not is_batch:
+            memory.deliver(events[0])
+            memory.told()
+        now, answer, left = memory.clock.now, memory.account.answer, [number]
+        approvals: dict[str, Any] = {"at": now, "hours": 8, "valid_until": now + 8 * HOUR}
+
+        def deliver(requests: list[Request] = requests, approvals: dict[str, Any] = approvals) -> None:
+            if is_batch:
+                memory.approve_batch(*requests, at=approvals["at"], hours=8)
+            else:
+                memory.approve(requests[0], **approvals)
+
+        def crash(*call: Any, answer: Any = answer, left: list[int] = left) -> Any:
+            left[0] -= 1
+            if left[0] == -1:
+                raise RuntimeError("crashed")
+            return answer(*call)
+
+        crashed = False
+        with monkeypatch.context() as broken:
+            broken.setattr(memory.account, "answer", crash)
+            try:
+                deliver()
+            except RuntimeError:
+                crashed = True
+        memory.clock.wait(hours=8)
+        deliver()
+        assert memory.state() == memory.approved()
+        found = {memory.outcome(one.request_id) for one in requests}
+        assert found <= {"applied"} or found <= {"reverted", "error"}
+        outcomes |= found
+        memory.snapshot()
+        assert memory.state() == memory.approved() == exact([WEB])
+        assert {memory.outcome(one.request_id) for one in requests} == ({"ended"} if "applied" in found else found)
+        memory.told()
+        if not crashed:
+            assert outcomes >= {"applied", "error"}
+            return
+    pytest.fail("an approval makes fewer calls")
+
+
 @pytest.mark.parametrize("hours", [None, 9, 8.1])
 def test_longer_than_this_accounts_policy_allows_opens_nothing(
     memory: MemoryMember, ada: Colleague, policy: Use, hours: float | None

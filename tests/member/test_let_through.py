@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from member.chalicelib.risk import MOST_RULES
+from shared.domain.reach import Interfaces
 from shared.domain.request import Request
 from shared.domain.rule import Rule
 from shared.wire.messages import EndedMessage, RequestMessage
@@ -129,6 +130,27 @@ def test_an_unapproved_rule_is_not_edited_into_an_entry(memory: MemoryMember, ad
     memory.deliver(edit, made)
     assert memory.state() == memory.approved() == []
     assert [one.status for one in requests(memory)] == ["pending", "pending"]
+
+
+@pytest.mark.parametrize(("approved", "is_asked"), [("11.128.0.0/9", True), ("11.192.0.0/10", False)])
+def test_what_is_the_internet_together_with_approved_ranges_is_asked(
+    memory: MemoryMember, ada: Colleague, policy: Use, approved: str, is_asked: bool
+) -> None:
+    """Each half of a /8 alone is not; an entry that asks more for the internet asks about the second one."""
+    entries = """
+[[rules]]
+match = { cidrs = ["11.0.0.0/9"], ports = ["443"] }
+approvals = 0
+
+[[rules]]
+match = { source = ["internet"] }
+approvals = 2
+"""
+    half, other = rule(443, "11.0.0.0/9", "half"), rule(443, approved, "approved")
+    begin(memory, policy, entries, other)
+    memory.deliver(ada.opens(half))
+    assert memory.state() == memory.approved() == exact([other] if is_asked else [half, other])
+    assert [one.status for one in requests(memory)] == ["pending" if is_asked else "applied"]
 
 
 # -- what is in doubt --------------------------------------------------------------------------------------------------
@@ -384,6 +406,8 @@ def test_an_emergency_ends_and_is_asked(memory: MemoryMember, ada: Colleague, po
     assert isinstance(question, RequestMessage)
     asked = question.request
     assert (asked.request_id, asked.origin, asked.status) == (f"{request.request_id}-ended", "ended", "pending")
+    assert asked.reach is not None
+    assert (asked.reach.interfaces, asked.reach.covered_by) == (Interfaces(), ())
     assert (asked.change, asked.requester) == (request.change, request.requester)
     assert memory.outcome(request.request_id) == "ended"
     memory.snapshot(after=HOUR)

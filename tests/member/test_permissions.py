@@ -10,7 +10,7 @@ from typing import Final, get_args
 import pytest
 
 from member.chalicelib import context
-from shared.domain.rule import Direction
+from shared.domain.rule import Direction, prefix_list
 from shared.wire.messages import RequestMessage
 from tests.support import permissions
 from tests.support.events import Json
@@ -19,6 +19,13 @@ from tests.support.permissions import policy_of
 
 pytestmark = pytest.mark.usefixtures("repaired_moto")
 
+POLICY: Final = """
+directions = ["ingress", "egress"]
+
+[[rules]]
+match = { cidrs = ["192.168.7.0/24"] }
+approvals = 0
+"""
 LATER = timedelta(minutes=20)
 TAGS: Final = [("team", "shop")]
 OMITTED: Final = {"omitted": True, "originalSize": 123456, "reason": "too large"}
@@ -52,11 +59,26 @@ def approve_all(member: Member) -> None:
             member.approve(message.request)
 
 
+def to_a_list(member: Member, ada: Person) -> None:
+    """Open a group to a prefix list, with its event and without, approved."""
+    made = member.ec2.create_managed_prefix_list(
+        PrefixListName="offices", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "192.0.2.0/24"}]
+    )
+    person = replace(ada, group_id=member.new_group())
+    opened = person.opens(rule(22, prefix_list(made["PrefixList"]["PrefixListId"])))
+    member.deliver(opened)
+    approve_all(member)
+    person.opens(rule(23, prefix_list(made["PrefixList"]["PrefixListId"])))
+    member.snapshot()
+    member.snapshot(after=LATER)
+    approve_all(member)
+
+
 @pytest.fixture
 def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tuple[str, str]]:
-    """Every kind of change in both directions: with its event, without, approved; and a group that goes."""
+    """Every kind of change in both directions: with its event, without, approved, let through; a group that goes."""
     permissions.seen.clear()
-    policy('directions = ["ingress", "egress"]')
+    policy(POLICY)
     for direction in get_args(Direction):
         for event in changes(member, ada, direction):
             member.deliver(event)
@@ -69,12 +91,19 @@ def used(member: Member, ada: Person, policy: Callable[[str], None]) -> set[tupl
     member.deliver(unheard.opens(rule(22, tags=TAGS), tags=TAGS))
     approve_all(member)
     member.deliver(ada.event("AuthorizeSecurityGroupIngress", OMITTED, OMITTED))
+    for port in (8443, 9443):
+        member.deliver(unheard.opens(rule(port)))
+    member.approve_batch(*(one.request for one in member.told() if isinstance(one, RequestMessage)))
+    member.deliver(ada.opens(rule(8080, "192.168.7.0/24")))  # needs no approval, and stays
     gone = member.new_group()
     member.snapshot()
     member.deliver(replace(ada, group_id=gone).opens(rule(22)))
     member.ec2.delete_security_group(GroupId=gone)
     approve_all(member)
     member.deliver(ada.event("DeleteSecurityGroup", {"groupId": gone}, {"_return": True}))
+    to_a_list(member, ada)
+    policy('[[rules]]\nmatch = { source = ["private"] }\napprovals = 0')
+    member.deliver(replace(ada, group_id=member.new_group()).opens(rule(22, "10.0.0.0/8")))
     return set(permissions.seen)
 
 

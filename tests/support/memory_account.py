@@ -129,6 +129,12 @@ class MemoryAccount:
             "SecurityGroups": [{"GroupId": one.group_id, "GroupName": one.name, "OwnerId": one.owner} for one in found]
         }
 
+    def _describe_network_interfaces(self, _client: BaseClient, _parameters: Json) -> Json:
+        return {"NetworkInterfaces": []}
+
+    def _describe_managed_prefix_lists(self, _client: BaseClient, _parameters: Json) -> Json:
+        return {"PrefixLists": []}
+
     def _describe_security_group_rules(self, _client: BaseClient, parameters: Json) -> Json:
         wanted = self.groups.keys()
         for one in parameters.get("Filters", ()):

@@ -17,6 +17,7 @@ from member.chalicelib.cloudtrail.call import Call, CallKind
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.operations import Added, Described, Edited, Operation, Removed
+from shared.domain.reach import Interfaces, Manager, Reach
 from shared.domain.request import FIRST_STATUSES, MOVES, Request
 from shared.domain.rule import Direction, Rule, Source, cidr, group, make_rule, prefix_list
 
@@ -254,6 +255,14 @@ def calls(draw: st.DrawFn, *, kind: CallKind | None = None) -> Call:
     )
 
 
+reaches = st.none() | st.builds(
+    Reach,
+    interfaces=st.none() | st.builds(Interfaces, count=st.integers(0, 100), is_more=st.booleans()),
+    manager=st.none() | st.builds(Manager, name=st.text(DESCRIPTION_ALPHABET, max_size=300), is_tagged=st.booleans()),
+    in_force_seconds=st.none() | st.integers(0, 1000),
+)
+
+
 @st.composite
 def requests(draw: st.DrawFn, /, **options: Any) -> Request:
     """A request as a member account files it.
@@ -285,6 +294,7 @@ def requests(draw: st.DrawFn, /, **options: Any) -> Request:
         operations=made,
         approved=approved_with(change, made, draw(rule_sets(max_size=2))),
         limits=tuple((identity, draw(moments)) for identity in timed),
+        reach=draw(reaches),
     )
 
 

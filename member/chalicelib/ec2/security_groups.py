@@ -186,16 +186,17 @@ class SecurityGroups:
             for page in pages:
                 yield from page[key]
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _run(self, call: Callable[..., Any], **arguments: Any) -> Any:
         try:
             return call(**arguments)
         except (ClientError, BotoCoreError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
-def _translated(error: ClientError | BotoCoreError) -> Ec2Error:
+def translated(error: ClientError | BotoCoreError) -> Ec2Error:
+    """Return what botocore raised as this app's own error."""
     if isinstance(error, ClientError):
         answer, status = error.response["Error"], error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return Ec2Error(refusal_of(answer.get("Code", "Unknown"), answer.get("Message", ""), status))

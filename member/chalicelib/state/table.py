@@ -136,6 +136,11 @@ class StateTable:
         item = self._get(request_key(request_id))
         return None if item is None else entry_from_item(item)
 
+    def entries(self, request_ids: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Return the ledger entries of these requests by id, read consistently; those that exist."""
+        found = self._get_many([request_key(one) for one in dict.fromkeys(request_ids)])
+        return {one.request.request_id: one for one in map(entry_from_item, found)}
+
     def add_entry(self, entry: LedgerEntry) -> LedgerEntry:
         """Write a new ledger entry; where one exists already, return that one and change nothing."""
         try:

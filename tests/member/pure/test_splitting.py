@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from member.chalicelib.splitting import LARGEST_MESSAGE, fitting_parts
 from shared.domain.change import Change, Modification, make_change
 from shared.domain.operations import Added, Edited, Removed
+from shared.domain.reach import Interfaces, Reach
 from shared.domain.request import Request, operation_text
 from shared.domain.rule import Rule, cidr, make_rule
 from shared.wire.compression import to_bytes
@@ -129,7 +130,7 @@ def test_parts_ask_for_the_whole_and_nothing_else(large: Request, largest: int) 
         one.identity for one in large.remaining
     )
     assert len({part.request_id for part in parts}) == len(parts)
-    of_a_part = ("request_id", "change", "remaining", "status", "operations", "approved", "limits")
+    of_a_part = ("request_id", "change", "remaining", "status", "operations", "approved", "limits", "reach")
     keep = {name: getattr(large, name) for name in of_a_part}
     assert all(replace(part, **keep) == large for part in parts)
     made = sorted(operation_text(one) for part in parts for one in part.operations)
@@ -156,6 +157,7 @@ def test_a_part_has_what_is_about_its_rules() -> None:
         operations=(Removed(rule_id=two.rule_id), Removed(rule_id="sgr-3"), Removed(rule=one)),
         approved=(one, two, other),
         limits=((one.identity, until), (two.identity, until)),
+        reach=Reach(interfaces=Interfaces(count=1)),
     )
     by_rule = {part.change.removed[0].identity: part for part in fitting_parts(whole, largest=0)}
     first, second = by_rule[one.identity], by_rule[two.identity]
@@ -163,6 +165,7 @@ def test_a_part_has_what_is_about_its_rules() -> None:
     assert Removed(rule_id=two.rule_id) in second.operations
     assert len(first.operations) + len(second.operations) == 3
     assert first.limits == ((one.identity, until),)
+    assert first.reach == second.reach == whole.reach
     assert [held.identity for held in second.approved if held.rule_id] == [two.identity]
     # What only counts with the part's own rules is there without its id.
     assert all(held.rule_id is None for held in second.approved if held != two)

@@ -358,6 +358,32 @@ def test_what_a_revert_restored_is_the_approved_rule() -> None:
     assert composition.change == make_change(removed=[SSH])
 
 
+def test_a_restored_rule_is_the_approved_one_though_another_was_edited_away_from_its_place() -> None:
+    """Then the other one is still wanted where it went."""
+    composition = composed(
+        [SSH],
+        call("a", 0, Edited(rule_id="sgr-22", after=rule(80))),
+        call("b", 1, Added(rule=rule(22, "new", "sgr-2"))),
+        call("c", 2, Edited(rule_id="sgr-2", rule=rule(22, "new"), after=rule(8080, "new"))),
+        call("d", 9, Edited(rule_id="sgr-3", rule=SSH, after=rule(81))),
+    )
+    both = make_change(
+        added=[rule(8080, "new", "sgr-2")], modified=[Modification(before=SSH, after=rule(81, rule_id="sgr-22"))]
+    )
+    assert composition.change == both
+
+
+def test_a_rule_edited_then_removed_and_described_after_its_revert_is_wanted_where_it_is() -> None:
+    """The edit had been given up with the removal."""
+    composition = composed(
+        [SSH],
+        call("a", 0, Edited(rule_id="sgr-22", after=rule(80))),
+        call("b", 1, Removed(rule_id="sgr-22")),
+        call("c", 9, Described(rule_id="sgr-3", rule=SSH, description="new")),
+    )
+    assert composition.change == edit(SSH, rule(22, "new"))
+
+
 def test_a_rule_added_again_after_its_revert_is_one_addition() -> None:
     """With the last description; alone, the first request would not be what is wanted any more."""
     calls = call("a", 0, Added(rule=rule(80, "one"))), call("b", 9, Added(rule=rule(80, "two", "sgr-2")))

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from central.chalicelib.requests.record import Record, Task
 from shared.domain.caller import Caller
 from shared.domain.change import Change, Modification, make_change
+from shared.domain.reach import Reach
 from shared.domain.request import FIRST_STATUSES, MOVES, Request, Status
 from shared.domain.rule import cidr, group, make_rule
 from tests.support import strategies
@@ -87,6 +88,7 @@ def test_a_digest_is_the_same_on_every_python() -> None:
         request(ADD, status="observed"),
         request(ADD, reason="agreed with security"),
         request(ADD, remaining=(RULE,)),
+        request(ADD, reach=Reach()),
     ],
 )
 def test_the_digest_depends_on_all_that_approval_would_do_and_all_that_is_shown(other: Request) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from shared.domain.change import make_change
 from shared.domain.policy import Policy
+from shared.domain.reach import PrefixList, Reach
 from shared.domain.request import Origin
 from shared.domain.request_needs import needs_of
-from shared.domain.rule import cidr
+from shared.domain.rule import cidr, prefix_list
 from tests.support.central_account import make_request
 from tests.support.examples import ADA, tcp
 from tests.support.risk import entry
@@ -57,3 +58,12 @@ def test_the_entries_of_the_policy_hold() -> None:
     assert (
         needs_of(policy, half, [tcp(22, source=cidr("1.128.0.0/9")), tcp(22, source=cidr("2.0.0.0/9"))]).approvals == 2
     )
+
+
+@pytest.mark.parametrize(("owner", "approvals"), [("AWS", 1), ("111111111111", 2), ("", 2)])
+def test_a_prefix_list_matches_every_class_unless_aws_owns_it(owner: str, approvals: int) -> None:
+    """What the request says of the list counts; where it is not known, it may hold anything."""
+    policy = Policy(rules=(entry(approvals=2, sources=("internet",)),))
+    lists = (PrefixList(list_id="pl-1", owner=owner),) if owner else ()
+    change = make_change(added=[tcp(443, source=prefix_list("pl-1"))])
+    assert needs_of(policy, make_request(change=change, reach=Reach(prefix_lists=lists))).approvals == approvals

@@ -18,7 +18,7 @@ SECTION = {"type": "section", "text": PLAIN}
 
 
 def base() -> dict[str, Any]:
-    """Return a sound message with every kind of block: header 0, sections 1 to 2, fields 3, context 4, actions 5."""
+    """Return a sound message with every kind of block: header 0, sections 1 to 3, fields 4, context 5, actions 6."""
     (payload,) = question(make_view(make_request(many(1))))
     return copy.deepcopy(payload)
 
@@ -37,7 +37,7 @@ def test_a_sound_message_passes() -> None:
     slack_limits.check(base())
     slack_limits.check(ephemeral("Done."))
     assert [block["type"] for block in base()["blocks"]] == [
-        *("header", "section", "section", "section", "context", "actions")
+        *("header", "section", "section", "section", "section", "context", "actions")
     ]
 
 
@@ -51,19 +51,19 @@ def test_a_sound_message_passes() -> None:
         (("blocks", 1, "text", "text"), "x" * 3001, "blocks[1].text.text: 3001"),
         (("blocks", 2, "text", "text"), "&" * 601, "blocks[2].text.text: 3005"),
         (("blocks", 2, "text", "text"), "🔥" * 1501, "blocks[2].text.text: 3002"),
-        (("blocks", 3, "fields"), [PLAIN] * 11, "blocks[3].fields: 11 items"),
-        (("blocks", 3, "fields"), [], "blocks[3].fields: 0 items"),
-        (("blocks", 3, "fields", 1, "text"), "x" * 2001, "blocks[3].fields[1].text: 2001"),
-        (("blocks", 4, "elements"), [PLAIN] * 11, "blocks[4].elements: 11 items"),
-        (("blocks", 4, "elements", 0, "text"), "x" * 3001, "blocks[4].elements[0].text: 3001"),
-        (("blocks", 5, "elements"), [], "blocks[5].elements: 0 items"),
-        (("blocks", 5, "elements", 0, "text", "text"), "x" * 76, "blocks[5].elements[0].text.text: 76"),
-        (("blocks", 5, "elements", 1, "value"), "x" * 2001, "blocks[5].elements[1].value: 2001"),
-        (("blocks", 5, "elements", 1, "action_id"), "x" * 256, "blocks[5].elements[1].action_id: 256"),
-        (("blocks", 5, "elements", 0, "confirm", "title", "text"), "x" * 101, "confirm.title.text: 101"),
-        (("blocks", 5, "elements", 0, "confirm", "text", "text"), "x" * 301, "confirm.text.text: 301"),
-        (("blocks", 5, "elements", 0, "confirm", "confirm", "text"), "x" * 31, "confirm.confirm.text: 31"),
-        (("blocks", 5, "elements", 0, "confirm", "deny", "text"), "x" * 31, "confirm.deny.text: 31"),
+        (("blocks", 4, "fields"), [PLAIN] * 11, "blocks[4].fields: 11 items"),
+        (("blocks", 4, "fields"), [], "blocks[4].fields: 0 items"),
+        (("blocks", 4, "fields", 1, "text"), "x" * 2001, "blocks[4].fields[1].text: 2001"),
+        (("blocks", 5, "elements"), [PLAIN] * 11, "blocks[5].elements: 11 items"),
+        (("blocks", 5, "elements", 0, "text"), "x" * 3001, "blocks[5].elements[0].text: 3001"),
+        (("blocks", 6, "elements"), [], "blocks[6].elements: 0 items"),
+        (("blocks", 6, "elements", 0, "text", "text"), "x" * 76, "blocks[6].elements[0].text.text: 76"),
+        (("blocks", 6, "elements", 1, "value"), "x" * 2001, "blocks[6].elements[1].value: 2001"),
+        (("blocks", 6, "elements", 1, "action_id"), "x" * 256, "blocks[6].elements[1].action_id: 256"),
+        (("blocks", 6, "elements", 0, "confirm", "title", "text"), "x" * 101, "confirm.title.text: 101"),
+        (("blocks", 6, "elements", 0, "confirm", "text", "text"), "x" * 301, "confirm.text.text: 301"),
+        (("blocks", 6, "elements", 0, "confirm", "confirm", "text"), "x" * 31, "confirm.confirm.text: 31"),
+        (("blocks", 6, "elements", 0, "confirm", "deny", "text"), "x" * 31, "confirm.deny.text: 31"),
         (("blocks", 0, "type"), "carousel", "blocks[0].type: no limits are known for 'carousel'"),
         (("blocks",), [SECTION] * 50, "blocks: 51 blocks, at most 50"),
         (("attachments",), [{}] * 101, "attachments: 101 items"),

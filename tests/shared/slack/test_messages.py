@@ -43,6 +43,7 @@ def test_a_question_shows_the_whole_request() -> None:
     assert texts(payload) == [
         "Security group change needs approval",
         "⚠️ *Open to the whole internet:* 1 rule",
+        "What it reaches: not known",
         "Reason: found late",
         "*Add 1 inbound rule*",
         "• TCP 22 (SSH) from 0.0.0.0/0 (the whole internet)\n    Description: office vpn",
