@@ -131,7 +131,8 @@ class Replay:
         if rule_id is not None:
             self._ids[rule_id] = name
         line = self.lines[name]
-        rule = line.rule if line.is_there or line.origin is None else line.origin  # a revert has restored what was removed
+        restored = None if line.is_there else line.origin  # a revert has put back what was removed
+        rule = restored or line.rule
         self.lines[name] = replace(line, rule=rule, is_there=False, calls=line.calls | {call.request_id})
 
     def _arrive(self, operation: Operation, name: str, call: Call) -> None:

@@ -1,8 +1,8 @@
 """moto does some work for each call that changes nothing in its answers; leaving it out halves the tests' time.
 
-What moto answers stays the same. Pure functions are remembered. An item of DynamoDB has its form on the wire already, so
-that it need not be looked through member by member; its size is counted once, not for each attribute; and a transaction
-keeps copies of the items that it touches, not of the whole table for each of its operations.
+What moto answers stays the same. Pure functions are remembered. An item of DynamoDB has its form on the wire already,
+so that it need not be looked through member by member; its size is counted once, not for each attribute; and a
+transaction keeps copies of the items that it touches, not of the whole table for each of its operations.
 """
 
 from __future__ import annotations
