@@ -35,6 +35,9 @@ from .surroundings import MISSING, OFF, dead_letters, rule_state, trail_state
 _EVERY: Final = timedelta(minutes=55)
 """An hour, less what a schedule of ten minutes may be early."""
 
+_LATE: Final = timedelta(minutes=30)
+"""CloudTrail delivers within about 15 minutes; a heartbeat that comes early must not call a probe lost."""
+
 _SNAPSHOT_MINUTES: Final = 10
 _DIGITS: Final = 16
 _LONGEST_ERROR: Final = 250
@@ -91,7 +94,7 @@ def _groups(here: Context) -> tuple[list[GroupFacts] | None, str]:
 
 def _heartbeat(here: Context, now: datetime, pulse: Pulse, groups: list[GroupFacts] | None) -> Heartbeat:
     policies = load_policies()
-    probe, probe_ms, is_lost = _probe(pulse)
+    probe, probe_ms, is_lost = _probe(pulse, now)
     made = Heartbeat(
         account=here.account,
         account_name=context.account_name(here.account),
@@ -111,12 +114,13 @@ def _heartbeat(here: Context, now: datetime, pulse: Pulse, groups: list[GroupFac
     return replace(made, problems=tuple(_problems(made, policies, is_lost=is_lost)))
 
 
-def _probe(pulse: Pulse) -> tuple[str, int | None, bool]:
+def _probe(pulse: Pulse, now: datetime) -> tuple[str, int | None, bool]:
     """Return what became of the last probe, its milliseconds, and whether that is a problem."""
     if pulse.has_arrived:
         return "arrived", pulse.delay_ms, False
     if pulse.probe == SENT:
-        return MISSING, None, True
+        is_young = pulse.probed_at is not None and now - pulse.probed_at < _LATE
+        return ("waiting", None, False) if is_young else (MISSING, None, True)
     return pulse.probe or "waiting", None, pulse.probe not in ("", NO_GROUP)
 
 

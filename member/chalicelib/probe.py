@@ -26,7 +26,9 @@ from .ec2.refusal import GROUP_GONE
 from .publishing import STATE_ERRORS
 from .state.pulse import note_arrival
 
-RULE: Final = make_rule(direction="ingress", protocol="tcp", from_port=65535, to_port=65535, source=cidr("192.0.2.1/32"))
+RULE: Final = make_rule(
+    direction="ingress", protocol="tcp", from_port=65535, to_port=65535, source=cidr("192.0.2.1/32")
+)
 SENT: Final = "sent"
 NO_GROUP: Final = "no group"
 

@@ -64,10 +64,11 @@ def _trail_state(here: Context) -> str:
     covering = [one for one in found if one.get("IsMultiRegionTrail") or one.get("HomeRegion") == here.region]
     if not covering:
         return MISSING
-    states = {
-        _looked(lambda arn=one["TrailARN"]: ON if trails.get_trail_status(Name=arn)["IsLogging"] else OFF, UNKNOWN)
-        for one in covering
-    }
+
+    def state_of(arn: str) -> str:
+        return _looked(lambda: ON if trails.get_trail_status(Name=arn)["IsLogging"] else OFF, UNKNOWN)
+
+    states = {state_of(one["TrailARN"]) for one in covering}
     return next(state for state in (ON, UNKNOWN, OFF) if state in states)
 
 

@@ -258,12 +258,10 @@ def _read(field: Field) -> Message:
     kind = field["type"].text()
     if kind == "request":
         return _read_request(field["request"])
-    if kind == "adopted":
-        return _read_adopted(field)
     if kind == "heartbeat":
         return HeartbeatMessage(heartbeat=heartbeat_from_json(field))
-    if kind == "applyBatch":
-        return _read_apply_batch(field)
+    if kind in ("adopted", "applyBatch"):
+        return _read_adopted(field) if kind == "adopted" else _read_apply_batch(field)
     request_id, digest = field["requestId"].text(), field["digest"].text()
     if kind == "deny":
         return DenyMessage(request_id=request_id, digest=digest)
