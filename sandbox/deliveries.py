@@ -25,7 +25,14 @@ from sandbox.timeline import (
     Timeline,
 )
 from sandbox.wiring import Wiring
-from shared.wire.messages import AdoptedMessage, ApplyBatchMessage, HeartbeatMessage, MessageError, RequestMessage, read_message
+from shared.wire.messages import (
+    AdoptedMessage,
+    ApplyBatchMessage,
+    HeartbeatMessage,
+    MessageError,
+    RequestMessage,
+    read_message,
+)
 
 #: The sandbox's own role: it reads tables and groups, and its calls are not shown on the timeline.
 OPERATOR_ROLE = "sandbox-operator"

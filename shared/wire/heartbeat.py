@@ -6,7 +6,6 @@ member may not look at is ``unknown``. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -124,15 +123,6 @@ def heartbeat_from_json(field: Field) -> Heartbeat:
             for one in list(field["problems"].elements())[:_MOST_PROBLEMS]
         ),
     )
-
-
-def heartbeat_from_item(item: Mapping[str, Any], path: str) -> Heartbeat:
-    """Read a heartbeat as central stores it.
-
-    Raises:
-        FieldError: names the attribute that is missing or wrong.
-    """
-    return heartbeat_from_json(Field(item, path))
 
 
 def _adopted(field: Field) -> tuple[tuple[str, datetime], ...]:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -161,7 +161,7 @@ class RequestsTable:
 
     def by_status(
         self,
-        status: Status,
+        status: Status | Literal["member"],
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -171,7 +171,7 @@ class RequestsTable:
         """Yield the requests in a status, oldest first, page by page; eventually consistent.
 
         Args:
-            status: which.
+            status: which; ``member``: the members' own items.
             since: only those whose ``requestedAt`` is not earlier.
             until: only those whose ``requestedAt`` is not later.
             with_tasks: only those with pending tasks, as far as the index can tell.

@@ -138,9 +138,7 @@ class SecurityGroups:
 
         call = self._client.authorize_security_group_ingress
         try:
-            self._run(
-                call, GroupId=group_id, IpPermissions=permissions((rule,), with_descriptions=False), DryRun=True
-            )
+            self._run(call, GroupId=group_id, IpPermissions=permissions((rule,), with_descriptions=False), DryRun=True)
         except Ec2Error as error:
             if error.is_temporary:
                 raise
