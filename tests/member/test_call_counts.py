@@ -196,7 +196,7 @@ def test_a_refused_approval(member: Member, ada: Person, faults: Faults) -> None
 
 
 def test_drift(member: Member, faults: Faults) -> None:
-    """A quiet snapshot reads, at last whether a heartbeat is due; a difference costs one write to note it, and ten calls to see to it."""
+    """A difference costs one write to note it, and ten calls to see to it; at last: is a heartbeat due?"""
     member.snapshot()
     with faults.watching():
         member.snapshot()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from bench import heartbeats as heartbeats_cost
 from member.chalicelib import heartbeat as flow
 from member.chalicelib import probe
 from shared.version import VERSION
@@ -347,3 +349,24 @@ def test_what_may_not_be_looked_at_is_unknown(
     member.snapshot()
     (one,) = heartbeats(member)
     assert (one.rule, one.trail, one.dead_letters, one.problems) == (UNKNOWN, UNKNOWN, None, ())
+
+
+def test_an_hour_takes_the_calls_that_are_billed(member: Member, faults: Faults) -> None:
+    """Six snapshots, one heartbeat, one probe and its event: what docs/cost.md counts, and nothing that costs more."""
+    member.adopt()
+    quiet = Faults()
+    with quiet.watching():
+        member.snapshot(after=timedelta(minutes=10))
+    with faults.watching():
+        for minutes in range(60, 120, 10):
+            member.snapshot(after=timedelta(minutes=minutes))
+        member.deliver(event_of_probe(member))
+    made = Counter(faults.operations)
+    for operation, number in Counter(quiet.operations).items():
+        made[operation] -= number * 6
+    # Of a quiet snapshot one read is the look whether a heartbeat is due.
+    made["GetItem"] += 6
+    billed = {
+        name: number for name, number in made.items() if number and not name.startswith(("Describe", "Authorize"))
+    }
+    assert billed == heartbeats_cost.MEMBER_HOUR
