@@ -9,7 +9,7 @@ What does not belong here: how a group is brought to a state (``converge``), wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -332,12 +332,15 @@ def _finish(
     problem = known.unread
     if known.damaged:
         _report_damage(here, call, known)
+    kept = None
     if not gone and goal.baseline is not None:
-        problem = _keep(here, call, goal.baseline, done, request, lost, is_compared=is_compared) or problem
+        kept, failure = _keep(here, call, goal.baseline, done, request, lost, is_compared=is_compared)
+        problem = failure or problem
     if known.entry is not None:
         publishing.publish_again(here, known.entry)
     else:
         publishing.publish_request(here, request)
+    problem = _keep_ids(here, call, kept, done) or problem
     if (done.has_removed or attempt.rule_ids) and goal.baseline is not None:
         drift.restore_waiting(here, groups, goal.baseline)
     if problem is not None:
@@ -448,8 +451,12 @@ def _keep(
     lost: list[Rule],
     *,
     is_compared: bool,
-) -> Exception | None:
-    """Write what the call changed in the baseline; return what kept it from being written."""
+) -> tuple[Baseline | None, Exception | None]:
+    """Write what the call changed in the baseline; return it as it is stored, and what kept it from being written.
+
+    The ids that its rules have by now come after the ledger (:func:`_keep_ids`): where that fails, the event is
+    delivered again and has to find the ids it speaks of, or it would become another request.
+    """
     waiting = {}
     if request.status == "unreverted":
         waiting = dict.fromkeys(differences(_as_seen(done.left)), request.request_id)
@@ -463,18 +470,33 @@ def _keep(
         known = without_unapproved(before, call, done.live)
         if lost:
             known = accept_change(known, make_change(removed=lost), done.live, done.read_at)
-        known = with_ids_seen(known, done.live)
         new = tuple(Difference(key=key, since=done.read_at, request_id=one) for key, one in waiting.items())
         others = tuple(one for one in known.differences if one.key not in waiting)
         return replace(known, differences=(*others, *new))
 
+    return _update(here, call, kept, known=baseline if baseline.version else None)
+
+
+def _keep_ids(here: Context, call: Call, stored: Baseline | None, done: Converged) -> Exception | None:
+    """Write the ids that approved rules have since this revert; return what kept them from being written."""
+    if stored is None or with_ids_seen(stored, done.live) == stored:
+        return None
+
+    def seen(now: Baseline | None) -> Baseline | None:
+        return None if now is None else with_ids_seen(now, done.live)
+
+    return _update(here, call, seen, known=stored)[1]
+
+
+def _update(
+    here: Context, call: Call, change: Callable[[Baseline | None], Baseline | None], *, known: Baseline | None
+) -> tuple[Baseline | None, Exception | None]:
     try:
-        here.table.update(call.group_id, kept, known=baseline if baseline.version else None)
+        return here.table.update(call.group_id, change, known=known), None
     except STATE_ERRORS as error:
         count("StateNotWritten")
         logger.exception("baseline not written", extra={"request_id": call.request_id, "group": call.group_id})
-        return error
-    return None
+        return None, error
 
 
 def _as_seen(left: Change) -> Change:

@@ -44,6 +44,12 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("sweepRequests", "dynamodb:PutItem"): "a batch, once it has closed",
     ("denySecurityGroupChange", "dynamodb:GetItem"): "the batch of a request",
     ("errorHandlerSecurityGroupChange", "dynamodb:GetItem"): "the batch of a request",
+    ("*", "ec2:DescribeManagedPrefixLists"): "only where a rule refers to a prefix list",
+    ("*", "ec2:GetManagedPrefixListEntries"): "only where a rule refers to a prefix list",
+    (
+        "snapshotSecurityGroups",
+        "ec2:DescribeNetworkInterfaces",
+    ): "what a snapshot finds, and a time that ends",
     ("revertSecurityGroup", "dynamodb:UpdateItem"): "a call that needs no approval",
     ("sweepRequests", "sns:Publish"): "a decision whose message could not be sent at the click",
 }

@@ -84,11 +84,11 @@ def test_an_addition_without_ids_looks_first(member: Member, ada: Person, calls:
 
 
 def test_a_removal(member: Member, ada: Person, calls: Calls) -> None:
-    """Restored, then the baseline looked at again (an approval may have come), its new id noted, filed, told."""
+    """Restored, then the baseline looked at again (an approval may have come), filed, told, and its new id noted."""
     member.holds(WEB, OPEN)
     member.snapshot()
     event = ada.closes(WEB, OPEN)
-    assert calls(event) == [STATE, RULES, AUTHORIZE, STATE, RULES, *REACHED, SAVE, FILE, TELL]
+    assert calls(event) == [STATE, RULES, AUTHORIZE, STATE, RULES, *REACHED, FILE, TELL, SAVE]
 
 
 @pytest.mark.parametrize("number", [1, 3])

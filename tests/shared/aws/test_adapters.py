@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from member.chalicelib.ec2.plan import Authorize, Revoke
 from member.chalicelib.ec2.refusal import Ec2Error
-from member.chalicelib.ec2.security_groups import SecurityGroups, _translated
+from member.chalicelib.ec2.security_groups import SecurityGroups, translated
 from shared.aws import clients
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.topics import publish, topic_arn
@@ -155,16 +155,16 @@ def test_a_message_is_published_in_the_topics_region_under_a_short_subject() -> 
 def test_errors_that_may_pass_are_told_from_those_that_will_not(code: str, status: int, transient: bool) -> None:
     """By EC2's code, or by the status of a code nobody has heard of."""
     response: Any = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    error = _translated(ClientError(response, "X"))
+    error = translated(ClientError(response, "X"))
     assert (error.refusal.code, error.refusal.reason, error.is_temporary) == (code, "because", transient)
     assert str(error) == f"{code}: because"
 
 
 def test_no_answer_may_pass_and_a_wrong_call_of_ours_will_not() -> None:
     """Connection errors are worth another try, a parameter botocore refuses is not."""
-    assert _translated(ConnectTimeoutError(endpoint_url="x")).is_temporary
-    assert not _translated(ParamValidationError(report="x")).is_temporary
-    assert not _translated(ClientError({"Error": {}}, "X")).is_temporary  # type: ignore[typeddict-item]  # half an answer
+    assert translated(ConnectTimeoutError(endpoint_url="x")).is_temporary
+    assert not translated(ParamValidationError(report="x")).is_temporary
+    assert not translated(ClientError({"Error": {}}, "X")).is_temporary  # type: ignore[typeddict-item]  # half an answer
 
 
 def some_rule(direction: Any = "ingress") -> Any:
