@@ -24,8 +24,8 @@ LOG_OVERHEAD_BYTES: Final = 584
 LOG_MONTHS: Final = 3
 """Logs are kept 90 days."""
 LOG_COMPRESSION: Final = 0.15
-MONTHS_KEPT: Final = 12
-"""Requests stay; a year of them is counted."""
+MONTHS_KEPT: Final = 13
+"""So long ended requests are kept by default (``keep_days``, 400)."""
 INDEX_WRITES: Final = 2
 """When an item's status changes, the index deletes one entry and writes another."""
 KMS_PER_HOUR: Final = 12

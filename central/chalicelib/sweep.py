@@ -194,6 +194,7 @@ def _expire(context: Context, record: Record) -> None:
         at=context.clock(),
         by=SWEEP,
         note="nobody decided in time",
+        account=record.request.account,
         tasks=NOTIFY,
         leases_tasks=True,
     )

@@ -15,6 +15,7 @@ import pytest
 from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, TABLES, App, Place
 from deploy.policies import SOURCE_FUNCTION, Scope, function_policy, narrow, template_scope
 from deploy.templates import LARGEST_BODY, as_body, foundation
+from shared.domain.retention import EXPIRES_AT
 
 SCP_LIMIT = 10_240
 """Characters, with the white space that the AWS CLI sends: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html"""
@@ -112,6 +113,7 @@ def test_the_table_is_hard_to_lose(app: App) -> None:
     assert properties["TableName"] == TABLES[app]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["DeletionProtectionEnabled"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": EXPIRES_AT, "Enabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 

@@ -26,9 +26,10 @@ from shared.aws.conflicts import retry_on_conflict
 from shared.domain.request import Status
 from shared.wire.rule_json import time_to_text
 
-from .items import LEASED_FOR, Item, entry_to_item, lease_to_item, leased_by, record_from_item, record_to_item
+from .items import LEASED_FOR, Item, entry_to_item, lease_to_item, leased_by, record_from_item
 from .moves import Move, Moved, NotMoved, entry_of, update_of
 from .record import Record
+from .retention import new_item
 from .update_expression import Refused, Update, refused
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class RequestsTable:
             DifferentRequestError: when another request has the same id.
         """
         request, lease = record.request, lease_to_item(self.invocation, record.history[0].at + LEASED_FOR)
-        item = record_to_item(record) | {"leases": {task: lease for task, _ in record.tasks}}
+        item = new_item(record) | {"leases": {task: lease for task, _ in record.tasks}}
         try:
             self.write(
                 lambda: self.client.put_item(
