@@ -24,7 +24,7 @@ def heartbeat(account: str = "111111111111", *problems: Problem, **values: Any) 
         "account": account,
         "account_name": "payments",
         "region": "eu-west-1",
-        "sent_at": NOW - timedelta(minutes=1),
+        "sent_at": datetime.now(UTC) - timedelta(seconds=90),
         "version": "0.1.0",
         "policy_digest": "0123456789abcdef",
         "mode": "enforce",
@@ -42,10 +42,16 @@ def fleet(dynamodb: Any) -> RequestsTable:
     some = (
         heartbeat(),
         heartbeat("222222222222", Problem(kind="trail", text="CloudTrail is off."), account_name="shop"),
-        heartbeat("333333333333", sent_at=NOW - timedelta(days=3), account_name="", probe="missing", probe_ms=None),
+        heartbeat(
+            "333333333333",
+            sent_at=datetime.now(UTC) - timedelta(days=3),
+            account_name="",
+            probe="missing",
+            probe_ms=None,
+        ),
     )
     for one in some:
-        assert write_heartbeat(table, one, at=NOW)
+        assert write_heartbeat(table, one, at=datetime.now(UTC))
     return table
 
 
