@@ -196,12 +196,14 @@ def _without_accounts(accounts: list[str]) -> Json:
 
 def _check_exempt(principals: tuple[str, ...], accounts: list[str]) -> None:
     where = f" in account {accounts[0]}" if accounts else ""
+    account_arns = [
+        f"arn:{partition}:iam::{(accounts or ['0' * 12])[0]}:" for partition in Session().get_available_partitions()
+    ]
     for pattern in principals:
         if "[" in pattern or "${" in pattern:
             raise DeployError(
                 f'exempt.principals "{pattern}"{where}: write it without [ and $, which AWS does not know.'
             )
-        account_arns = [f"arn:{partition}:iam::{(accounts or ['0' * 12])[0]}:" for partition in _partitions()]
         if any(all(fnmatchcase(f"{arn}{name}", pattern) for name in _ANYBODY) for arn in account_arns):
             raise DeployError(f'exempt.principals "{pattern}" exempts everybody{where}, so nothing would be denied.')
     for account in accounts or [""]:
@@ -211,10 +213,6 @@ def _check_exempt(principals: tuple[str, ...], accounts: list[str]) -> None:
                 "product is down: list a break-glass role under exempt.principals first, e.g. "
                 '"arn:*:iam::*:role/break-glass" (docs/zero-exposure.md).'
             )
-
-
-def _partitions() -> list[str]:
-    return Session().get_available_partitions()
 
 
 def _principals_of(account: str) -> tuple[Form, ...]:
