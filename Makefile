@@ -21,7 +21,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo sandbox screenshots test coverage faults fuzz stories scopes bench cost audit lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
+.PHONY: help venv demo sandbox screenshots test coverage faults fuzz stories scopes bench cost audit fleet lint format clean deploy-central deploy-member undeploy-central undeploy-member doctor package
 
 help: ## list the verbs
 	@echo "make …"
@@ -74,6 +74,9 @@ cost: $(STAMP) ## write docs/cost.md again from the last measurement, after a ch
 
 audit: $(STAMP) ## list or export requests of the central account: PROFILE= REGION= ARGS="--status denied --format csv"
 	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m central.audit $(if $(REGION),--region $(REGION)) $(ARGS)
+
+fleet: $(STAMP) ## list the members by their last heartbeats: PROFILE= REGION= ARGS=--json
+	@$(if $(PROFILE),AWS_PROFILE=$(PROFILE)) $(BIN)/python -m central.fleet $(if $(REGION),--region $(REGION)) $(ARGS)
 
 lint: $(STAMP) ## check style, types, the direction of imports and replaced words
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench import heartbeats
 from bench.names import MEMBER_FUNCTIONS, REQUESTS_TABLE, STATE_TABLE
 from bench.path import IDLE_GROUPS
 from bench.prices import PRICES
@@ -23,8 +24,8 @@ LOG_OVERHEAD_BYTES: Final = 584
 LOG_MONTHS: Final = 3
 """Logs are kept 90 days."""
 LOG_COMPRESSION: Final = 0.15
-MONTHS_KEPT: Final = 12
-"""Requests stay; a year of them is counted."""
+MONTHS_KEPT: Final = 13
+"""So long ended requests are kept by default (``keep_days``, 400)."""
 INDEX_WRITES: Final = 2
 """When an item's status changes, the index deletes one entry and writes another."""
 KMS_PER_HOUR: Final = 12
@@ -90,11 +91,11 @@ def per_request(results: Results, *, cold: bool, number: int = 1000) -> list[Lin
 
 
 def idle_month(results: Results, app: str, *, groups: int = IDLE_GROUPS) -> list[Line]:
-    """Return what a month costs in which nothing happens.
+    """Return what a month costs in which nothing happens; a member's heartbeats and probes are counted in.
 
     Args:
         results: what was measured.
-        app: ``member``, for an account and region; or ``central``.
+        app: ``member``, for an account and region with few alarms; or ``central``, without the members' heartbeats.
         groups: security groups of the member's region.
     """
     facts = results["package"][app]
@@ -105,25 +106,35 @@ def idle_month(results: Results, app: str, *, groups: int = IDLE_GROUPS) -> list
     if app == "member":
         billed_ms, reads = billed_ms + (groups - IDLE_GROUPS) * _ms_per_group(results), groups
     log_bytes = runs * (row["log_bytes"]["median"] + LOG_OVERHEAD_BYTES)
+    hour = heartbeats.member_hour(facts["functions"]["revertSecurityGroup"]) if app == "member" else {}
+    month = {what: HOURS_PER_MONTH * amount for what, amount in hour.items()}
     amounts = {
-        "Lambda, arm64": runs * billed_ms / 1000 * facts["functions"][name] / 1024,
-        "Lambda, requests": runs,
+        "Lambda, arm64": runs * billed_ms / 1000 * facts["functions"][name] / 1024 + month.get("Lambda, arm64", 0),
+        "Lambda, requests": runs + month.get("Lambda, requests", 0),
         "X-Ray": runs if facts["traced"] else 0,
-        "DynamoDB, reads": runs * reads,
+        "SNS": month.get("SNS", 0),
+        "DynamoDB, writes": month.get("DynamoDB, writes", 0),
+        "DynamoDB, reads": runs * reads + month.get("DynamoDB, reads", 0),
         "KMS, requests": HOURS_PER_MONTH * KMS_PER_HOUR,
         "Logs": log_bytes / 1e9,
         "Logs, storage": LOG_MONTHS * LOG_COMPRESSION * log_bytes / 1e9,
-        "Alarms": facts["alarm_metrics"],
+        "Alarms": facts["alarm_metrics_few"],
         "Dashboards": facts["dashboards"],
     }
     return [Line(what=what, amount=amount) for what, amount in amounts.items()]
 
 
-def idle_month_few_alarms(results: Results) -> float:
-    """Return what an idle month of a member account and region costs with ``--alarms few``."""
+def idle_month_all_alarms(results: Results) -> float:
+    """Return what an idle month of a member account and region costs with ``--alarms all``."""
     lines = idle_month(results, "member")
-    few = Line(what="Alarms", amount=results["package"]["member"]["alarm_metrics_few"])
-    return total([few if line.what == "Alarms" else line for line in lines])
+    every = Line(what="Alarms", amount=results["package"]["member"]["alarm_metrics"])
+    return total([every if line.what == "Alarms" else line for line in lines])
+
+
+def heartbeats_month(results: Results, members: int) -> float:
+    """Return what the heartbeats of so many members cost the central account in a month."""
+    hour = heartbeats.central_hour(members, memory_of(results)["securityGroupChange"])
+    return total([Line(what=what, amount=HOURS_PER_MONTH * amount) for what, amount in hour.items()])
 
 
 def metrics_month(results: Results, app: str) -> Line:
@@ -142,7 +153,9 @@ def example(results: Results, accounts: int, regions: int, requests: int) -> dic
     member_hours, central_hours = (min(1.0, some / HOURS_PER_MONTH) for some in (requests, places * requests))
     member, central = (metrics_month(results, app).usd for app in ("member", "central"))
     costs = {
-        "fixed": total(idle_month(results, "central")) + places * total(idle_month(results, "member")),
+        "fixed": total(idle_month(results, "central"))
+        + heartbeats_month(results, places)
+        + places * total(idle_month(results, "member")),
         "metrics": central_hours * central + places * member_hours * member,
         "requests": total(per_request(results, cold=True, number=places * requests)),
     }

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bench import bursts, cost
+from bench import bursts, cost, heartbeats
 from bench.path import IDLE_GROUPS
 from bench.prices import AS_OF, PRICES
 from bench.shipped import WHOLE_CPU_MB
@@ -52,6 +52,7 @@ def render(name: str, results: Mapping[str, Any]) -> str:
         **results,
         bursts_module=bursts,
         cost=cost,
+        heartbeats=heartbeats,
         earlier=earlier,
         idle_groups=IDLE_GROUPS,
         prices=PRICES,

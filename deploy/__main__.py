@@ -115,7 +115,7 @@ def _add_deployments(add: Callable[..., Parser]) -> None:
     member.add_argument("--account-name", metavar="NAME", help="what people call this account")
     member.add_argument("--mode", choices=sorted(settings.MODES), help="the emergency switch; begin with observe")
     member.add_argument("--exposure-limit", metavar="SECONDS", help="an alarm when a rule was open for longer")
-    few = "few: only those on the dead-letter queues (docs/cost.md)"
+    few = "all: not only those on the dead-letter queues (docs/cost.md)"
     member.add_argument("--alarms", choices=("all", "few"), help=few)
     room = "no: where CloudWatch Logs has ten resource policies already"
     member.add_argument("--evidence-policy", choices=("yes", "no"), help=room)

@@ -105,7 +105,7 @@ def member(
         account_name: what people call the account.
         mode: position of the emergency switch, one of :data:`deploy.settings.MODES`.
         exposure_limit: seconds; an unapproved rule that was open for longer raises an alarm.
-        alarms: ``few`` makes only those on the dead-letter queues.
+        alarms: ``all`` makes more than those on the dead-letter queues.
         evidence_policy: ``no`` makes no policy of CloudWatch Logs, see :mod:`deploy.evidence`.
         log_days: how long the functions' logs are stored.
         given: settings of the functions, as ``NAME=VALUE``.

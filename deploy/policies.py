@@ -127,7 +127,7 @@ def narrow(resource: str, scope: Scope) -> str:
         return resource
     _, _, service, _, _, name = resource.split(":", 5)
     region, account = _owner(service, name, scope)
-    if service == "logs":
+    if service in ("events", "logs"):
         name = name.replace(f"/{scope.place.app}-*", f"/{scope.place.app}-{scope.place.chalice_stage}", 1)
     return ":".join(("arn", scope.place.partition, service, region, account, name))
 

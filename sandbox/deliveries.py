@@ -25,7 +25,14 @@ from sandbox.timeline import (
     Timeline,
 )
 from sandbox.wiring import Wiring
-from shared.wire.messages import AdoptedMessage, ApplyBatchMessage, MessageError, RequestMessage, read_message
+from shared.wire.messages import (
+    AdoptedMessage,
+    ApplyBatchMessage,
+    HeartbeatMessage,
+    MessageError,
+    RequestMessage,
+    read_message,
+)
 
 #: The sandbox's own role: it reads tables and groups, and its calls are not shown on the timeline.
 OPERATOR_ROLE = "sandbox-operator"
@@ -183,7 +190,7 @@ def _named_by(call: ApiCall) -> str:
         message = read_message(call.request.parameters.get("Message", ""))
     except MessageError:
         return ""
-    if isinstance(message, AdoptedMessage):
+    if isinstance(message, AdoptedMessage | HeartbeatMessage):
         return ""
     if isinstance(message, ApplyBatchMessage):
         return message.batch_id

@@ -16,11 +16,11 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from central.audit.answers import refuse_web_pages
+from central.audit.answers import no_table, refuse_web_pages
 from central.audit.listing import STATUSES, CursorError, Unreadable, Wanted, listed, place_of
 from central.audit.writing import csv_lines, json_lines, table_lines
 from central.chalicelib.requests.record import Record
-from central.chalicelib.requests.table import TABLE, RequestsTable
+from central.chalicelib.requests.table import RequestsTable
 from shared.aws.clients import client
 from shared.settings import optional
 from shared.slack.text import visible
@@ -60,20 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CursorError as error:
         parser.error(str(error))
     except (ClientError, BotoCoreError) as error:
-        print(_sentence(error, region), file=sys.stderr)
+        print(no_table(error, region, "audit") or f"AWS refused: {error}", file=sys.stderr)
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FINE
     return _INCOMPLETE
-
-
-def _sentence(error: ClientError | BotoCoreError, region: str) -> str:
-    if isinstance(error, ClientError) and error.response["Error"].get("Code") == "ResourceNotFoundException":
-        return (
-            f"There is no table {TABLE} in this account in {region}: is this the central account, and its region? "
-            "(make audit PROFILE=… REGION=…)"
-        )
-    return f"AWS refused: {error}"
 
 
 def _write(options: argparse.Namespace, table: RequestsTable, limit: int) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from central.chalicelib.requests.table import TABLE
 
 _SERVER_ERROR: Final = 500
 """From here on botocore tries again; AWS's own load balancers answer such errors as web pages too."""
@@ -33,6 +35,22 @@ def refuse_web_pages(events: Any) -> None:
         events: where botocore announces what it does: of a session or a client.
     """
     events.register("before-parse", _refuse)
+
+
+def no_table(error: Exception, region: str, verb: str) -> str:
+    """Return the sentence for an account or region without the central table; ``""`` for every other error.
+
+    Args:
+        error: what was raised.
+        region: where the table was looked for.
+        verb: of ``make``, e.g. ``audit``.
+    """
+    if isinstance(error, ClientError) and error.response["Error"].get("Code") == "ResourceNotFoundException":
+        return (
+            f"There is no table {TABLE} in this account in {region}: is this the central account, and its region? "
+            f"(make {verb} PROFILE=… REGION=…)"
+        )
+    return ""
 
 
 def _refuse(response_dict: dict[str, Any], **_: Any) -> None:

@@ -151,6 +151,7 @@ class PendingDuplicates:
             at=self._context.now,
             by=_SWEEP if decision is None else decision.by,
             note=note,
+            account=duplicate.request.account,
             decision=decision,
         )
         moved = self._context.table.move(move)

@@ -27,7 +27,7 @@ from .requests.record import Decision, HistoryEntry, Record, Task
 from .requests.table import DifferentRequestError, Stored
 from .steps import facts
 
-RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#", "asks#")
+RESERVED_PREFIXES: Final = ("member#", "batch#", "adoption#", "asks#", "fleet#")
 """No request id of AWS begins like this; items that central makes itself do."""
 
 _LONGEST_ID: Final = 255

@@ -1,4 +1,4 @@
-"""Does overdue tasks, reminds once, and lets old requests expire.
+"""Does overdue tasks, reminds once, lets old requests expire, and notices silent members.
 
 Every few minutes the sweep examines the requests that may have pending tasks and does what has been pending for more
 than five minutes: by then neither the function that began a task nor its retries will do it. Each request is handled
@@ -29,6 +29,7 @@ from .batches.overtaking import PendingRequests
 from .context import Context
 from .dispatch import dispatch_decision
 from .duplicates import PendingDuplicates
+from .fleet import announce_members
 from .outbox import MESSAGE_TASKS, NOTIFY, OVERDUE_AFTER, next_try
 from .requests.moves import Move, Moved
 from .requests.record import HistoryEntry, Record
@@ -101,6 +102,10 @@ def sweep_requests(context: Context) -> None:
         pending.requests.finish()
     except Exception as error:  # noqa: BLE001 - as above
         problems.append(f"requests not compared: {error}")
+    try:
+        problems += [] if context.is_over else announce_members(context)
+    except Exception as error:  # noqa: BLE001 - as above
+        problems.append(f"members not looked at: {error}")
     logger.info("sweep done", extra={"requests": seen, "problems": len(problems)})
     if problems:
         count("SweepsFailed")
@@ -189,6 +194,7 @@ def _expire(context: Context, record: Record) -> None:
         at=context.clock(),
         by=SWEEP,
         note="nobody decided in time",
+        account=record.request.account,
         tasks=NOTIFY,
         leases_tasks=True,
     )

@@ -59,10 +59,11 @@ def _body_of(request: Request) -> bytes:
 
 
 def security_group_change(event: SNSEvent) -> None:
-    """Handle what member accounts publish: requests, applied changes and their ends, adoptions."""
-    from shared.wire.messages import AdoptedMessage, AppliedMessage, EndedMessage, RequestMessage
+    """Handle what member accounts publish: requests, applied changes and their ends, adoptions, heartbeats."""
+    from shared.wire.messages import AdoptedMessage, AppliedMessage, EndedMessage, HeartbeatMessage, RequestMessage
 
     from .adoption import record_adoption
+    from .fleet import record_heartbeat
     from .intake import store_request
     from .outcome import record_ended, record_outcome
 
@@ -71,6 +72,7 @@ def security_group_change(event: SNSEvent) -> None:
         AppliedMessage: record_outcome,
         EndedMessage: record_ended,
         AdoptedMessage: record_adoption,
+        HeartbeatMessage: record_heartbeat,
     }
     _handle(event, flows)
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import opt_in, preflight, round_trip
 from deploy.console import done, note, problems, step
-from deploy.doctor import central, common, member, organization, policies
+from deploy.doctor import central, common, heartbeat, member, organization, policies
 from deploy.names import ROOT, App
 from deploy.target import Target, code_of
 from shared.policy.loading import VENDORED_POLICY_FILE
@@ -58,6 +58,8 @@ def doctor(target: Target, *, round_trip: bool) -> int:
     step(f"doctor: {place.app} in account {place.account}, {place.region}")
     found = problems(preflight.problems(root=ROOT, version=sys.version_info[:2], policy=VENDORED_POLICY_FILE))
     found += problems(examine(target))
+    if place.app == "member":
+        _note_heartbeat(target)
     if round_trip and place.app == "member":
         _send_test_event(target)
     if not found:
@@ -82,6 +84,13 @@ def examine(target: Target, *, now: datetime | None = None) -> Iterator[str]:
     if target.place.app == "central":
         yield from _run(SLACK, target)
     yield from _run(ORGANIZATION, target)
+
+
+def _note_heartbeat(target: Target) -> None:
+    try:
+        note(heartbeat.told(target, datetime.now(UTC)))
+    except (ClientError, BotoCoreError) as error:  # what is missing or refused was reported by the checks
+        note(f"The last heartbeat is not known: {error}.")
 
 
 def _send_test_event(target: Target) -> None:

@@ -63,8 +63,11 @@ def on_change(here: Context, event: Mapping[str, Any]) -> None:
         logger.info("decided", extra={**log, "verb": decision.verb, "reason": decision.reason})
     if decision.verb == "ignore":
         if head.error_code:
-            from . import asking
+            from . import asking, probe
 
+            if is_own and probe.is_probe(event, head):
+                probe.note_probe(here, head, context.now())
+                return
             asking.on_failed_call(here, event, head, policy, groups, is_own=is_own)
         return
     from . import follow_up  # here, because no revoke should wait for it

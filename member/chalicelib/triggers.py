@@ -60,10 +60,19 @@ def approval(event: SNSEvent) -> None:
 
 
 def snapshot(event: CloudWatchEvent) -> None:
-    """Look at all groups of the region."""
-    from . import snapshot
+    """Look at all groups of the region; once an hour tell the central account how this one is, whatever came of it."""
+    from . import heartbeat, snapshot
 
-    snapshot.take_snapshot(context.begin(event.region, event.account), _not_before(event))
+    here, now = context.begin(event.region, event.account), _not_before(event)
+    try:
+        snapshot.take_snapshot(here, now)
+    except Exception as error:
+        try:
+            heartbeat.beat(here, now, failed=error)
+        except Exception:  # noqa: BLE001 - what the snapshot failed with says more, and is raised
+            logger.exception("heartbeat not sent")
+        raise
+    heartbeat.beat(here, now)
 
 
 def _place_of(sns: Mapping[str, Any]) -> tuple[str, str]:

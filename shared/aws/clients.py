@@ -22,6 +22,7 @@ from botocore.loaders import Loader
 from botocore.session import Session
 
 from shared.settings import optional
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -37,6 +38,9 @@ off when throttled; ``once`` for what may stay unknown: a fraction of a second, 
 
 _DATA: Final = Path(__file__).with_name("data")
 
+_PRODUCT: Final = f"security-group-approval/{VERSION}"
+"""Ends the User-Agent of every call, so that CloudTrail says which version made it."""
+
 _CONFIGS: Final[dict[RetryProfile, Config]] = {
     "standard": Config(
         connect_timeout=2,
@@ -44,14 +48,30 @@ _CONFIGS: Final[dict[RetryProfile, Config]] = {
         retries={"mode": "standard", "max_attempts": 4},
         # Threads that call at the same time reuse connections instead of opening new ones.
         max_pool_connections=20,
+        user_agent_extra=_PRODUCT,
     ),
     # Slack waits three seconds for the answer to a click; the sweep finishes what takes longer.
-    "fail_fast": Config(connect_timeout=0.5, read_timeout=0.6, retries={"mode": "standard", "max_attempts": 2}),
+    "fail_fast": Config(
+        connect_timeout=0.5,
+        read_timeout=0.6,
+        retries={"mode": "standard", "max_attempts": 2},
+        user_agent_extra=_PRODUCT,
+    ),
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html: after a throttled call, adaptive mode
     # limits all calls of the client to a rate that AWS accepts. Not for the revert, which must not wait.
-    "adaptive": Config(connect_timeout=2, read_timeout=20, retries={"mode": "adaptive", "max_attempts": 8}),
+    "adaptive": Config(
+        connect_timeout=2,
+        read_timeout=20,
+        retries={"mode": "adaptive", "max_attempts": 8},
+        user_agent_extra=_PRODUCT,
+    ),
     # What a change reaches: a question does not wait for it for long, and says "not known" instead.
-    "once": Config(connect_timeout=0.2, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 1}),
+    "once": Config(
+        connect_timeout=0.2,
+        read_timeout=0.5,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        user_agent_extra=_PRODUCT,
+    ),
 }
 
 
@@ -67,6 +87,8 @@ def client(service: Literal["sts"], region: str, *, retries: RetryProfile = ...)
 def client(service: Literal["ssm"], region: str, *, retries: RetryProfile = ...) -> SSMClient: ...
 @overload
 def client(service: Literal["secretsmanager"], region: str, *, retries: RetryProfile = ...) -> SecretsManagerClient: ...
+@overload
+def client(service: Literal["cloudtrail", "events", "sqs"], region: str, *, retries: RetryProfile = ...) -> Any: ...
 
 
 def client(service: Any, region: str, *, retries: RetryProfile = "standard") -> Any:

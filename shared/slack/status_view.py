@@ -12,6 +12,7 @@ from typing import Final, assert_never
 
 from shared.domain.approval import Terms
 from shared.domain.request import Request
+from shared.slack import member_messages
 from shared.slack.blocks import GREEN, ORANGE, RED
 from shared.slack.error_advice import advice
 from shared.slack.request_view import POLICY, RequestView
@@ -82,8 +83,9 @@ _OBSERVED_HEADLINES: Final[Mapping[str, str]] = {
     "ModifyManagedPrefixList": "Prefix list changed",
     "RestoreManagedPrefixListVersion": "Prefix list changed",
     "AssociateSecurityGroupVpc": "Security group associated with another VPC",
+    **member_messages.TITLES,
 }
-_WARNINGS: Final = frozenset({"AdoptedAgain", "CallWithoutDetails", "StateDamaged"})
+_WARNINGS: Final = frozenset({"AdoptedAgain", "CallWithoutDetails", "StateDamaged", *member_messages.WARNINGS})
 
 
 _WAITS: Final[Mapping[str, str]] = {

@@ -14,6 +14,7 @@ from shared.domain.request import FIRST_STATUSES, Approver, Request
 from shared.domain.rule import Direction
 from shared.wire.compression import from_text, to_text
 from shared.wire.fields import Field, FieldError
+from shared.wire.heartbeat import Heartbeat, heartbeat_from_json, heartbeat_to_json
 from shared.wire.request_json import approver_from_json, approver_to_json, request_from_json, request_to_json
 from shared.wire.rule_json import time_to_text
 
@@ -148,11 +149,19 @@ class AdoptedMessage:
     not_stored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatMessage:
+    """Member → central on ``securityGroupChange``: how a member is; a hint that grants nothing."""
+
+    heartbeat: Heartbeat
+
+
 Message = (
     RequestMessage
     | AppliedMessage
     | EndedMessage
     | AdoptedMessage
+    | HeartbeatMessage
     | ErrorMessage
     | ApplyMessage
     | ApplyBatchMessage
@@ -190,6 +199,8 @@ def write_message(message: Message) -> str:
                 "groups": message.groups,
                 "notStored": list(message.not_stored),
             }
+        case HeartbeatMessage():
+            body = {"type": "heartbeat", **heartbeat_to_json(message.heartbeat)}
         case ErrorMessage():
             body = {
                 "type": "error",
@@ -247,10 +258,10 @@ def _read(field: Field) -> Message:
     kind = field["type"].text()
     if kind == "request":
         return _read_request(field["request"])
-    if kind == "adopted":
-        return _read_adopted(field)
-    if kind == "applyBatch":
-        return _read_apply_batch(field)
+    if kind == "heartbeat":
+        return HeartbeatMessage(heartbeat=heartbeat_from_json(field))
+    if kind in ("adopted", "applyBatch"):
+        return _read_adopted(field) if kind == "adopted" else _read_apply_batch(field)
     request_id, digest = field["requestId"].text(), field["digest"].text()
     if kind == "deny":
         return DenyMessage(request_id=request_id, digest=digest)

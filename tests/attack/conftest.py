@@ -1,7 +1,4 @@
-"""moto as quick as elsewhere; and the table at the end of a run of ``make fuzz``: how many inputs each target got.
-
-It says how they ended, too.
-"""
+"""moto as quick as elsewhere; the table after ``make fuzz``: how many inputs each target got, and how they ended."""
 
 from __future__ import annotations
 

@@ -66,9 +66,9 @@ def test_cold_starts_and_groups_cost_more(results: dict[str, Any]) -> None:
 
 
 def test_an_idle_month_has_every_run_of_the_schedule(results: dict[str, Any]) -> None:
-    """A schedule of ten minutes runs 4,380 times in a month of 730 hours."""
+    """Six times an hour in a month of 730 hours; the event of each hour's probe comes on top."""
     results["package"]["member"]["schedules_minutes"] = {"snapshotSecurityGroups": 10}
-    assert _amount(idle_month(results, "member"), "Lambda, requests") == cost.HOURS_PER_MONTH * 6 == 4380
+    assert _amount(idle_month(results, "member"), "Lambda, requests") == cost.HOURS_PER_MONTH * 7 == 5110
 
 
 def test_an_example_adds_up(results: dict[str, Any]) -> None:

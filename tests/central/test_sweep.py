@@ -60,12 +60,12 @@ class Context:
 
 
 def test_a_sweep_with_nothing_to_do_asks_the_index_and_no_more(central: Central, calls: list[str]) -> None:
-    """One query per status, no scan, no message."""
+    """One query per status, and one for the members; no scan, no message."""
     central.file()
     posts = len(central.slack.posts)
     calls.clear()
     central.sweep(minutes=30)
-    assert calls == ["dynamodb.Query"] * 9
+    assert calls == ["dynamodb.Query"] * 10
     assert len(central.slack.posts) == posts
 
 

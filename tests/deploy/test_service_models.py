@@ -17,7 +17,7 @@ from deploy.service_models import operations, trimmed, write_models
 from shared.aws import clients
 
 CODE = {app: [ROOT / "shared", ROOT / app / "chalicelib"] for app in ("central", "member")}
-LARGEST = 80_000
+LARGEST = 105_000
 """Bytes of all models together; botocore's own of these services are 9 MB."""
 
 
@@ -32,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_operations_are_found_in_the_code() -> None:
     """By name where a method is called, as text where it is looked up or paged through."""
     found = operations(CODE["member"])
-    assert {"ec2", "dynamodb", "sns", "sts"} == found.keys()
+    assert {"cloudtrail", "dynamodb", "ec2", "events", "sns", "sqs", "sts"} == found.keys()
     assert {"dynamodb", "sns", "ssm", "secretsmanager"} <= operations(CODE["central"]).keys()
     assert found["sns"] == {"Publish"}
     assert found["sts"] == {"GetCallerIdentity"}
@@ -122,6 +122,6 @@ def test_what_is_not_trimmed_is_still_there(models: Path, monkeypatch: pytest.Mo
     clients.forget()
     try:
         session: Session = clients._session("any")
-        assert len(session.create_client("sqs", region_name="eu-west-1").meta.service_model.operation_names) > 20
+        assert len(session.create_client("lambda", region_name="eu-west-1").meta.service_model.operation_names) > 20
     finally:
         clients.forget()

@@ -15,6 +15,7 @@ import pytest
 from deploy.names import APPS, FUNCTIONS, ROOT, ROUTE, TABLES, App, Place
 from deploy.policies import SOURCE_FUNCTION, Scope, function_policy, narrow, template_scope
 from deploy.templates import LARGEST_BODY, as_body, foundation
+from shared.domain.retention import EXPIRES_AT
 
 SCP_LIMIT = 10_240
 """Characters, with the white space that the AWS CLI sends: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html"""
@@ -59,7 +60,7 @@ def test_what_a_functions_code_may_holds_for_that_function_alone(app: App) -> No
         }
         by_code = {sid for sid, operator in bound.items() if operator == "ArnEquals"}
         assert by_code == statements.keys() - {"Failures", "Log", "OwnKey"}
-        assert {"State"} < by_code
+        assert {"State", "StateAndMessages"} & by_code
         # Lambda itself names no function, code always does: another function's code forges no dead letter and no log.
         not_by_other_code = {sid for sid, operator in bound.items() if operator == "ArnEqualsIfExists"}
         assert not_by_other_code == statements.keys() & {"Failures", "Log"}
@@ -112,6 +113,7 @@ def test_the_table_is_hard_to_lose(app: App) -> None:
     assert properties["TableName"] == TABLES[app]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["DeletionProtectionEnabled"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": EXPIRES_AT, "Enabled": True}
     assert properties["SSESpecification"] == {"SSEEnabled": True}
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
@@ -316,9 +318,9 @@ def test_the_scp_leaves_other_resources_alone(statement: dict[str, Any]) -> None
 
 
 def test_few_alarms_are_those_on_the_dead_letter_queues() -> None:
-    """What a member's function gave up on, or never got, is worth its price anywhere; the rest can be left out."""
+    """What a member's function gave up on, or never got, is worth its price anywhere; heartbeats tell the rest."""
     template = foundation("member")
     alarms = {name: one for name, one in template["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"}
     assert {name for name, one in alarms.items() if "Condition" not in one} == {"FailuresAlarm", "UndeliveredAlarm"}
     assert {one["Condition"] for one in alarms.values() if "Condition" in one} == {"HasAllAlarms"}
-    assert template["Parameters"]["Alarms"]["Default"] == "all"
+    assert template["Parameters"]["Alarms"]["Default"] == "few"

@@ -21,7 +21,7 @@ OPEN = rule(22, "0.0.0.0/0", "open")
 WEB = rule(443, "10.0.0.0/8", "web")
 
 STATE = "BatchGetItem"
-ENTRY = BASELINE = ADOPTION = "GetItem"
+ENTRY = BASELINE = ADOPTION = PULSE = "GetItem"
 RULES = "DescribeSecurityGroupRules"
 GROUP = "DescribeSecurityGroups"
 REVOKE, AUTHORIZE, MODIFY = (
@@ -196,18 +196,18 @@ def test_a_refused_approval(member: Member, ada: Person, faults: Faults) -> None
 
 
 def test_drift(member: Member, faults: Faults) -> None:
-    """A quiet snapshot reads; a difference costs one write to note it, and ten calls to see to it."""
+    """A difference costs one write to note it, and ten calls to see to it; at last: is a heartbeat due?"""
     member.snapshot()
     with faults.watching():
         member.snapshot()
     quiet = [GROUP, ADOPTION, STATE, RULES]
-    assert faults.operations == quiet
+    assert faults.operations == [*quiet, PULSE]
     member.holds(OPEN)
     faults.calls.clear()
     with faults.watching():
         member.snapshot()
-    assert faults.operations == [*quiet, SAVE]
+    assert faults.operations == [*quiet, SAVE, PULSE]
     faults.calls.clear()
     with faults.watching():
         member.snapshot(after=timedelta(minutes=16))
-    assert faults.operations == [*quiet, RULES, BASELINE, *REACHED, FILE, SAVE, REVOKE, RULES, TELL, SAVE]
+    assert faults.operations == [*quiet, RULES, BASELINE, *REACHED, FILE, SAVE, REVOKE, RULES, TELL, SAVE, PULSE]

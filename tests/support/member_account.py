@@ -20,6 +20,7 @@ from shared.wire.messages import (
     ApplyBatchMessage,
     ApplyMessage,
     ErrorMessage,
+    HeartbeatMessage,
     Message,
     RequestMessage,
     read_message,
@@ -139,7 +140,7 @@ class Member:
 
     def told(self) -> list[Message]:
         """Return the requests and outcomes that the central account was sent since the last call."""
-        return [one for one in self.told_all() if not isinstance(one, AdoptedMessage)]
+        return [one for one in self.told_all() if not isinstance(one, AdoptedMessage | HeartbeatMessage)]
 
     def told_all(self) -> list[Message]:
         """Return everything that the central account was sent since the last call."""

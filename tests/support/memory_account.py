@@ -21,7 +21,7 @@ from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from shared.wire.messages import AdoptedMessage, Message, read_message
+from shared.wire.messages import AdoptedMessage, HeartbeatMessage, Message, read_message
 from tests.support.aws_clients import aws_client
 from tests.support.member_account import ACCOUNT, REGION, Member, Person, at
 
@@ -149,6 +149,8 @@ class MemoryAccount:
 
     def _authorize(self, parameters: Json, operation: str, *, is_egress: bool) -> Json:
         group = self._group(parameters["GroupId"], operation)
+        if parameters.get("DryRun"):
+            raise _error("DryRunOperation", operation)
         taken = {_identity(one) for one in group.rules.values() if one["IsEgress"] == is_egress}
         fresh = list(_rules_of(parameters["IpPermissions"]))
         tags = tuple(tag for one in parameters.get("TagSpecifications", ()) for tag in one["Tags"])
@@ -262,6 +264,12 @@ class MemoryAccount:
     def _update_item(self, _client: BaseClient, parameters: Json) -> Json:
         key = parameters["Key"]["id"]["S"]
         values = parameters["ExpressionAttributeValues"]
+        names = parameters.get("ExpressionAttributeNames", {})
+        if names:  # the item of heartbeats and probes, whose condition has the form of a put
+            self._check(parameters, "UpdateItem", key)
+            written = {names[f"#{value[1:]}"]: one for value, one in values.items()}
+            self.items[key] = self.items.get(key, {"id": {"S": key}}) | deepcopy(written)
+            return {}
         item = self.items.get(key, {"id": {"S": key}})
         condition = parameters["ConditionExpression"].split(" AND ")
         if any(item.get(name) != values[value] for name, value in (one.split(" = ") for one in condition)):
@@ -317,7 +325,7 @@ class MemoryMember(Member):
 
     def told(self) -> list[Message]:
         """Return the requests and outcomes that the central account was sent since the last call."""
-        return [one for one in self.told_all() if not isinstance(one, AdoptedMessage)]
+        return [one for one in self.told_all() if not isinstance(one, AdoptedMessage | HeartbeatMessage)]
 
     def snapshot(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, and run the scheduled snapshot."""

@@ -122,6 +122,10 @@ def needs(
             )
         case "sns", _:
             yield action, parameters["TopicArn"]
+        case "events", _:
+            yield action, arn("events", f"rule/{parameters['Name']}")
+        case "sqs", _:
+            yield action, arn("sqs", parameters["QueueUrl"].rsplit("/", 1)[-1])
         case "ssm", _:
             yield action, arn("ssm", f"parameter{parameters['Name']}")
         case "secretsmanager", _:

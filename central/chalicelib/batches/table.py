@@ -22,8 +22,9 @@ from shared.aws.conflicts import is_transaction_conflict
 from shared.domain.request import Request
 from shared.wire.rule_json import time_to_text
 
-from ..requests.items import LEASED_FOR, Item, lease_to_item, record_from_item, record_to_item
+from ..requests.items import LEASED_FOR, Item, lease_to_item, record_from_item
 from ..requests.record import Record, Task
+from ..requests.retention import new_item
 from ..requests.table import INDEX, TABLE, RequestsTable
 from ..requests.update_expression import Refused, Update
 from .batch import MOST_BYTES, MOST_REQUESTS, Batch, Gathering, Joining, batch_id
@@ -109,7 +110,7 @@ class Batches:
         record = joining.record
         shown = [(task, since) for task, since in record.tasks if task != "gather"]
         lease = lease_to_item(self._table.invocation, record.history[0].at + LEASED_FOR)
-        item = record_to_item(record) | {"leases": {task: lease for task, _ in shown}}
+        item = new_item(record) | {"leases": {task: lease for task, _ in shown}}
         writes = [_put(item, condition=_MUST_BE_NEW)]
         writes.append(_begin(joining.gathering, before) if joining.begins else _grow(joining, before))
         if joining.marks:

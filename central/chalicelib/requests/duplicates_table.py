@@ -27,6 +27,7 @@ from shared.wire.rule_json import time_to_text
 from .fingerprint import asked_singly, fingerprint, requester_text
 from .items import record_from_item, record_to_item
 from .record import Record
+from .retention import new_item
 from .table import INDEX, TABLE, RequestsTable, Row
 
 _PAGE: Final = 100
@@ -98,7 +99,7 @@ class Duplicates:
         }
         put: dict[str, Any] = {
             "TableName": TABLE,
-            "Item": to_attributes(record_to_item(duplicate)),
+            "Item": to_attributes(new_item(duplicate)),
             "ConditionExpression": "attribute_not_exists(requestId)",
         }
         both: Any = [{"Put": put}, {"Update": update}]

@@ -17,6 +17,7 @@ from shared.wire.rule_json import time_to_text
 
 from .items import LEASED_FOR, entry_to_item, lease_to_item, parts_to_item
 from .record import ClickedMessage, Decision, Failure, HistoryEntry, Record, Task
+from .retention import keep_until
 from .update_expression import Update
 
 
@@ -124,6 +125,7 @@ def update_of(move: Move, *, invocation: str) -> Update:
         lease = lease_to_item(invocation, move.at + LEASED_FOR)
         update.set("tasks", dict.fromkeys(move.tasks, time_to_text(move.at)))
         update.set("leases", dict.fromkeys(move.tasks, lease) if move.leases_tasks else {})
+    keep_until(update, move.to, account=move.account, at=move.at)
     _require(update, move)
     return update
 

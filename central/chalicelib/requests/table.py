@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -26,9 +26,10 @@ from shared.aws.conflicts import retry_on_conflict
 from shared.domain.request import Status
 from shared.wire.rule_json import time_to_text
 
-from .items import LEASED_FOR, Item, entry_to_item, lease_to_item, leased_by, record_from_item, record_to_item
+from .items import LEASED_FOR, Item, entry_to_item, lease_to_item, leased_by, record_from_item
 from .moves import Move, Moved, NotMoved, entry_of, update_of
 from .record import Record
+from .retention import new_item
 from .update_expression import Refused, Update, refused
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class RequestsTable:
             DifferentRequestError: when another request has the same id.
         """
         request, lease = record.request, lease_to_item(self.invocation, record.history[0].at + LEASED_FOR)
-        item = record_to_item(record) | {"leases": {task: lease for task, _ in record.tasks}}
+        item = new_item(record) | {"leases": {task: lease for task, _ in record.tasks}}
         try:
             self.write(
                 lambda: self.client.put_item(
@@ -161,7 +162,7 @@ class RequestsTable:
 
     def by_status(
         self,
-        status: Status,
+        status: Status | Literal["member"],
         *,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -171,7 +172,7 @@ class RequestsTable:
         """Yield the requests in a status, oldest first, page by page; eventually consistent.
 
         Args:
-            status: which.
+            status: which; ``member``: the members' own items.
             since: only those whose ``requestedAt`` is not earlier.
             until: only those whose ``requestedAt`` is not later.
             with_tasks: only those with pending tasks, as far as the index can tell.

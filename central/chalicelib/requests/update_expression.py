@@ -64,6 +64,10 @@ class Update:
         """Give an attribute a value; the map around it has to exist."""
         self._sets.append(f"{self.name(path)} = {self.value(value)}")
 
+    def set_unless_there(self, other: str, path: str, value: object) -> None:
+        """Give an attribute a value; where another attribute exists, give it that one's value instead."""
+        self._sets.append(f"{self.name(path)} = if_not_exists({self.name(other)}, {self.value(value)})")
+
     def append(self, path: str, values: list[object]) -> None:
         """Append to a list that exists."""
         name = self.name(path)

@@ -126,6 +126,25 @@ class SecurityGroups:
         more: dict[str, Any] = {"TagSpecifications": tags} if tags else {}
         self._run(call, GroupId=group_id, IpPermissions=permissions(step.rules, with_descriptions=True), **more)
 
+    def dry_run(self, group_id: str, rule: Rule) -> str:
+        """Ask whether a rule could be added, without adding it; return the code of EC2's answer.
+
+        ``DryRunOperation`` says that it could be.
+
+        Raises:
+            Ec2Error: when EC2 could not be asked.
+        """
+        from .forms import permissions
+
+        call = self._client.authorize_security_group_ingress
+        try:
+            self._run(call, GroupId=group_id, IpPermissions=permissions((rule,), with_descriptions=False), DryRun=True)
+        except Ec2Error as error:
+            if error.is_temporary:
+                raise
+            return error.refusal.code
+        return ""
+
     def modify(self, group_id: str, step: Modify) -> None:
         """Edit one rule in place."""
         from .forms import rule_request

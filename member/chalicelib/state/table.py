@@ -20,6 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.aws.attributes import from_attributes, to_attribute, to_attributes
 from shared.aws.clients import client
 from shared.aws.conflicts import FIRST_PAUSE_SECONDS, retry_on_conflict
+from shared.domain.retention import EXPIRES_AT, entry_kept_until
+from shared.policy.loading import load_policies
 from shared.wire.fields import FieldError
 from shared.wire.rule_json import time_to_text
 
@@ -146,7 +148,7 @@ class StateTable:
         try:
             self._client.put_item(
                 TableName=TABLE,
-                Item=to_attributes(entry_to_item(entry)),
+                Item=to_attributes(entry_to_item(entry) | _may_go(self._kept_until(entry))),
                 ConditionExpression="attribute_not_exists(id)",
             )
         except ClientError as error:
@@ -171,11 +173,13 @@ class StateTable:
         """
         until = valid_until if outcome == "applying" else entry.valid_until
         attempts = entry.attempts + (1 if outcome == "applying" else 0)
+        moved = replace(entry, outcome=outcome, attempts=attempts, note=note, valid_until=until)
         try:
             self._client.update_item(
                 TableName=TABLE,
                 Key=to_attributes({"id": request_key(entry.request.request_id)}),
-                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note, validUntil = :until",
+                UpdateExpression="SET outcome = :to, attempts = :attempts, note = :note, validUntil = :until, "
+                f"{EXPIRES_AT} = :expires",
                 ConditionExpression="outcome = :from AND attempts = :seen AND digest = :digest",
                 ExpressionAttributeValues={
                     ":to": to_attribute(outcome),
@@ -184,6 +188,7 @@ class StateTable:
                     ":seen": to_attribute(entry.attempts),
                     ":note": to_attribute(note),
                     ":until": to_attribute("" if until is None else time_to_text(until)),
+                    ":expires": to_attribute(self._kept_until(moved) or ""),  # a text: DynamoDB ignores it
                     ":digest": to_attribute(entry.request.digest),
                 },
             )
@@ -191,7 +196,15 @@ class StateTable:
             if _is_condition(error):
                 return None
             raise
-        return replace(entry, outcome=outcome, attempts=attempts, note=note, valid_until=until)
+        return moved
+
+    def _kept_until(self, entry: LedgerEntry) -> int | None:
+        """Return until when an entry is kept, ``None`` for ever: while it is applied, for a time, or in force."""
+        is_timed = entry.outcome == "applied" and entry.valid_until is not None
+        if is_timed or entry.outcome in ("applying", "unreverted"):
+            return None
+        policy = load_policies().for_account(entry.request.account)
+        return entry_kept_until(policy, entry.request.event_time, self._now())
 
     # -- adoption ------------------------------------------------------------------------------------------------------
 
@@ -398,6 +411,10 @@ def _batches(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
     waiting = iter(things)
     while some := list(islice(waiting, size)):
         yield some
+
+
+def _may_go(until: int | None) -> Item:
+    return {} if until is None else {EXPIRES_AT: until}
 
 
 def _is_condition(error: ClientError) -> bool:
