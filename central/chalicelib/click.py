@@ -42,7 +42,7 @@ from .steps import facts, step
 from .views import view_of
 from .withdrawal import withdraw
 
-_OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated", "gathered"})
+_OUTDATED: Final[frozenset[Refusal]] = frozenset({"late", "hours", "repeated", "gathered", "elsewhere"})
 _SHOWN_STATUSES: Final = frozenset({"pending", "approved", "applied", "ended", "denied", "expired", "error"})
 """After a click refused for such a reason the clicked message is brought up to date, in these statuses."""
 
@@ -193,19 +193,19 @@ def _explain(context: Context, answering: Answering, result: NoDecision) -> None
     was_shown = answering.tell(result.text, people=result.people)
     # Where the first post failed there is no time for another: Slack waits three seconds for the answer to the click.
     if was_shown and result.why in _OUTDATED and record and record.status in _SHOWN_STATUSES:
-        _refresh(context, answering, record)
+        _refresh(context, answering, record, asks=result.why != "elsewhere")
     if record is not None and is_left_undone(context.now, click, record.decision, record.tasks):
         _dispatch(context, record)
 
 
-def _refresh(context: Context, answering: Answering, record: Record) -> None:
+def _refresh(context: Context, answering: Answering, record: Record, *, asks: bool = True) -> None:
     """Show the present status in the clicked message; while approvals are missing, with buttons.
 
     While the message is being replaced, somebody else may decide, or an outcome may arrive. So the request is read
     again, and shown again if it has changed: no message keeps the buttons of a request that is decided.
     """
     for _ in range(_MOST_REFRESHES):
-        is_replaced = bool(record.asked_in)  # by the question for all of a batch
+        is_replaced = bool(record.asked_in) or not asks  # by the question for all of a batch, or another message
         shown = outcome_replacement(record.view) if is_replaced else question(view_of(record))[-1]
         was_shown = answering.post(as_replacement(shown))
         if not was_shown or record.status not in ("pending", "approved"):

@@ -29,9 +29,12 @@ from .outbox import NOTIFY
 from .requests.moves import Move, Moved
 from .requests.record import ClickedMessage, Decision, Record
 from .slack.click_payload import Click
+from .slack.web_api import has_token
 from .slack.webhook import is_response_url
 
-Refusal = Literal["unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "gathered", "reason"]
+Refusal = Literal[
+    "unknown", "digest", "not allowed", "hours", "repeated", "late", "busy", "gathered", "reason", "elsewhere"
+]
 
 _ASKED_WITHIN: Final = LONGEST + timedelta(minutes=1)
 """When the question for all is posted at the latest after the first request: the batch closes, and the sweep comes."""
@@ -96,14 +99,18 @@ def _depends_on_the_request(policies: Policies, click: Click) -> bool:
 
     It does not where the clicker may decide in every account, no entry of ``[[rules]]`` can ask for more, nobody is
     kept from approving their own change (the write excludes requests that ask first), it is approved for good, and a
-    denial has its reason.
+    denial has its reason. With a bot token the request says which message asks.
     """
-    return click.hours is not None or any(
-        policy.rules
-        or bool(missing_reason(policy, click))
-        or (click.approving and not policy.allow_self_approval)
-        or not may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None).allowed
-        for policy in _every(policies)
+    return (
+        click.hours is not None
+        or has_token()
+        or any(
+            policy.rules
+            or bool(missing_reason(policy, click))
+            or (click.approving and not policy.allow_self_approval)
+            or not may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None).allowed
+            for policy in _every(policies)
+        )
     )
 
 
@@ -116,6 +123,9 @@ def _judged(context: Context, click: Click, policies: Policies, record: Record |
         return NoDecision(why="digest", text=text, record=record)
     if record.status != "pending":
         return NoDecision(why="late", text=click_sentence(record.view), record=record)
+    if record.approval_post and record.approval_post != f"{click.channel_id}/{click.message_ts}":
+        text = "Another message in the approval channel asks this now, so your click here changed nothing."
+        return NoDecision(why="elsewhere", text=text, record=record)
     if record.asked_in:
         return NoDecision(why="gathered", text=gathered_text(record), record=record)
     policy = deciding_policy(policies.for_account(record.request.account), record.approvals, click.user_id)

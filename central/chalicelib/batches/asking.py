@@ -144,8 +144,16 @@ class PendingBatches:
         count("BatchesAsked")
         logger.info("batch asked", extra={"batch": batch.batch_id, "requests": len(asked)})
         self._post(batch.batch_id)
+        for one in (*asked, *net.superseded):
+            self._retire(one)
         for one in (*net.alone, *single):
             self._context.outbox.resume(_id(one), ("ask",))
+
+    def _retire(self, record: Record) -> None:
+        """Take the buttons from a question that the one for all replaces."""
+        now = self._context.table.get(_id(record)) if record.approval_post else None
+        if now is not None:
+            self._context.outbox.retire(now)
 
     def _ask_one_by_one(self, batch: Batch) -> None:
         """Ask the requests of a batch one by one, but those that only fit together; announce the rest."""

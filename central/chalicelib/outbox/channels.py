@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from shared.settings import SettingError
 
 from ..secrets import renewed
 from ..slack.webhook import HookSetting, SlackError, SlackRefusedError, SlackUnavailableError, hook_url, post
-
-Channel = Literal["approval", "monitoring"]
+from .bot import Bot, Channel
 
 SECONDS_BETWEEN_MESSAGES = 1.0
 
@@ -40,6 +39,7 @@ class Channels:
         self._message_seconds = message_seconds
         self._posted: dict[Channel, float] = {}
         self._down: dict[Channel, SlackError | SettingError] = {}
+        self._bot = Bot()
 
     def problem(self, channel: Channel) -> SlackError | SettingError | None:
         """Return why a channel takes no message at present, if this invocation has found a reason."""
@@ -49,13 +49,24 @@ class Channels:
         """Return the ``time.monotonic()`` at which something begun now has to end."""
         return min(self._until, time.monotonic() + seconds)
 
-    def post(self, channel: Channel, payloads: Sequence[Mapping[str, Any]], *, thread_ts: str = "") -> None:
+    def replace(self, address: str, payload: Mapping[str, Any]) -> bool:
+        """Replace a message by its address, as :meth:`post` returned it; false where that cannot be done.
+
+        Raises:
+            SlackUnavailableError: when Slack did not answer within the time.
+        """
+        return bool(address) and self._bot.replace(address, payload, until=self.until(self._message_seconds))
+
+    def post(self, channel: Channel, payloads: Sequence[Mapping[str, Any]], *, thread_ts: str = "") -> str:
         """Post all parts of a message, in their order.
 
         Args:
             channel: where.
             payloads: the parts.
             thread_ts: Slack's id of the message to reply to; a message of its own when empty.
+
+        Returns:
+            The address of the last part, by which it can be replaced; empty where a webhook took it.
 
         Raises:
             TooLittleTimeError: when there is no time for all parts; none was posted.
@@ -66,13 +77,17 @@ class Channels:
         known = self.problem(channel)
         if known is not None:
             raise known
+        address = ""
         try:
-            hook_url(_SETTINGS[channel])
+            if not self._bot.posts_to(channel):
+                hook_url(_SETTINGS[channel])
             self._refuse_too_many(len(payloads))
             for payload in payloads:
                 self._wait(channel)
-                message = {**payload, "thread_ts": thread_ts} if thread_ts else payload
-                self._post(_SETTINGS[channel], message)
+                posted = self._bot.post(channel, payload, until=self.until(self._message_seconds), thread_ts=thread_ts)
+                if posted is None:
+                    self._post(_SETTINGS[channel], {**payload, "thread_ts": thread_ts} if thread_ts else payload)
+                address = "" if posted is None else posted.address
                 self._posted[channel] = time.monotonic()
         except TooLittleTimeError:
             raise
@@ -83,6 +98,7 @@ class Channels:
             if not error.is_about_message:
                 self._down[channel] = error
             raise
+        return address
 
     def _post(self, hook: HookSetting, message: Mapping[str, Any]) -> None:
         try:

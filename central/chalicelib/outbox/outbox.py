@@ -13,6 +13,7 @@ from typing import Any, Final
 from shared.policy.loading import written_policies
 from shared.settings import SettingError, optional
 from shared.slack.messages import as_replacement, outcome, outcome_replacement, question
+from shared.slack.thread_lines import thread_line, thread_reminder
 from shared.telemetry import count, logger
 from shared.wire.rule_json import time_to_text
 
@@ -20,10 +21,12 @@ from ..requests.items import LEASED_FOR, entry_to_item, lease_to_item, leased_by
 from ..requests.record import ClickedMessage, HistoryEntry, Record, Task
 from ..requests.table import RequestsTable
 from ..requests.update_expression import Refused, Update
+from ..slack.web_api import PostedMessage
 from ..slack.webhook import SlackError, SlackRefusedError, SlackUnavailableError, post
 from ..steps import step
 from ..views import view_of
-from .channels import Channel, Channels
+from .bot import Channel
+from .channels import Channels
 
 MESSAGE_TASKS: Final[Mapping[Task, Channel]] = {
     "ask": "approval",
@@ -92,14 +95,14 @@ class Outbox:
                 continue
             try:
                 with step(f"post {task}", record):
-                    self._post(record, task)
+                    posted = self._post(record, task)
             except (SlackError, SettingError) as error:
                 count("SlackFailures", channel=channel)
                 self.release(record, task, until=self._not_before(record, task, error))
                 problems.append(f"{task} (channel {_name(channel)}): {error}")
                 lasts = lasts or not isinstance(error, SlackUnavailableError)
             else:
-                self.complete(record, task, values=self._values(record, task))
+                self.complete(record, task, values={**self._values(record, task), **posted})
         if not problems:
             return
         sentence = f"request {record.request.request_id} has unposted messages: {'; '.join(problems)}"
@@ -256,27 +259,53 @@ class Outbox:
         update.require_equal(f"leases.{task}.by", self._table.invocation)
         self._table.update(record.request.request_id, update)
 
-    def _post(self, record: Record, task: Task) -> None:
+    def retire(self, record: Record) -> None:
+        """Take the buttons from a request's own question, where the bot has posted it: another one replaces it."""
+        try:
+            self._channels.replace(record.approval_post, outcome_replacement(record.view))
+        except SlackError:
+            count("SlackFailures", channel="approval")
+
+    def _post(self, record: Record, task: Task) -> dict[str, str]:
+        """Post the message of a task; return where it stands now, as attributes of the request."""
         view, channel = view_of(record), MESSAGE_TASKS[task]
         if task == "ask":
-            self._channels.post(channel, question(view, reminder=record.reminded_at is not None))
-        elif task == "notify":
+            payloads = question(view, reminder=record.reminded_at is not None)
+            if self._channels.replace(record.approval_post, payloads[-1]):
+                self._add_to_thread(record, thread_reminder(payloads[-1], view.terms))
+                return {}
+            return {"approvalPost": self._channels.post(channel, payloads)}
+        if task == "notify":
             self._post_outcome(record)
-        else:
-            self._channels.post(channel, outcome(view))
+            return {}
+        if self._channels.replace(record.monitoring_post, outcome_replacement(view)):
+            return {}
+        return {"monitoringPost": self._channels.post(channel, outcome(view))}
+
+    def _add_to_thread(self, record: Record, payload: Mapping[str, Any]) -> None:
+        """Reply to a request's question; the question itself says all of it, so a failure holds up nothing."""
+        message = PostedMessage.at(record.approval_post)
+        try:
+            self._channels.post("approval", [payload], thread_ts=message.ts if message is not None else "")
+        except (SlackError, SettingError):
+            count("SlackFailures", channel="thread")
 
     def _post_outcome(self, record: Record) -> None:
         """Show the outcome over the question, else in its thread, else as a message of its own.
 
         The end of a change that was approved for a time comes long after; few would see it in a thread.
         """
+        payload = outcome_replacement(record.view)
+        if self._channels.replace(record.approval_post, payload):
+            self._add_to_thread(record, thread_line(payload))
+            return
         clicked_at = record.decision.at if record.decision else record.history[-1].at
         if record.clicked.response_url and self._clock() - clicked_at < RESPONSE_URL_FOR:
             try:
                 with step("replace question", record):
                     post(
                         record.clicked.response_url,
-                        as_replacement(outcome_replacement(record.view)),
+                        as_replacement(payload),
                         until=self._channels.until(_RESPONSE_URL_SECONDS),
                     )
                     return

@@ -58,6 +58,8 @@ def record_to_item(record: Record, *, owner: str = "") -> Item:
         "supersededBy": record.superseded_by,
         "duplicates": record.duplicates,
         "duplicatesShown": record.duplicates_shown,
+        "approvalPost": record.approval_post,
+        "monitoringPost": record.monitoring_post,
     }
     return {
         "requestId": request.request_id,
@@ -139,6 +141,8 @@ def record_from_item(item: Mapping[str, Any]) -> Record:
         batch_of=field["batchOf"].optional_text(),
         asked_in=field["askedIn"].optional_text(),
         superseded_by=field["supersededBy"].optional_text(),
+        approval_post=field["approvalPost"].optional_text(),
+        monitoring_post=field["monitoringPost"].optional_text(),
     )
 
 

@@ -110,6 +110,8 @@ class Record:
         asked_in: id of the batch (``batch#…``) whose question stands for this request; empty for one that has, or
             had, a question of its own.
         superseded_by: id of the later call that has to do with it, where such calls have cancelled it.
+        approval_post: address of its question, where the bot has posted it.
+        monitoring_post: address of its message in the monitoring channel, where the bot has posted it.
     """
 
     request: Request
@@ -130,6 +132,8 @@ class Record:
     batch_of: str = ""
     asked_in: str = ""
     superseded_by: str = ""
+    approval_post: str = ""
+    monitoring_post: str = ""
 
     @property
     def is_superseded(self) -> bool:

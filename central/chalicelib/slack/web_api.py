@@ -9,6 +9,7 @@ https://docs.slack.dev/apis/web-api/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +23,7 @@ from .webhook import LOOPBACK, split_address
 BOT_TOKEN: Final = "slackBotToken"  # noqa: S105 - the name of a setting
 DEFAULT_API: Final = "https://slack.com/api/"
 
+_ADDRESS: Final = re.compile(r"(?P<channel>[A-Z0-9]{1,30})/(?P<ts>[0-9]{1,20}\.[0-9]{1,10})")
 _SLACK_HOST: Final = ("slack.com", "slack-gov.com")
 
 
@@ -36,6 +38,17 @@ class PostedMessage:
 
     channel: str
     ts: str
+
+    @property
+    def address(self) -> str:
+        """The same as one text, as it is stored: ``C0123456789/1790856000.000100``."""
+        return f"{self.channel}/{self.ts}"
+
+    @staticmethod
+    def at(address: str) -> PostedMessage | None:
+        """Read such a text; ``None`` where it is none."""
+        found = _ADDRESS.fullmatch(address)
+        return PostedMessage(channel=found["channel"], ts=found["ts"]) if found else None
 
 
 def has_token() -> bool:
