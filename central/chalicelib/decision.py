@@ -26,10 +26,10 @@ from .batches.batch import LONGEST
 from .context import Context
 from .denial import missing_reason
 from .outbox import NOTIFY
+from .outbox.bot import posts_by_bot
 from .requests.moves import Move, Moved
 from .requests.record import ClickedMessage, Decision, Record
 from .slack.click_payload import Click
-from .slack.web_api import has_token
 from .slack.webhook import is_response_url
 
 Refusal = Literal[
@@ -99,11 +99,11 @@ def _depends_on_the_request(policies: Policies, click: Click) -> bool:
 
     It does not where the clicker may decide in every account, no entry of ``[[rules]]`` can ask for more, nobody is
     kept from approving their own change (the write excludes requests that ask first), it is approved for good, and a
-    denial has its reason. With a bot token the request says which message asks.
+    denial has its reason. Where the bot posts, the request says which message asks.
     """
     return (
         click.hours is not None
-        or has_token()
+        or posts_by_bot()
         or any(
             policy.rules
             or bool(missing_reason(policy, click))

@@ -57,9 +57,11 @@ def test_the_manifest_keeps_to_slacks_rules(document: str) -> None:
 
 
 def test_the_manifest_asks_for_webhooks_and_clicks_and_no_more() -> None:
-    """The app can post where it was put and hear clicks; it can read nothing."""
+    """The app can post where it was put and hear clicks; with a token it replaces its messages and reads groups; it cannot read messages."""
     found = yaml.safe_load(manifest(URL))
-    assert found["oauth_config"]["scopes"] == {"bot": ["incoming-webhook"]}
+    assert found["oauth_config"]["scopes"] == {
+        "bot": ["incoming-webhook", "chat:write", "usergroups:read", "users:read"]
+    }
     assert found["settings"]["interactivity"] == {"is_enabled": True, "request_url": URL}
     assert found["settings"]["incoming_webhooks"] == {"incoming_webhooks_enabled": True}
 

@@ -3,7 +3,7 @@
 With a token a message can be replaced later, so that a request is one message in each channel. Where the token or a
 channel's id cannot be used, messages go to the webhooks, and operators are told once per container.
 
-What does not belong here: pace and order of messages (``channels``).
+What does not belong here: the order of messages (``channels``).
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ _told: Final[set[str]] = set()
 """What this container has reported already."""
 
 Result = TypeVar("Result")
+
+
+def posts_by_bot() -> bool:
+    """True where questions are posted with the token, as long as Slack takes it."""
+    return has_token() and bool(optional(CHANNEL_IDS["approval"]))
 
 
 class Bot:
@@ -104,4 +109,4 @@ def _tell(error: SlackRefusedError | SettingError) -> None:
     count("SlackFailures", channel="bot")
     if str(error) not in _told:
         _told.add(str(error))
-        logger.error("the bot token cannot be used as set up; see the runbook", extra={"problem": str(error)})
+        logger.error("the bot token cannot be used", extra={"problem": str(error)})

@@ -26,6 +26,7 @@ from tests.support.batches import (
     statuses,
     value_of,
 )
+from tests.support.bot import APPROVAL_ID, has_buttons, messages_in, updates, use_bot
 from tests.support.central_account import Central, fail_once, make_table
 from tests.support.slack_limits import check
 from tests.support.slack_stand_in import APPROVAL, MONITORING, Reply
@@ -369,3 +370,16 @@ def test_a_batch_whose_item_is_lost_is_asked_nevertheless(central: Central) -> N
     assert asked == ["r-1", "r-1", "r-2", "r-3"]
     assert "r-5" in "".join(post.text for post in central.monitoring)
     assert {record(central, number).tasks for number in range(1, 6)} == {()}
+
+
+def test_the_question_of_the_first_call_loses_its_buttons_where_the_bot_posts(
+    central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question for all is a new message."""
+    use_bot(central.slack, monkeypatch)
+    file_batch(central, adds(1), adds(2))
+    central.sweep()
+    own = central.item("r-1")["approvalPost"].split("/")[1]
+    (retired,) = [post for post in updates(central, APPROVAL_ID) if post.payload["ts"] == own]
+    assert not has_buttons(retired)
+    assert has_buttons(messages_in(central, APPROVAL_ID)[-1])
