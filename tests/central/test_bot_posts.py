@@ -18,6 +18,7 @@ from tests.support.bot import (
     POST,
     UPDATE,
     has_buttons,
+    messages_in,
     refused,
     replies,
     updates,

@@ -57,7 +57,7 @@ def test_the_manifest_keeps_to_slacks_rules(document: str) -> None:
 
 
 def test_the_manifest_asks_for_webhooks_and_clicks_and_no_more() -> None:
-    """The app can post where it was put and hear clicks; with a token it replaces its messages and reads groups; it cannot read messages."""
+    """The app can post, replace its messages, hear clicks and read user groups; it can read no messages."""
     found = yaml.safe_load(manifest(URL))
     assert found["oauth_config"]["scopes"] == {
         "bot": ["incoming-webhook", "chat:write", "usergroups:read", "users:read"]
