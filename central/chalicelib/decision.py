@@ -26,7 +26,6 @@ from .batches.batch import LONGEST
 from .context import Context
 from .denial import missing_reason
 from .outbox import NOTIFY
-from .outbox.bot import posts_by_bot
 from .requests.moves import Move, Moved
 from .requests.record import ClickedMessage, Decision, Record
 from .slack.click_payload import Click
@@ -99,18 +98,14 @@ def _depends_on_the_request(policies: Policies, click: Click) -> bool:
 
     It does not where the clicker may decide in every account, no entry of ``[[rules]]`` can ask for more, nobody is
     kept from approving their own change (the write excludes requests that ask first), it is approved for good, and a
-    denial has its reason. Where the bot posts, the request says which message asks.
+    denial has its reason.
     """
-    return (
-        click.hours is not None
-        or posts_by_bot()
-        or any(
-            policy.rules
-            or bool(missing_reason(policy, click))
-            or (click.approving and not policy.allow_self_approval)
-            or not may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None).allowed
-            for policy in _every(policies)
-        )
+    return click.hours is not None or any(
+        policy.rules
+        or bool(missing_reason(policy, click))
+        or (click.approving and not policy.allow_self_approval)
+        or not may_decide(policy, user_id=click.user_id, approving=click.approving, requester=None).allowed
+        for policy in _every(policies)
     )
 
 
@@ -123,7 +118,7 @@ def _judged(context: Context, click: Click, policies: Policies, record: Record |
         return NoDecision(why="digest", text=text, record=record)
     if record.status != "pending":
         return NoDecision(why="late", text=click_sentence(record.view), record=record)
-    if record.approval_post and record.approval_post != f"{click.channel_id}/{click.message_ts}":
+    if record.approval_post not in ("", click.address):
         text = "Another message in the approval channel asks this now, so your click here changed nothing."
         return NoDecision(why="elsewhere", text=text, record=record)
     if record.asked_in:
@@ -161,6 +156,7 @@ def _sole_decision(context: Context, click: Click, *, requested_after: datetime)
         tasks=("dispatch",) if click.approving else NOTIFY,
         decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now, reason=click.reason),
         clicked=clicked_message(click),
+        clicked_at=click.address,
         not_of="ask" if click.approving else None,
         judged_on=() if click.approving else None,
         approvals=(approver_of(context.now, click),) if click.approving else None,
@@ -185,6 +181,7 @@ def _move(context: Context, click: Click, record: Record, terms: Terms, judged: 
         tasks=("dispatch",) if is_last else ("announce",),
         decision=Decision(by=click.user_id, by_name=click.user_name, at=context.now) if is_last else None,
         clicked=clicked_message(click) if is_last else None,
+        clicked_at=click.address,
         judged_on=record.approvals,
         approvals=judged.approvals,
         valid_until=context.now + timedelta(hours=judged.hours) if is_last and judged.hours is not None else None,

@@ -131,10 +131,15 @@ def test_switching_the_token_off_and_on_loses_nothing(central: Central, monkeypa
     assert "approved" in central.responses[-1].text.lower()
 
 
+@pytest.mark.parametrize("has_token", [True, False])
 @pytest.mark.parametrize("place", [("C0APPROVE", "1.2"), ("C0OTHER", "")])
-def test_a_click_on_another_message_changes_nothing(central: Central, place: tuple[str, str]) -> None:
-    """It may stand in a channel of other people; it is told, and loses its buttons."""
+def test_a_click_on_another_message_changes_nothing(
+    central: Central, monkeypatch: pytest.MonkeyPatch, place: tuple[str, str], has_token: bool
+) -> None:
+    """It may stand in a channel of other people; it is told, and loses its buttons; without the token now, too."""
     request = central.file()
+    if not has_token:
+        monkeypatch.delenv("slackBotToken")
     channel, ts = place
     asked_at = central.item()["approvalPost"].split("/")[1]
     container = {"type": "message", "message_ts": ts or asked_at, "channel_id": channel}

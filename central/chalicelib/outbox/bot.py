@@ -30,11 +30,6 @@ _told: Final[set[str]] = set()
 Result = TypeVar("Result")
 
 
-def posts_by_bot() -> bool:
-    """True where questions are posted with the token, as long as Slack takes it."""
-    return has_token() and bool(optional(CHANNEL_IDS["approval"]))
-
-
 class Bot:
     """The bot, as one invocation uses it."""
 
@@ -82,7 +77,10 @@ class Bot:
         try:
             _with_renewed_token(lambda: update_message(message, payload, until=until))
         except (SlackRefusedError, SettingError) as error:
-            _tell(error)
+            if isinstance(error, SlackRefusedError) and error.is_about_message:
+                logger.info("message not replaced", extra={"problem": str(error)})  # it may have been deleted
+            else:
+                _tell(error)
             return False
         return True
 

@@ -45,6 +45,8 @@ class Move:
         judged_on: the approvals it has to have, in this order; any when ``None``.
         approvals: who has approved, this move included; unchanged when ``None``.
         valid_until: until when it is approved; unchanged when ``None``.
+        clicked_at: address of the clicked message, which has to be the one that the bot posted, if it did; any message
+            when ``None``.
         asked_in: of a pending request, the batch whose question has to stand for it; empty: none may.
     """
 
@@ -67,6 +69,7 @@ class Move:
     judged_on: tuple[Approver, ...] | None = None
     approvals: tuple[Approver, ...] | None = None
     valid_until: datetime | None = None
+    clicked_at: str | None = None
     asked_in: str = ""
 
     @property
@@ -142,6 +145,9 @@ def _require(update: Update, move: Move) -> None:
         update.require_equal("askedIn", move.asked_in)
     elif move.previous == "pending":
         update.require_absent("askedIn")
+    if move.clicked_at is not None:
+        posted, clicked = update.name("approvalPost"), update.value(move.clicked_at)
+        update.require(f"(attribute_not_exists({posted}) OR {posted} = {clicked})")
     if move.not_of is not None:
         update.require(f"{update.name('origin')} <> {update.value(move.not_of)}")
     if move.judged_on:

@@ -95,6 +95,11 @@ class Click:
     trigger_id: str = ""
 
     @property
+    def address(self) -> str:
+        """Where the clicked message stands, as ``web_api.PostedMessage.address`` writes it."""
+        return f"{self.channel_id}/{self.message_ts}"
+
+    @property
     def is_of_batch(self) -> bool:
         """True for a click on one of a batch's buttons."""
         return self.request_id.startswith(_BATCH)
