@@ -260,10 +260,10 @@ def make_table(dynamodb: Any, projection: str = "ALL") -> None:
 def make_writes_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give moto what DynamoDB promises: between a write's condition and its effect there is no other write.
 
-    Nor does anybody read what a transaction has written that is not complete, or is cancelled.
+    Nor does anybody read what a transaction has written that is not complete, or is cancelled, or half of a write.
     """
     lock = threading.RLock()
-    for name in ("put_item", "update_item", "transact_write_items"):
+    for name in ("put_item", "update_item", "transact_write_items", "query"):
         original = getattr(DynamoDBBackend, name)
 
         def locked(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
